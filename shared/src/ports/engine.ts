@@ -1,0 +1,53 @@
+/**
+ * What the mesh asks of an inference engine. One `Engine` is one loaded model. Adapters: llama.cpp (native-peer),
+ * wllama and WebLLM (client), `ScriptedEngine` (testing); all pass `engineContract`.
+ */
+import type { EngineFamily, ModelFeature } from '../protocol/announcement.ts';
+import type { ClassId, ModelId } from '../protocol/ids.ts';
+import type { ChatMessage, FinishReason, Usage } from '../protocol/messages.ts';
+
+export interface EngineModel {
+  readonly id: ModelId;
+  readonly classId: ClassId;
+  readonly family: EngineFamily;
+  /** What runs it, for people: `llama.cpp · CPU AVX2`, `wllama · WebAssembly, 1 thread`, `WebLLM · WebGPU`. */
+  readonly backend: string;
+  /** Tokens that prompt and answer share. */
+  readonly contextTokens: number;
+  /** Answers that can run at the same time. */
+  readonly slots: number;
+  readonly sizeBytes: number;
+  readonly features: readonly ModelFeature[];
+}
+
+export interface GenerationRequest {
+  readonly messages: readonly ChatMessage[];
+  /** Upper bound of answer tokens; the engine also ends at its context. */
+  readonly maxTokens: number;
+  readonly temperature: number;
+  readonly topP: number;
+  /** Same seed, same request, same backend: same answer. Absent: the engine draws one. */
+  readonly seed?: number | undefined;
+}
+
+/**
+ * `tokens`: whole tokens only, `text` is valid Unicode (an engine holds bytes back until a character is complete, so a
+ * text may be empty while its count is not). The counts of one answer add up to `usage.completionTokens`.
+ */
+export type EngineEvent =
+  | { readonly type: 'tokens'; readonly text: string; readonly tokenCount: number }
+  | { readonly type: 'end'; readonly reason: FinishReason; readonly usage: Usage };
+
+export interface Engine {
+  readonly model: EngineModel;
+  /**
+   * Yields token events and then exactly one `end`. Rejects with a `MeshError`: `context_length_exceeded`,
+   * `engine_failed`, `out_of_memory`, and `cancelled` once `signal` is aborted (within one token). Leaving the loop early
+   * cancels as well. At most `model.slots` run at once; the caller keeps to that.
+   */
+  generate(request: GenerationRequest, signal: AbortSignal): AsyncIterable<EngineEvent>;
+  /** Calls back once when the engine is lost for good (GPU device lost, worker crashed). Returns the unsubscribe. */
+  onLost(listener: (error: Error) => void): () => void;
+  /** Frees the model. Idempotent; running answers reject with `cancelled`. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,27 @@
+/**
+ * The way to an entry: proves the peer's key, carries signed announcements and signed session descriptions. Adapters:
+ * socket.io (transports), `VirtualNetwork` (testing).
+ */
+import type { SignedRecord } from '../protocol/announcement.ts';
+import type { PeerId } from '../protocol/ids.ts';
+import type { JoinRefusal, Welcome } from '../protocol/signaling.ts';
+
+export interface SignalingHandlers {
+  /** The entry asks for a proof of the key; the answer is a signed `JoinProof` and the present announcement. */
+  onChallenge(nonce: string): { proof: SignedRecord; announcement: SignedRecord };
+  onWelcome(welcome: Welcome): void;
+  onRefused(refusal: JoinRefusal): void;
+  onRoster(delta: { upserted: readonly SignedRecord[]; removed: readonly PeerId[] }): void;
+  /** A signed session description from another peer; the record says from whom, the receiver checks it. */
+  onDescription(record: SignedRecord): void;
+  /** The connection is gone; the adapter is already trying again, with exponential backoff. */
+  onOffline(reason: string): void;
+}
+
+export interface Signaling {
+  /** Starts to connect, and reconnects until `close`. Call once. */
+  start(handlers: SignalingHandlers): void;
+  announce(announcement: SignedRecord): void;
+  describe(to: PeerId, record: SignedRecord): void;
+  close(): void;
+}

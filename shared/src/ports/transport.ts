@@ -1,0 +1,40 @@
+/**
+ * A reliable, ordered, bidirectional byte-message channel to one other peer, negotiated by exchanging small JSON
+ * strings. Adapters: simple-peer over WebRTC (browser and Node), `VirtualNetwork` (testing); all pass `transportContract`.
+ */
+export interface TransportHandlers {
+  /** A session description or candidate that the other end must get, in order, as an opaque JSON string. */
+  onSignal(payload: string): void;
+  onOpen(): void;
+  /** The bytes are only valid during the call. */
+  onMessage(bytes: Uint8Array): void;
+  /** Once, last: nothing is called after it. */
+  onClose(error: Error | undefined): void;
+}
+
+export interface Channel {
+  /** Feeds a payload of the other end's `onSignal`. A payload that makes no sense closes the channel. */
+  signal(payload: string): void;
+  /** Sends up to `MAX_FRAME_BYTES`. The bytes are copied or sent before it returns. Throws when not open. */
+  send(bytes: Uint8Array): void;
+  /** Bytes accepted by `send` and not yet handed to the network. */
+  bufferedBytes(): number;
+  /** Idempotent. The other end sees its `onClose`. */
+  close(): void;
+}
+
+export interface IceServer {
+  readonly urls: string | readonly string[];
+  readonly username?: string | undefined;
+  readonly credential?: string | undefined;
+}
+
+export interface Transport {
+  open(
+    options: { readonly initiator: boolean; readonly iceServers: readonly IceServer[] },
+    handlers: TransportHandlers,
+  ): Channel;
+}
+
+/** Chromium and node-datachannel both take 256 KiB; above 64 KiB channels stall (simple-peer #393). */
+export const MAX_FRAME_BYTES = 32 * 1024;

@@ -1,0 +1,82 @@
+/**
+ * The messages between a member and its entry, for both ends; socket.io's typed events derive from them.
+ *
+ * Order: the entry emits `challenge`, the member answers `join`, the entry answers `welcome` or `refused`. From then on
+ * `announce` and `describe` go up, `roster` and `description` come down.
+ */
+import { z } from 'zod';
+import { SignedRecord } from './announcement.ts';
+import { PeerId, SessionId } from './ids.ts';
+
+/** Signed by the joiner. `nonce` is the entry's, so a proof is good for one connection only. */
+export const JoinProof = z.object({
+  type: z.literal('join-proof'),
+  peerId: PeerId,
+  nonce: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type JoinProof = z.infer<typeof JoinProof>;
+
+export const Join = z.object({
+  protocol: z.int().min(1),
+  proof: SignedRecord,
+  announcement: SignedRecord,
+});
+export type Join = z.infer<typeof Join>;
+
+export const IceServerSchema = z.object({
+  urls: z.union([z.string(), z.array(z.string())]),
+  username: z.string().optional(),
+  credential: z.string().optional(),
+});
+
+export const Welcome = z.object({
+  entryPeerId: PeerId.nullable(),
+  iceServers: z.array(IceServerSchema),
+  roster: z.array(SignedRecord),
+});
+export type Welcome = z.infer<typeof Welcome>;
+
+export const JoinRefusal = z.object({
+  code: z.enum(['signature_invalid', 'protocol_violation', 'unauthorized', 'mesh_busy']),
+  message: z.string().max(500),
+});
+export type JoinRefusal = z.infer<typeof JoinRefusal>;
+
+export const RosterDelta = z.object({
+  upserted: z.array(SignedRecord),
+  removed: z.array(PeerId),
+});
+export type RosterDelta = z.infer<typeof RosterDelta>;
+
+/** Signed by the sender, relayed unread: an SDP or a candidate of link attempt `sessionId`. */
+export const SessionDescription = z.object({
+  type: z.literal('session-description'),
+  from: PeerId,
+  to: PeerId,
+  sessionId: SessionId,
+  /** Who dialled: its first record opens the attempt. */
+  role: z.enum(['offerer', 'answerer']),
+  payload: z.string().max(32 * 1024),
+});
+export type SessionDescription = z.infer<typeof SessionDescription>;
+
+/** `describe`: the entry needs the addressee without opening the record. */
+export const Describe = z.object({ to: PeerId, record: SignedRecord });
+export type Describe = z.infer<typeof Describe>;
+
+export interface ServerToMemberEvents {
+  challenge(nonce: string): void;
+  welcome(welcome: Welcome): void;
+  refused(refusal: JoinRefusal): void;
+  roster(delta: RosterDelta): void;
+  description(record: SignedRecord): void;
+}
+
+export interface MemberToServerEvents {
+  join(join: Join): void;
+  announce(announcement: SignedRecord): void;
+  describe(describe: Describe): void;
+}
+
+/** Largest socket.io message either end takes. */
+export const MAX_SIGNALING_BYTES = 256 * 1024;
