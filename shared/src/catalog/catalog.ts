@@ -18,7 +18,12 @@ export interface CatalogModel {
   /** The id in WebLLM's prebuilt list. */
   readonly mlcId?: string;
   readonly contextTokens: number;
+  /** What the model was made for, where that is far from `DEFAULT_TEMPERATURE`. */
+  readonly temperature?: number;
 }
+
+/** For requests that name none. */
+export const DEFAULT_TEMPERATURE = 0.7;
 
 const hub = (repository: string, file: string) => `https://huggingface.co/${repository}/resolve/main/${file}`;
 
@@ -33,6 +38,7 @@ export const CATALOG: readonly CatalogModel[] = [
       sha256: '09fc6b34e147840a8871670c39fefe4e2f23fb6678f8a211316dc55340123911',
     },
     contextTokens: 1024,
+    temperature: 0.2,
   },
   {
     id: ModelId.parse('mesh-mini'),
@@ -43,6 +49,7 @@ export const CATALOG: readonly CatalogModel[] = [
       sha256: '2e290de27a1aee9a1296ea5d24d408dbfc6873474a2bea7b9b397a5cf5ef617d',
     },
     contextTokens: 1024,
+    temperature: 0.2,
   },
   {
     id: ModelId.parse('Qwen3-8B'),

@@ -28,6 +28,11 @@ export interface GenerationRequest {
   readonly topP: number;
   /** Same seed, same request, same backend: same answer. Absent: the engine draws one. */
   readonly seed?: number | undefined;
+  /**
+   * The answer ends before the first of these in its text (reason `stop`); a text that may still become one is held back.
+   * Engines without stop strings of their own use `StopScanner`.
+   */
+  readonly stop: readonly string[];
 }
 
 /**

@@ -54,8 +54,9 @@ export const SessionDescription = z.object({
   from: PeerId,
   to: PeerId,
   sessionId: SessionId,
-  /** Who dialled: its first record opens the attempt. */
   role: z.enum(['offerer', 'answerer']),
+  /** Numbers this sender's records of the attempt from 0; the offerer's number 0 opens it. */
+  index: z.int().min(0).max(1000),
   payload: z.string().max(32 * 1024),
 });
 export type SessionDescription = z.infer<typeof SessionDescription>;

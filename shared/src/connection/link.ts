@@ -1,0 +1,287 @@
+/**
+ * One open line to one peer: handshake, heartbeat, round-trip time, fragmentation and flow control over a `Channel`.
+ * Bytes come in, decoded messages go out; nothing past this file sees bytes.
+ */
+import { MeshError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Channel, IceServer, Transport } from '../ports/transport.ts';
+import { decodePeerMessage, encodePeerMessage } from '../protocol/decode.ts';
+import { FrameAssembler, toFrames } from '../protocol/frames.ts';
+import type { PeerId } from '../protocol/ids.ts';
+import { type PeerMessage, PROTOCOL_VERSION } from '../protocol/messages.ts';
+
+/** What a link passes on; handshake and heartbeat stay inside. */
+export type JobMessage = Exclude<PeerMessage, { type: 'hello' | 'ping' | 'pong' | 'goodbye' }>;
+
+export interface LinkOptions {
+  readonly transport: Transport;
+  readonly initiator: boolean;
+  readonly iceServers: readonly IceServer[];
+  readonly self: PeerId;
+  readonly remote: PeerId;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  onSignal(payload: string): void;
+  onOpen(link: Link): void;
+  onMessage(link: Link, message: JobMessage): void;
+  /** Once, last. `error` is undefined after a goodbye or an own `close`. */
+  onClose(link: Link, error: Error | undefined): void;
+}
+
+type LinkState = 'connecting' | 'greeting' | 'open' | 'closed';
+
+/** ICE, DTLS and the handshake together; a slow mobile network needs a few seconds. */
+const CONNECT_TIMEOUT_MS = 10_000;
+const HEARTBEAT_MS = 2_000;
+/** Three missed heartbeats: WebRTC itself takes 15 to 30 s to notice a closed page. */
+const SILENCE_LIMIT_MS = 6_500;
+/** Chromium closes a channel at 16 MB; beyond this mark frames wait here and `ready()` holds the producer. */
+const HIGH_WATER_BYTES = 256 * 1024;
+const LOW_WATER_BYTES = 64 * 1024;
+/** Past this the peer is not reading: the link is closed rather than memory filled. */
+const OUTBOX_LIMIT_BYTES = 8 * 1024 * 1024;
+const DRAIN_POLL_MS = 4;
+/** A peer that goes on sending nonsense is cut off. */
+const VIOLATION_LIMIT = 8;
+/** Weight of a new round trip in the smoothed one; TCP's (RFC 6298) 1/8 is too slow at a 2 s heartbeat. */
+const RTT_WEIGHT = 0.25;
+
+export class Link {
+  readonly remote: PeerId;
+  readonly initiator: boolean;
+  readonly #options: LinkOptions;
+  readonly #channel: Channel;
+  readonly #assembler = new FrameAssembler();
+  #state: LinkState = 'connecting';
+  #outbox: Uint8Array[] = [];
+  #outboxBytes = 0;
+  #waiters: (() => void)[] = [];
+  #cancelDrain: (() => void) | undefined;
+  #cancelTimer: () => void;
+  #rttMs: number | null = null;
+  #lastHeardMs = 0;
+  #pingId = 0;
+  #pingSentMs: number | undefined;
+  #violations = 0;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.remote = options.remote;
+    this.initiator = options.initiator;
+    this.#cancelTimer = options.clock.after(CONNECT_TIMEOUT_MS, () =>
+      this.#fail(MeshError.connectionFailed(`no answer within ${CONNECT_TIMEOUT_MS / 1000} s`)),
+    );
+    this.#channel = options.transport.open(
+      { initiator: options.initiator, iceServers: options.iceServers },
+      {
+        onSignal: (payload) => options.onSignal(payload),
+        onOpen: () => this.#greet(),
+        onMessage: (bytes) => this.#receive(bytes),
+        onClose: (error) => this.#end(error ?? MeshError.connectionFailed('the other end closed it')),
+      },
+    );
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Smoothed round trip; null until the first heartbeat came back. */
+  get rttMs(): number | null {
+    return this.#rttMs;
+  }
+
+  signal(payload: string): void {
+    this.#channel.signal(payload);
+  }
+
+  /**
+   * Queues the message; frames leave in order.
+   * @throws MeshError `closed` when not open, `payload_too_large` when the message is too long for any peer.
+   */
+  send(message: JobMessage): void {
+    if (this.#state !== 'open') throw MeshError.closed('link');
+    this.#write(message);
+  }
+
+  /** Resolves once a producer may go on: at once while little is buffered, else when the peer has read. */
+  ready(): Promise<void> | undefined {
+    if (this.#state !== 'open' || this.#outboxBytes === 0) return undefined;
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** The entry says that the peer is gone: unless it is heard from within `withinMs`, the link is closed. */
+  probe(withinMs: number): void {
+    if (this.#state !== 'open') return;
+    const { clock } = this.#options;
+    const askedMs = clock.monotonicMs();
+    this.#write({ type: 'ping', id: this.#pingId });
+    clock.after(withinMs, () => {
+      if (this.#lastHeardMs < askedMs) this.#fail(MeshError.connectionFailed('the peer left the mesh'));
+    });
+  }
+
+  /** Says goodbye when it can. Idempotent. */
+  close(reason: string): void {
+    if (this.#state === 'open') this.#write({ type: 'goodbye', reason });
+    this.#end(undefined);
+  }
+
+  #greet(): void {
+    if (this.#state !== 'connecting') return;
+    this.#state = 'greeting';
+    this.#write({ type: 'hello', protocol: PROTOCOL_VERSION, peerId: this.#options.self });
+  }
+
+  #receive(frame: Uint8Array): void {
+    if (this.#state === 'closed') return;
+    this.#lastHeardMs = this.#options.clock.monotonicMs();
+    let bytes: Uint8Array | undefined;
+    try {
+      bytes = this.#assembler.push(frame);
+    } catch (error) {
+      // Without its frames the rest of the stream makes no sense.
+      this.#fail(error);
+      return;
+    }
+    if (bytes === undefined) return;
+    try {
+      this.#handle(decodePeerMessage(bytes));
+    } catch (error) {
+      if (!MeshError.is(error)) throw error;
+      this.#violations += 1;
+      this.#options.logger.warn({ peer: this.remote, code: error.code }, error.message);
+      if (this.#state !== 'open' || this.#violations >= VIOLATION_LIMIT) this.#fail(error);
+    }
+  }
+
+  #handle(message: PeerMessage): void {
+    if (this.#state === 'greeting' || this.#state === 'connecting') {
+      if (message.type !== 'hello') throw MeshError.protocolViolation(`'${message.type}' came before 'hello'`);
+      if (message.protocol !== PROTOCOL_VERSION) {
+        throw MeshError.protocolViolation(
+          `the peer speaks protocol ${message.protocol}, this one ${PROTOCOL_VERSION}; update the older one`,
+        );
+      }
+      if (message.peerId !== this.remote) throw MeshError.protocolViolation('the peer gave another id');
+      if (this.#state === 'connecting') this.#greet();
+      this.#open();
+      return;
+    }
+    switch (message.type) {
+      case 'hello':
+        throw MeshError.protocolViolation(`'hello' came twice`);
+      case 'ping':
+        this.#write({ type: 'pong', id: message.id });
+        return;
+      case 'pong':
+        this.#measure(message.id);
+        return;
+      case 'goodbye':
+        this.#end(undefined);
+        return;
+      default:
+        this.#options.onMessage(this, message);
+    }
+  }
+
+  #open(): void {
+    this.#state = 'open';
+    this.#cancelTimer();
+    this.#heartbeat();
+    this.#options.onOpen(this);
+  }
+
+  #heartbeat(): void {
+    const { clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#lastHeardMs > SILENCE_LIMIT_MS) {
+      this.#fail(MeshError.connectionFailed('the peer fell silent'));
+      return;
+    }
+    this.#pingId += 1;
+    this.#pingSentMs = nowMs;
+    this.#write({ type: 'ping', id: this.#pingId });
+    this.#cancelTimer = clock.after(HEARTBEAT_MS, () => this.#heartbeat());
+  }
+
+  #measure(id: number): void {
+    if (id !== this.#pingId || this.#pingSentMs === undefined) return;
+    const sampleMs = this.#options.clock.monotonicMs() - this.#pingSentMs;
+    this.#pingSentMs = undefined;
+    this.#rttMs = this.#rttMs === null ? sampleMs : this.#rttMs + RTT_WEIGHT * (sampleMs - this.#rttMs);
+  }
+
+  #write(message: PeerMessage): void {
+    for (const frame of toFrames(encodePeerMessage(message))) {
+      if (this.#outbox.length === 0 && this.#channel.bufferedBytes() < HIGH_WATER_BYTES) {
+        if (!this.#transmit(frame)) return;
+        continue;
+      }
+      this.#outbox.push(frame);
+      this.#outboxBytes += frame.length;
+    }
+    if (this.#outboxBytes > OUTBOX_LIMIT_BYTES) {
+      this.#fail(MeshError.connectionFailed('the peer does not read what it asked for'));
+    } else if (this.#outboxBytes > 0) {
+      this.#scheduleDrain();
+    }
+  }
+
+  /** A channel may close between its last event and this call. */
+  #transmit(frame: Uint8Array): boolean {
+    try {
+      this.#channel.send(frame);
+      return true;
+    } catch (error) {
+      this.#fail(MeshError.connectionFailed('it closed while sending', error));
+      return false;
+    }
+  }
+
+  #scheduleDrain(): void {
+    this.#cancelDrain ??= this.#options.clock.after(DRAIN_POLL_MS, () => {
+      this.#cancelDrain = undefined;
+      this.#drain();
+    });
+  }
+
+  #drain(): void {
+    if (this.#state === 'closed') return;
+    if (this.#channel.bufferedBytes() <= LOW_WATER_BYTES) {
+      let sent = 0;
+      while (sent < this.#outbox.length && this.#channel.bufferedBytes() < HIGH_WATER_BYTES) {
+        const frame = this.#outbox[sent];
+        if (frame === undefined || !this.#transmit(frame)) return;
+        this.#outboxBytes -= frame.length;
+        sent += 1;
+      }
+      this.#outbox.splice(0, sent);
+    }
+    if (this.#outboxBytes > 0) this.#scheduleDrain();
+    else this.#releaseWaiters();
+  }
+
+  #releaseWaiters(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const release of waiters) release();
+  }
+
+  #fail(error: unknown): void {
+    this.#end(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#cancelTimer();
+    this.#cancelDrain?.();
+    this.#outbox = [];
+    this.#outboxBytes = 0;
+    this.#channel?.close();
+    this.#releaseWaiters();
+    this.#options.onClose(this, error);
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * All links of one member: dials, answers, resolves two ends that dial at once, redials the peers that are wanted with
+ * exponential backoff. One open link per peer.
+ */
+import { MeshError } from '../errors.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import { type Random, randomHexId } from '../ports/random.ts';
+import type { IceServer, Transport } from '../ports/transport.ts';
+import type { SignedRecord } from '../protocol/announcement.ts';
+import { decodeSessionDescription } from '../protocol/decode.ts';
+import { type PeerId, SessionId } from '../protocol/ids.ts';
+import type { SessionDescription } from '../protocol/signaling.ts';
+import { backoffMs } from './backoff.ts';
+import { type JobMessage, Link } from './link.ts';
+
+export interface LinksOptions {
+  readonly identity: Identity;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Hands a signed description to the signaling server. */
+  describe(to: PeerId, record: SignedRecord): void;
+  onOpen(link: Link): void;
+  onMessage(link: Link, message: JobMessage): void;
+  onClose(link: Link, error: Error | undefined): void;
+}
+
+/** One attempt and, if it succeeds, the link that it became. */
+interface Session {
+  readonly id: SessionId;
+  readonly remote: PeerId;
+  readonly role: SessionDescription['role'];
+  readonly link: Link;
+  nextSentIndex: number;
+  nextReceivedIndex: number;
+}
+
+/** A first attempt fails now and then for reasons that a second one doesn't meet (libdatachannel's candidate race). */
+const DIAL_ATTEMPTS = 3;
+/** A living peer answers a ping sooner, a killed one must be gone within 2 s. */
+const PROBE_MS = 1_000;
+
+export class Links {
+  readonly #options: LinksOptions;
+  readonly #sessions = new Map<SessionId, Session>();
+  readonly #open = new Map<PeerId, Link>();
+  readonly #dialling = new Map<PeerId, SessionId>();
+  readonly #waiting = new Map<PeerId, Set<(error: Error | undefined) => void>>();
+  readonly #failures = new Map<PeerId, number>();
+  readonly #redials = new Map<PeerId, () => void>();
+  #wanted: ReadonlySet<PeerId> = new Set();
+  #iceServers: readonly IceServer[] = [];
+  #closed = false;
+
+  constructor(options: LinksOptions) {
+    this.#options = options;
+  }
+
+  setIceServers(iceServers: readonly IceServer[]): void {
+    this.#iceServers = iceServers;
+  }
+
+  /** The open link to a peer. */
+  get(peerId: PeerId): Link | undefined {
+    return this.#open.get(peerId);
+  }
+
+  /** Keeps a link to each of these peers, and stops redialling all others (open links stay). */
+  want(peerIds: ReadonlySet<PeerId>): void {
+    if (this.#closed) return;
+    this.#wanted = peerIds;
+    for (const [peerId, cancel] of this.#redials) {
+      if (peerIds.has(peerId)) continue;
+      cancel();
+      this.#redials.delete(peerId);
+    }
+    for (const peerId of peerIds) {
+      if (!this.#open.has(peerId) && !this.#dialling.has(peerId) && !this.#redials.has(peerId)) this.#dial(peerId);
+    }
+  }
+
+  /**
+   * The open link to a peer, dialling when there is none.
+   * @throws MeshError `connection_failed` after `DIAL_ATTEMPTS`, `cancelled` by the signal.
+   */
+  async connect(peerId: PeerId, signal: AbortSignal): Promise<Link> {
+    for (let attempt = 1; ; attempt += 1) {
+      signal.throwIfAborted();
+      const link = this.#open.get(peerId);
+      if (link !== undefined) return link;
+      try {
+        await this.#nextOutcome(peerId, signal);
+      } catch (error) {
+        if (attempt === DIAL_ATTEMPTS || !MeshError.is(error, 'connection_failed')) throw error;
+      }
+    }
+  }
+
+  /** A description that the signaling server brought. Wrong ones are logged and change nothing. */
+  handleDescription(record: SignedRecord): void {
+    if (this.#closed) return;
+    let description: SessionDescription;
+    try {
+      description = decodeSessionDescription(record);
+    } catch (error) {
+      this.#options.logger.warn({ error }, 'A session description was refused.');
+      return;
+    }
+    if (description.to !== this.#options.identity.peerId) return;
+    const session = this.#sessions.get(description.sessionId) ?? this.#answer(description);
+    if (session === undefined || session.remote !== description.from || session.role === description.role) return;
+    if (description.index !== session.nextReceivedIndex) return;
+    session.nextReceivedIndex += 1;
+    session.link.signal(description.payload);
+  }
+
+  /**
+   * The entry says that a peer is gone: attempts end at once, an open link only when the peer doesn't answer on it any more
+   * (it may have lost the entry alone).
+   */
+  handlePeerRemoved(peerId: PeerId): void {
+    this.#redials.get(peerId)?.();
+    this.#redials.delete(peerId);
+    this.#failures.delete(peerId);
+    for (const { remote, link } of [...this.#sessions.values()]) {
+      if (remote !== peerId) continue;
+      if (link.isOpen) link.probe(PROBE_MS);
+      else link.close('the peer left the mesh');
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const cancel of this.#redials.values()) cancel();
+    this.#redials.clear();
+    for (const session of [...this.#sessions.values()]) session.link.close('the peer is leaving');
+    for (const waiters of this.#waiting.values()) for (const settle of waiters) settle(MeshError.closed('mesh'));
+    this.#waiting.clear();
+  }
+
+  #nextOutcome(peerId: PeerId, signal: AbortSignal): Promise<void> {
+    if (this.#closed) throw MeshError.closed('mesh');
+    return new Promise((resolve, reject) => {
+      const waiters = this.#waiting.get(peerId) ?? new Set();
+      this.#waiting.set(peerId, waiters);
+      const settle = (error: Error | undefined) => {
+        waiters.delete(settle);
+        signal.removeEventListener('abort', onAbort);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const onAbort = () => settle(MeshError.cancelled());
+      signal.addEventListener('abort', onAbort);
+      waiters.add(settle);
+      if (!this.#dialling.has(peerId)) this.#dial(peerId);
+    });
+  }
+
+  #dial(peerId: PeerId): void {
+    this.#redials.get(peerId)?.();
+    this.#redials.delete(peerId);
+    const session = this.#startSession(SessionId.parse(randomHexId(this.#options.random)), peerId, 'offerer');
+    this.#dialling.set(peerId, session.id);
+  }
+
+  /**
+   * An unknown attempt: worth answering when it is its opening record. When both ends dial at once, the attempt of the
+   * smaller id goes on and the other end gives its own up.
+   */
+  #answer({ sessionId, from, role, index }: SessionDescription): Session | undefined {
+    if (role !== 'offerer' || index !== 0) return undefined;
+    const ownAttempt = this.#dialling.get(from);
+    if (ownAttempt !== undefined) {
+      if (this.#options.identity.peerId < from) return undefined;
+      this.#dialling.delete(from);
+      const given = this.#sessions.get(ownAttempt);
+      this.#sessions.delete(ownAttempt);
+      given?.link.close('the other end dialled too');
+    }
+    return this.#startSession(sessionId, from, 'answerer');
+  }
+
+  #startSession(id: SessionId, remote: PeerId, role: Session['role']): Session {
+    const { identity, transport, clock, logger } = this.#options;
+    // The link may signal before the session exists; what it says is kept until then.
+    let session: Session | undefined;
+    const early: string[] = [];
+    const link = new Link({
+      transport,
+      initiator: role === 'offerer',
+      iceServers: this.#iceServers,
+      self: identity.peerId,
+      remote,
+      clock,
+      logger,
+      onSignal: (payload) => {
+        if (session === undefined) early.push(payload);
+        else this.#describe(session, payload);
+      },
+      onOpen: (opened) => this.#handleOpen(id, opened),
+      onMessage: (from, message) => this.#options.onMessage(from, message),
+      onClose: (closed, error) => this.#handleClose(id, closed, error),
+    });
+    session = { id, remote, role, link, nextSentIndex: 0, nextReceivedIndex: 0 };
+    this.#sessions.set(id, session);
+    for (const payload of early) this.#describe(session, payload);
+    return session;
+  }
+
+  #describe(session: Session, payload: string): void {
+    const description: SessionDescription = {
+      type: 'session-description',
+      from: this.#options.identity.peerId,
+      to: session.remote,
+      sessionId: session.id,
+      role: session.role,
+      index: session.nextSentIndex,
+      payload,
+    };
+    session.nextSentIndex += 1;
+    this.#options.describe(session.remote, this.#options.identity.sign(description));
+  }
+
+  #handleOpen(id: SessionId, link: Link): void {
+    const replaced = this.#open.get(link.remote);
+    this.#open.set(link.remote, link);
+    // The peer came back without this end having noticed that it was gone.
+    if (replaced !== undefined) replaced.close('replaced by a newer link');
+    if (this.#dialling.get(link.remote) === id) this.#dialling.delete(link.remote);
+    this.#failures.delete(link.remote);
+    this.#options.onOpen(link);
+    this.#settle(link.remote, undefined);
+  }
+
+  #handleClose(id: SessionId, link: Link, error: Error | undefined): void {
+    const known = this.#sessions.delete(id);
+    const wasOpen = this.#open.get(link.remote) === link;
+    if (wasOpen) this.#open.delete(link.remote);
+    if (this.#dialling.get(link.remote) === id) this.#dialling.delete(link.remote);
+    if (error !== undefined) this.#options.logger.debug({ peer: link.remote, error: error.message }, 'A link closed.');
+    if (wasOpen) this.#options.onClose(link, error);
+    if (this.#closed || !known) return;
+    if (this.#open.has(link.remote) || this.#dialling.has(link.remote)) return;
+    if (!wasOpen) this.#settle(link.remote, error ?? MeshError.connectionFailed('it was given up'));
+    if (this.#wanted.has(link.remote) && !this.#dialling.has(link.remote)) this.#redialLater(link.remote);
+  }
+
+  #redialLater(peerId: PeerId): void {
+    if (this.#redials.has(peerId)) return;
+    const failures = this.#failures.get(peerId) ?? 0;
+    this.#failures.set(peerId, failures + 1);
+    const cancel = this.#options.clock.after(backoffMs(failures, this.#options.random), () => {
+      this.#redials.delete(peerId);
+      if (!this.#open.has(peerId) && !this.#dialling.has(peerId)) this.#dial(peerId);
+    });
+    this.#redials.set(peerId, cancel);
+  }
+
+  #settle(peerId: PeerId, error: Error | undefined): void {
+    const waiters = this.#waiting.get(peerId);
+    this.#waiting.delete(peerId);
+    if (waiters !== undefined) for (const settle of [...waiters]) settle(error);
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * The asking end of a job: one attempt at one peer, as an async iterable. What a peer sends is checked against what was
+ * asked: who sent it, which token comes next, whether the job is still open.
+ */
+import { MeshError } from '../errors.ts';
+import { type JobMeasurement, JobTimer } from '../measurement/job-timer.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { JobId, ModelId, PeerId } from '../protocol/ids.ts';
+import type { FinishReason, JobParameters, PeerMessageOf, Usage } from '../protocol/messages.ts';
+import type { JobReply } from './delta-writer.ts';
+
+/** The line to a provider: an open link, or this end's own provider. */
+export interface JobLine {
+  readonly remote: PeerId;
+  readonly isOpen: boolean;
+  send(message: PeerMessageOf<'job-start'> | PeerMessageOf<'job-cancel'>): void;
+}
+
+export type JobEvent =
+  | { readonly type: 'tokens'; readonly text: string; readonly tokenCount: number }
+  | {
+      readonly type: 'end';
+      readonly reason: FinishReason;
+      readonly usage: Usage;
+      readonly measurement: JobMeasurement | undefined;
+    };
+
+interface OpenJob {
+  readonly line: JobLine;
+  readonly timer: JobTimer;
+  readonly inbox: JobEvent[];
+  receivedTokens: number;
+  bufferedChars: number;
+  error: Error | undefined;
+  wake: (() => void) | undefined;
+  cancelStall: () => void;
+}
+
+/** No word for this long and the peer counts as lost. Prefilling a long prompt on a large model takes that order of time. */
+const STALL_MS = 60_000;
+/** An answer that nobody reads is given up beyond this. */
+const MOST_BUFFERED_CHARS = 4 * 1024 * 1024;
+
+export class Requester {
+  readonly #clock: Clock;
+  readonly #jobs = new Map<JobId, OpenJob>();
+
+  constructor(options: { clock: Clock }) {
+    this.#clock = options.clock;
+  }
+
+  /** Answers now being received from a peer. */
+  inFlight(peerId: PeerId): number {
+    let count = 0;
+    for (const job of this.#jobs.values()) if (job.line.remote === peerId) count += 1;
+    return count;
+  }
+
+  /**
+   * Yields token events and one `end`.
+   * @throws MeshError the provider's refusal, `peer_lost`, or `cancelled` by the signal. Leaving the loop cancels.
+   */
+  async *run(
+    line: JobLine,
+    job: { readonly jobId: JobId; readonly model: ModelId; readonly parameters: JobParameters },
+    signal: AbortSignal,
+  ): AsyncGenerator<JobEvent, void, undefined> {
+    if (signal.aborted) throw MeshError.cancelled();
+    const open: OpenJob = {
+      line,
+      timer: new JobTimer(this.#clock.monotonicMs()),
+      inbox: [],
+      receivedTokens: 0,
+      bufferedChars: 0,
+      error: undefined,
+      wake: undefined,
+      cancelStall: () => {},
+    };
+    this.#jobs.set(job.jobId, open);
+    const onAbort = () => this.#fail(open, MeshError.cancelled());
+    signal.addEventListener('abort', onAbort);
+    let ended = false;
+    try {
+      this.#expectNews(open);
+      line.send({ type: 'job-start', ...job });
+      while (!ended) {
+        const event = open.inbox.shift();
+        if (event !== undefined) {
+          if (event.type === 'tokens') open.bufferedChars -= event.text.length;
+          ended = event.type === 'end';
+          yield event;
+        } else if (open.error !== undefined) {
+          throw open.error;
+        } else {
+          await new Promise<void>((resolve) => {
+            open.wake = resolve;
+          });
+        }
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      open.cancelStall();
+      this.#jobs.delete(job.jobId);
+      if (!ended && line.isOpen && !endedByPeer(open.error)) line.send({ type: 'job-cancel', jobId: job.jobId });
+    }
+  }
+
+  handleReply(from: PeerId, reply: JobReply): void {
+    const job = this.#jobs.get(reply.jobId);
+    // Late news of a job that was cancelled, or a peer that meddles with another's job.
+    if (job === undefined || job.line.remote !== from) return;
+    this.#expectNews(job);
+    switch (reply.type) {
+      case 'token-delta':
+        this.#receive(job, reply);
+        return;
+      case 'job-end':
+        job.cancelStall();
+        this.#push(job, {
+          type: 'end',
+          reason: reply.reason,
+          usage: reply.usage,
+          measurement: job.timer.measurement(),
+        });
+        return;
+      case 'job-error':
+        this.#fail(job, new PeerRefusal(reply));
+        return;
+      default:
+        reply satisfies never;
+    }
+  }
+
+  /** The line to a peer is gone: its answers end here. */
+  handleLineClosed(remote: PeerId, reason: string): void {
+    for (const job of this.#jobs.values()) {
+      if (job.line.remote === remote && !job.line.isOpen) this.#fail(job, MeshError.peerLost(reason));
+    }
+  }
+
+  #receive(job: OpenJob, delta: PeerMessageOf<'token-delta'>): void {
+    if (delta.firstToken + delta.tokenCount <= job.receivedTokens) return;
+    if (delta.firstToken !== job.receivedTokens) {
+      this.#fail(job, MeshError.peerLost(`it sent token ${delta.firstToken} after ${job.receivedTokens}`));
+      return;
+    }
+    job.receivedTokens += delta.tokenCount;
+    job.timer.tokens(this.#clock.monotonicMs(), delta.tokenCount);
+    job.bufferedChars += delta.text.length;
+    if (job.bufferedChars > MOST_BUFFERED_CHARS) this.#fail(job, MeshError.cancelled());
+    else this.#push(job, { type: 'tokens', text: delta.text, tokenCount: delta.tokenCount });
+  }
+
+  #expectNews(job: OpenJob): void {
+    job.cancelStall();
+    job.cancelStall = this.#clock.after(STALL_MS, () =>
+      this.#fail(job, MeshError.peerLost(`silent for ${STALL_MS / 1000} s`)),
+    );
+  }
+
+  #push(job: OpenJob, event: JobEvent): void {
+    job.inbox.push(event);
+    this.#wake(job);
+  }
+
+  #fail(job: OpenJob, error: Error): void {
+    job.error ??= error;
+    this.#wake(job);
+  }
+
+  #wake(job: OpenJob): void {
+    const { wake } = job;
+    job.wake = undefined;
+    wake?.();
+  }
+}
+
+/** What a provider answered instead of tokens. */
+class PeerRefusal extends MeshError {
+  constructor(reply: PeerMessageOf<'job-error'>) {
+    super(reply.code, reply.message, {
+      retryable: reply.retryable,
+      details: reply.waitMs === undefined ? {} : { waitMs: reply.waitMs },
+    });
+  }
+}
+
+function endedByPeer(error: Error | undefined): boolean {
+  return error instanceof PeerRefusal;
+}

@@ -1,0 +1,48 @@
+/**
+ * What one job measured (contract §6). TTFT: send to first content token. Decode rate: (tokens − 1) ÷ (last token − first
+ * token), where a window that is too short for that falls back to tokens ÷ wall time and is marked.
+ */
+export interface JobMeasurement {
+  readonly ttftMs: number;
+  /** null when no rate can be told: no time passed, or a rate that no hardware reaches. */
+  readonly tokensPerSecond: number | null;
+  /** The rate is tokens ÷ wall time, because the window was short. */
+  readonly approximate: boolean;
+}
+
+const SHORTEST_WINDOW_MS = 50;
+const FEWEST_TOKENS = 8;
+/** Beyond it a counter is wrong, not a GPU fast. */
+export const FASTEST_TOKENS_PER_SECOND = 50_000;
+
+export class JobTimer {
+  readonly #startMs: number;
+  #firstTokenMs: number | undefined;
+  #lastTokenMs = 0;
+  #tokens = 0;
+
+  constructor(startMs: number) {
+    this.#startMs = startMs;
+  }
+
+  tokens(nowMs: number, count: number): void {
+    this.#firstTokenMs ??= nowMs;
+    this.#lastTokenMs = nowMs;
+    this.#tokens += count;
+  }
+
+  /** Undefined while no token has come. */
+  measurement(): JobMeasurement | undefined {
+    if (this.#firstTokenMs === undefined) return undefined;
+    const windowMs = this.#lastTokenMs - this.#firstTokenMs;
+    const approximate = windowMs < SHORTEST_WINDOW_MS || this.#tokens < FEWEST_TOKENS;
+    const tokens = approximate ? this.#tokens : this.#tokens - 1;
+    const durationMs = approximate ? this.#lastTokenMs - this.#startMs : windowMs;
+    const rate = durationMs > 0 ? (tokens * 1000) / durationMs : Number.POSITIVE_INFINITY;
+    return {
+      ttftMs: this.#firstTokenMs - this.#startMs,
+      tokensPerSecond: rate > FASTEST_TOKENS_PER_SECOND ? null : rate,
+      approximate,
+    };
+  }
+}

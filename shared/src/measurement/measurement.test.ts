@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { JobTimer } from './job-timer.ts';
+import { SampleWindow } from './sample-window.ts';
+
+describe('one job', () => {
+  it('MS1: TTFT runs from the send, the rate from the first token to the last', () => {
+    const timer = new JobTimer(1000);
+    for (let token = 0; token < 101; token += 1) timer.tokens(1200 + token * 10, 1);
+    expect(timer.measurement()).toEqual({ ttftMs: 200, tokensPerSecond: 100, approximate: false });
+  });
+
+  it('MS2: a short window falls back to tokens over wall time and says so', () => {
+    const timer = new JobTimer(0);
+    timer.tokens(100, 3);
+    expect(timer.measurement()).toEqual({ ttftMs: 100, tokensPerSecond: 30, approximate: true });
+  });
+
+  it('MS3: a rate that no hardware reaches is dropped', () => {
+    const timer = new JobTimer(0);
+    timer.tokens(1, 1);
+    timer.tokens(52, 100_000);
+    expect(timer.measurement()?.tokensPerSecond).toBeNull();
+  });
+
+  it('MS4: no token, no measurement', () => {
+    expect(new JobTimer(0).measurement()).toBeUndefined();
+  });
+});
+
+describe('the last hour', () => {
+  const sample = (ttftMs: number, tokensPerSecond: number) => ({ ttftMs, tokensPerSecond, approximate: false });
+
+  it('MS5: gives medians, count and age', () => {
+    const window = new SampleWindow();
+    window.add(sample(10, 100), 1000);
+    window.add(sample(30, 300), 2000);
+    window.add(sample(20, 200), 3000);
+    expect(window.measured(5000)).toEqual({ ttftMs: 20, tokensPerSecond: 200, sampleCount: 3, ageMs: 2000 });
+  });
+
+  it('MS6: what is older than an hour no longer counts', () => {
+    const window = new SampleWindow();
+    window.add(sample(10, 100), 0);
+    window.add(sample(30, 300), 3_000_000);
+    expect(window.measured(3_700_000)).toMatchObject({ ttftMs: 30, sampleCount: 1 });
+    expect(window.measured(9_000_000)).toBeNull();
+  });
+});

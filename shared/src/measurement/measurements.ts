@@ -1,0 +1,26 @@
+/** A member's own samples: of every peer and model it asked, and of every model it served. */
+import type { Measured } from '../protocol/announcement.ts';
+import type { ModelId, PeerId } from '../protocol/ids.ts';
+import type { JobMeasurement } from './job-timer.ts';
+import { SampleWindow } from './sample-window.ts';
+
+export class Measurements {
+  readonly #windows = new Map<PeerId, Map<ModelId, SampleWindow>>();
+
+  record(peerId: PeerId, model: ModelId, measurement: JobMeasurement, nowMs: number): void {
+    const models = this.#windows.get(peerId) ?? new Map<ModelId, SampleWindow>();
+    this.#windows.set(peerId, models);
+    const window = models.get(model) ?? new SampleWindow();
+    models.set(model, window);
+    window.add(measurement, nowMs);
+  }
+
+  measured(peerId: PeerId, model: ModelId, nowMs: number): Measured | null {
+    return this.#windows.get(peerId)?.get(model)?.measured(nowMs) ?? null;
+  }
+
+  /** Drops what was measured of a peer that left: it may come back as another machine. */
+  forget(peerId: PeerId): void {
+    this.#windows.delete(peerId);
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * The mesh as its users see it: the web app, the entry's API and the command line all hold a `Mesh`.
+ */
+import type { MeshErrorCode } from './errors.ts';
+import type { Identity } from './identity/identity.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Engine } from './ports/engine.ts';
+import type { Logger } from './ports/logger.ts';
+import type { Random } from './ports/random.ts';
+import type { Signaling } from './ports/signaling.ts';
+import type { Transport } from './ports/transport.ts';
+import type { Announcement, PeerKind } from './protocol/announcement.ts';
+import type { JobId, ModelId, PeerId } from './protocol/ids.ts';
+import type { ChatMessage, FinishReason, Usage } from './protocol/messages.ts';
+import type { RouteExplanation } from './routing/route.ts';
+
+export interface MeshOptions {
+  readonly identity: Identity;
+  readonly kind: PeerKind;
+  readonly version: string;
+  readonly signaling: Signaling;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** Absent sampling fields mean: the temperature of the catalogue, top_p 1, as many tokens as the context holds. */
+export interface CompletionRequest {
+  /** Absent: the default model (`defaultModel` of the catalog over what is served now). */
+  readonly model?: ModelId | undefined;
+  readonly messages: readonly ChatMessage[];
+  readonly maxTokens?: number | undefined;
+  readonly temperature?: number | undefined;
+  readonly topP?: number | undefined;
+  readonly seed?: number | undefined;
+  readonly stop?: readonly string[] | undefined;
+  /** Turns of one conversation share it, so that they return to the peer that holds their prefix. */
+  readonly conversationId?: string | undefined;
+}
+
+/**
+ * In order: one `route` per peer that is tried (a refusal or a loss before the first token moves the job on), then
+ * `tokens`, then one `end`. Failure rejects the iteration with a `MeshError`; aborting with `cancelled`.
+ */
+export type AnswerEvent =
+  | {
+      readonly type: 'route';
+      readonly jobId: JobId;
+      readonly peerId: PeerId;
+      readonly model: ModelId;
+      readonly explanation: RouteExplanation;
+    }
+  | { readonly type: 'tokens'; readonly text: string; readonly tokenCount: number }
+  | {
+      readonly type: 'end';
+      readonly reason: FinishReason;
+      readonly usage: Usage;
+      /** Send to first content token, at this end. */
+      readonly ttftMs: number;
+      /** Decode rate; null when it could not be measured. */
+      readonly tokensPerSecond: number | null;
+    };
+
+export type MeshConnection =
+  | { readonly state: 'joining' }
+  | { readonly state: 'online' }
+  | { readonly state: 'offline'; readonly reason: string }
+  | { readonly state: 'refused'; readonly code: MeshErrorCode; readonly message: string }
+  | { readonly state: 'closed' };
+
+/** A member of the mesh as this end sees it; this end itself included (`linked`, rtt 0). */
+export interface MeshPeer {
+  readonly peerId: PeerId;
+  /** Two words made from the id, for people. */
+  readonly name: string;
+  readonly announcement: Announcement;
+  readonly linked: boolean;
+  /** Smoothed round trip on the open link; null when not linked. */
+  readonly rttMs: number | null;
+}
+
+/** A model that can be served now, over all peers. */
+export interface MeshModel {
+  readonly id: ModelId;
+  readonly peers: readonly PeerId[];
+  readonly contextTokens: number;
+}
+
+export interface Mesh {
+  readonly peerId: PeerId;
+  connection(): MeshConnection;
+  peers(): readonly MeshPeer[];
+  /** Sorted by id. */
+  models(): readonly MeshModel[];
+  /** The model an absent `model` means now; undefined when nothing is served. */
+  defaultModel(): ModelId | undefined;
+  /** Lazy: nothing is sent before the first `next()`. */
+  complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<AnswerEvent>;
+  /** Serves the engine's model to the mesh until `removeEngine`. The mesh does not own (close) the engine. */
+  addEngine(engine: Engine): void;
+  /** Drains: refuses new jobs at once, resolves when running ones have ended or `graceMs` passed (then cancelled). */
+  removeEngine(engine: Engine, graceMs: number): Promise<void>;
+  /** What this end is serving now and since it started. */
+  serving(): { readonly activeJobs: number; readonly finishedJobs: number; readonly tokens: number };
+  /** Called after anything that the getters above return has changed, at most once per 50 ms. Returns the unsubscribe. */
+  onChange(listener: () => void): () => void;
+  /** Announces leaving, closes links and signaling. Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,68 @@
+/**
+ * The only place where bytes or JSON of other peers become typed values. Size before parsing, schema before use; a
+ * refusal throws `protocol_violation` and changes nothing.
+ */
+import type { z } from 'zod';
+import { MeshError } from '../errors.ts';
+import { verifySignature } from '../identity/identity.ts';
+import type { SignedRecord } from './announcement.ts';
+import { Announcement } from './announcement.ts';
+import { MAX_MESSAGE_BYTES, PeerMessage } from './messages.ts';
+import { SessionDescription } from './signaling.ts';
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+const encoder = new TextEncoder();
+
+/** @throws MeshError `payload_too_large` when the message exceeds `MAX_MESSAGE_BYTES`. */
+export function encodePeerMessage(message: PeerMessage): Uint8Array {
+  const bytes = encoder.encode(JSON.stringify(message));
+  if (bytes.length > MAX_MESSAGE_BYTES) {
+    throw new MeshError(
+      'payload_too_large',
+      `The message has ${bytes.length} bytes; a peer takes at most ${MAX_MESSAGE_BYTES}. Shorten the conversation or start a new chat.`,
+    );
+  }
+  return bytes;
+}
+
+/** @throws MeshError `protocol_violation`. */
+export function decodePeerMessage(bytes: Uint8Array): PeerMessage {
+  if (bytes.length > MAX_MESSAGE_BYTES) throw MeshError.protocolViolation(`it has ${bytes.length} bytes`);
+  let text: string;
+  try {
+    text = decoder.decode(bytes);
+  } catch {
+    throw MeshError.protocolViolation('it is not UTF-8');
+  }
+  return parseJson(PeerMessage, text);
+}
+
+/** @throws MeshError `protocol_violation` or `signature_invalid`. */
+export function decodeAnnouncement(record: SignedRecord): Announcement {
+  const announcement = parseJson(Announcement, record.body);
+  verifySignature(record, announcement.peerId);
+  return announcement;
+}
+
+/** @throws MeshError `protocol_violation` or `signature_invalid`. */
+export function decodeSessionDescription(record: SignedRecord): SessionDescription {
+  const description = parseJson(SessionDescription, record.body);
+  verifySignature(record, description.from);
+  return description;
+}
+
+/** @throws MeshError `protocol_violation`. */
+export function parseJson<Schema extends z.ZodType>(schema: Schema, text: string): z.infer<Schema> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw MeshError.protocolViolation('it is not JSON');
+  }
+  const result = schema.safeParse(value);
+  if (!result.success) {
+    const [issue] = result.error.issues;
+    throw MeshError.protocolViolation(`'${issue?.path.join('.') ?? ''}' is wrong (${issue?.message ?? 'unknown'})`);
+  }
+  return result.data;
+}

@@ -1,0 +1,89 @@
+/**
+ * This end's own announcement: renewed before it expires and soon after something in it changed, however often that is.
+ */
+import type { Identity } from '../identity/identity.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Announcement, PeerKind, ServedModel, SignedRecord } from '../protocol/announcement.ts';
+
+export interface AnnouncerOptions {
+  readonly identity: Identity;
+  readonly kind: PeerKind;
+  readonly version: string;
+  readonly clock: Clock;
+  models(): ServedModel[];
+  send(record: SignedRecord): void;
+}
+
+/** An announcement outlives two lost renewals. */
+const LIFETIME_MS = 30_000;
+const RENEW_MS = 10_000;
+/** Load changes with every job; peers need it to within this. */
+const CHANGE_DELAY_MS = 250;
+
+export class Announcer {
+  readonly #options: AnnouncerOptions;
+  #state: 'stopped' | 'running' = 'stopped';
+  #sequence = 0;
+  #cancelTimer: (() => void) | undefined;
+  #changeAtMs = Number.POSITIVE_INFINITY;
+  #lastSentMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: AnnouncerOptions) {
+    this.#options = options;
+  }
+
+  /** What would be announced now. */
+  current(): Announcement {
+    const { identity, kind, version, clock } = this.#options;
+    return {
+      type: 'announcement',
+      peerId: identity.peerId,
+      kind,
+      version,
+      sequence: this.#sequence,
+      issuedAtMs: clock.wallMs(),
+      lifetimeMs: LIFETIME_MS,
+      state: 'ready',
+      models: this.#options.models(),
+    };
+  }
+
+  /** A fresh record. Sequences start at the wall clock, so that a restarted peer is newer than it was. */
+  sign(): SignedRecord {
+    this.#sequence = Math.max(this.#sequence + 1, this.#options.clock.wallMs());
+    this.#lastSentMs = this.#options.clock.monotonicMs();
+    this.#changeAtMs = Number.POSITIVE_INFINITY;
+    return this.#options.identity.sign(this.current());
+  }
+
+  /** From the moment that the entry welcomed this end. */
+  start(): void {
+    this.#state = 'running';
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#state = 'stopped';
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+  }
+
+  changed(): void {
+    const { clock } = this.#options;
+    const soonest = Math.max(clock.monotonicMs(), this.#lastSentMs + CHANGE_DELAY_MS);
+    if (soonest >= this.#changeAtMs) return;
+    this.#changeAtMs = soonest;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#state === 'stopped') return;
+    const { clock, send } = this.#options;
+    this.#cancelTimer?.();
+    const atMs = Math.min(this.#changeAtMs, this.#lastSentMs + RENEW_MS);
+    this.#cancelTimer = clock.after(Math.max(0, atMs - clock.monotonicMs()), () => {
+      send(this.sign());
+      this.#schedule();
+    });
+  }
+}

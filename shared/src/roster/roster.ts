@@ -1,0 +1,119 @@
+/**
+ * All live announcements that a member knows. Records come in as signed; only what checks out and is newer is kept, and it
+ * goes when the entry says so or when its lifetime is over.
+ */
+import { MeshError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Announcement, SignedRecord } from '../protocol/announcement.ts';
+import { decodeAnnouncement } from '../protocol/decode.ts';
+import type { PeerId } from '../protocol/ids.ts';
+
+export interface RosterOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The member's own id: its own announcement is not part of its roster. */
+  readonly self: PeerId;
+  onChange(): void;
+  onRemoved(peerId: PeerId): void;
+}
+
+interface Entry {
+  readonly announcement: Announcement;
+  /** On this end's monotonic clock: peers' wall clocks may be hours apart. */
+  readonly expiresAtMs: number;
+}
+
+/** More peers than an entry is meant for; a flood of keys must not fill the memory. */
+const MOST_PEERS = 20_000;
+
+export class Roster {
+  readonly #options: RosterOptions;
+  readonly #entries = new Map<PeerId, Entry>();
+  #cancelExpiry: (() => void) | undefined;
+  #expiryAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(options: RosterOptions) {
+    this.#options = options;
+  }
+
+  get(peerId: PeerId): Announcement | undefined {
+    return this.#entries.get(peerId)?.announcement;
+  }
+
+  announcements(): Announcement[] {
+    return Array.from(this.#entries.values(), (entry) => entry.announcement);
+  }
+
+  /** Takes over what the entry knows: peers that it does not list are gone. */
+  replace(records: readonly SignedRecord[]): void {
+    const listed = new Set<PeerId>();
+    for (const record of records) {
+      const peerId = this.#upsert(record);
+      if (peerId !== undefined) listed.add(peerId);
+    }
+    for (const peerId of [...this.#entries.keys()]) if (!listed.has(peerId)) this.#remove(peerId);
+    this.#options.onChange();
+  }
+
+  apply(delta: { upserted: readonly SignedRecord[]; removed: readonly PeerId[] }): void {
+    for (const record of delta.upserted) this.#upsert(record);
+    for (const peerId of delta.removed) this.#remove(peerId);
+    this.#options.onChange();
+  }
+
+  close(): void {
+    this.#cancelExpiry?.();
+    this.#cancelExpiry = undefined;
+    this.#entries.clear();
+  }
+
+  /** The peer that the record is about, whether or not it brought news; undefined when it was refused. */
+  #upsert(record: SignedRecord): PeerId | undefined {
+    let announcement: Announcement;
+    try {
+      announcement = decodeAnnouncement(record);
+    } catch (error) {
+      if (!MeshError.is(error)) throw error;
+      this.#options.logger.warn({ code: error.code }, `An announcement was refused: ${error.message}`);
+      return undefined;
+    }
+    const { peerId } = announcement;
+    if (peerId === this.#options.self) return undefined;
+    const known = this.#entries.get(peerId);
+    if (known === undefined && this.#entries.size >= MOST_PEERS) return undefined;
+    if (known !== undefined && known.announcement.sequence >= announcement.sequence) return peerId;
+    const expiresAtMs = this.#options.clock.monotonicMs() + announcement.lifetimeMs;
+    this.#entries.set(peerId, { announcement, expiresAtMs });
+    if (expiresAtMs < this.#expiryAtMs) this.#scheduleExpiry(expiresAtMs);
+    return peerId;
+  }
+
+  #remove(peerId: PeerId): void {
+    if (this.#entries.delete(peerId)) this.#options.onRemoved(peerId);
+  }
+
+  #scheduleExpiry(atMs: number): void {
+    this.#cancelExpiry?.();
+    this.#expiryAtMs = atMs;
+    this.#cancelExpiry = this.#options.clock.after(atMs - this.#options.clock.monotonicMs(), () => this.#expire());
+  }
+
+  #expire(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    let nextMs = Number.POSITIVE_INFINITY;
+    let expired = false;
+    for (const [peerId, entry] of this.#entries) {
+      if (entry.expiresAtMs <= nowMs) {
+        this.#remove(peerId);
+        expired = true;
+      } else {
+        nextMs = Math.min(nextMs, entry.expiresAtMs);
+      }
+    }
+    this.#expiryAtMs = Number.POSITIVE_INFINITY;
+    this.#cancelExpiry = undefined;
+    if (nextMs < Number.POSITIVE_INFINITY) this.#scheduleExpiry(nextMs);
+    if (expired) this.#options.onChange();
+  }
+}

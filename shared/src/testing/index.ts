@@ -1,0 +1,8 @@
+/** Fakes and contract suites: the virtual network, the manual clock, the scripted engine. */
+export * from './engine-contract.ts';
+export * from './manual-clock.ts';
+export * from './scripted-engine.ts';
+export * from './seeded-random.ts';
+export * from './transport-contract.ts';
+export * from './virtual-mesh.ts';
+export * from './virtual-network.ts';

@@ -1,0 +1,229 @@
+/**
+ * An engine without a model: what it answers follows from the prompt alone, when it answers from the injected clock
+ * alone. Tests of everything above the engine port use it; it passes the same contract as the real engines, and its
+ * scenarios are the ways in which real ones go wrong.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import { MeshError } from '../errors.ts';
+import { StopScanner } from '../inference/stop-scanner.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Engine, EngineEvent, EngineModel, GenerationRequest } from '../ports/engine.ts';
+import { ModelId } from '../protocol/ids.ts';
+import type { ChatMessage } from '../protocol/messages.ts';
+import { classIdOf } from '../protocol/model-class.ts';
+
+/**
+ * `slow`: misses every SLA. `silent`: takes the job and never sends a token. `wrong-output`: claims the class of
+ * `steady` and answers something else. `dies-midway`: fails in the middle of its first answer and is lost for good.
+ */
+export type EngineScenario = 'steady' | 'slow' | 'silent' | 'wrong-output' | 'dies-midway';
+
+export interface ScriptedEngineOptions {
+  readonly clock: Clock;
+  readonly scenario: EngineScenario;
+  /** Engines of one id are of one class. Default 'scripted-model'. */
+  readonly id?: string | undefined;
+  /** Default 2. More answers at once are a fault of the caller and throw a plain `Error`. */
+  readonly slots?: number | undefined;
+  /** Default 1024. A token of the prompt is a word; each message costs one more. */
+  readonly contextTokens?: number | undefined;
+  /** Length of every answer that nothing cuts short. Default 24. */
+  readonly tokens?: number | undefined;
+  /** Default 10, `slow` 500. */
+  readonly tokenIntervalMs?: number | undefined;
+  /** Default 20, `slow` 5000. */
+  readonly ttftMs?: number | undefined;
+}
+
+export interface ScriptedEngine extends Engine {
+  /** Answers that hold a slot now. */
+  running(): number;
+  /** Every request so far, in order of arrival. */
+  readonly requests: readonly GenerationRequest[];
+}
+
+export function createScriptedEngine(options: ScriptedEngineOptions): ScriptedEngine {
+  const { clock, scenario } = options;
+  const slow = scenario === 'slow';
+  const ttftMs = options.ttftMs ?? (slow ? 5_000 : 20);
+  const tokenIntervalMs = options.tokenIntervalMs ?? (slow ? 500 : 10);
+  const answerTokens = options.tokens ?? 24;
+  const model = scriptedModel(options);
+  const requests: GenerationRequest[] = [];
+  const prompts = new PromptCache();
+  const lostListeners = new Set<(error: Error) => void>();
+  const closing = new AbortController();
+  let lost: MeshError | undefined;
+  let running = 0;
+
+  async function* answer(request: GenerationRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
+    const promptTokens = countPromptTokens(request.messages);
+    if (promptTokens >= model.contextTokens) throw MeshError.contextLengthExceeded(promptTokens, model.contextTokens);
+    const usage = { promptTokens, cachedTokens: prompts.take(request.messages) };
+    const room = Math.min(request.maxTokens, model.contextTokens - promptTokens);
+    const words = answerWords(request, requests.length, answerTokens, scenario === 'wrong-output');
+
+    const scanner = new StopScanner(request.stop);
+    let completionTokens = 0;
+    let stopped = false;
+    // Tokens leave together with the last of their text: none of it may wait in the scanner without them.
+    let held = { arrived: 0, text: '', tokenCount: 0 };
+
+    if (scenario === 'silent') await untilAborted(signal);
+    for (const word of words.slice(0, room)) {
+      await pause(clock, completionTokens === 0 ? ttftMs : tokenIntervalMs, signal);
+      if (scenario === 'dies-midway' && completionTokens >= words.length / 2) throw die();
+      completionTokens += 1;
+      const scanned = scanner.push(word);
+      stopped = scanned.stopped;
+      held = {
+        arrived: held.arrived + word.length,
+        text: held.text + scanned.text,
+        tokenCount: held.tokenCount + 1,
+      };
+      if (!stopped && held.text.length < held.arrived) continue;
+      yield { type: 'tokens', text: held.text, tokenCount: held.tokenCount };
+      held = { arrived: 0, text: '', tokenCount: 0 };
+      if (stopped) break;
+    }
+    if (held.tokenCount > 0) {
+      yield { type: 'tokens', text: held.text + scanner.flush(), tokenCount: held.tokenCount };
+    }
+    const cut = !stopped && room < words.length;
+    yield { type: 'end', reason: cut ? 'length' : 'stop', usage: { ...usage, completionTokens } };
+  }
+
+  function die(): MeshError {
+    lost = MeshError.engineFailed('the scripted engine died midway');
+    for (const listener of lostListeners) listener(lost);
+    lostListeners.clear();
+    return lost;
+  }
+
+  return {
+    model,
+    requests,
+    running: () => running,
+    async *generate(request, signal) {
+      if (closing.signal.aborted) throw MeshError.closed('engine');
+      if (lost) throw lost;
+      if (running >= model.slots) throw new Error(`The engine has ${model.slots} slots, and all of them are taken.`);
+      requests.push(request);
+      running += 1;
+      try {
+        const stopped = AbortSignal.any([signal, closing.signal]);
+        if (stopped.aborted) throw MeshError.cancelled();
+        yield* answer(request, stopped);
+      } finally {
+        running -= 1;
+      }
+    },
+    onLost(listener) {
+      lostListeners.add(listener);
+      return () => lostListeners.delete(listener);
+    },
+    close() {
+      closing.abort();
+      lostListeners.clear();
+      return Promise.resolve();
+    },
+  };
+}
+
+function scriptedModel(options: ScriptedEngineOptions): EngineModel {
+  const id = options.id ?? 'scripted-model';
+  return {
+    id: ModelId.parse(id),
+    classId: classIdOf({
+      weightsSha256: bytesToHex(sha256(utf8ToBytes(id))),
+      quantization: '',
+      family: 'scripted',
+      templateSha256: '',
+    }),
+    family: 'scripted',
+    backend: 'scripted',
+    contextTokens: options.contextTokens ?? 1024,
+    slots: options.slots ?? 2,
+    sizeBytes: 1_000_000,
+    features: ['seed'],
+  };
+}
+
+/** The second one takes two tokens, as real tokenizers split rare characters: its first token has no text yet. */
+const WORDS: readonly (readonly string[])[] = [
+  ['the'],
+  ['', '🧭'],
+  ['mesh'],
+  ['naïve'],
+  ['router'],
+  ['知る'],
+  ['measures'],
+  ['every'],
+  ['tab'],
+  ['it'],
+  ['finds'],
+  ['and'],
+];
+
+function answerWords(request: GenerationRequest, serial: number, count: number, wrong: boolean): string[] {
+  const { messages, temperature, seed } = request;
+  const draw = temperature === 0 ? 'greedy' : (seed ?? `drawn ${serial}`);
+  const bytes = sha256(utf8ToBytes(JSON.stringify([messages, draw, wrong])));
+  const texts: string[] = [];
+  for (let index = 0; texts.length < count; index += 1) {
+    const word = WORDS[((bytes[index % bytes.length] ?? 0) + index) % WORDS.length] ?? ['the'];
+    // The first token has a text, and no answer ends inside a character.
+    if (word.length > 1 && (index === 0 || texts.length + word.length > count)) texts.push(' tokens');
+    else texts.push(...word.map((part) => (part === '' ? '' : ` ${part}`)));
+  }
+  return texts;
+}
+
+function countPromptTokens(messages: readonly ChatMessage[]): number {
+  return messages.reduce((sum, { content }) => sum + 1 + (content.match(/\S+/g)?.length ?? 0), 0);
+}
+
+/** Remembers the last prompts, as a real engine keeps their prefixes in its slots. */
+class PromptCache {
+  static readonly #CAPACITY = 16;
+  readonly #prompts: (readonly ChatMessage[])[] = [];
+
+  /** Tokens of the longest remembered prefix; then remembers `messages`. */
+  take(messages: readonly ChatMessage[]): number {
+    const best = this.#prompts.reduce((most, prompt) => Math.max(most, sharedTokens(prompt, messages)), 0);
+    this.#prompts.push(messages);
+    if (this.#prompts.length > PromptCache.#CAPACITY) this.#prompts.shift();
+    return best;
+  }
+}
+
+function sharedTokens(left: readonly ChatMessage[], right: readonly ChatMessage[]): number {
+  const differs = left.findIndex((message, index) => {
+    const other = right[index];
+    return other === undefined || other.role !== message.role || other.content !== message.content;
+  });
+  return countPromptTokens(differs === -1 ? left : left.slice(0, differs));
+}
+
+function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(MeshError.cancelled());
+    const stop = () => {
+      cancel();
+      reject(MeshError.cancelled());
+    };
+    const cancel = clock.after(delayMs, () => {
+      signal.removeEventListener('abort', stop);
+      resolve();
+    });
+    signal.addEventListener('abort', stop, { once: true });
+  });
+}
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) return reject(MeshError.cancelled());
+    signal.addEventListener('abort', () => reject(MeshError.cancelled()), { once: true });
+  });
+}

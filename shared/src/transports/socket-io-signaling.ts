@@ -1,0 +1,141 @@
+/**
+ * The real way to an entry: socket.io over WebSocket, in browsers and Node alike. One mechanism of its own reconnects
+ * after whatever went wrong (socket.io's does not after a disconnect by the server), until a refusal is final.
+ */
+import { io, type Socket } from 'socket.io-client';
+import type { z } from 'zod';
+import { MeshError } from '../errors.ts';
+import { type Logger, silentLogger } from '../ports/logger.ts';
+import type { Signaling, SignalingHandlers } from '../ports/signaling.ts';
+import { SignedRecord } from '../protocol/announcement.ts';
+import { PROTOCOL_VERSION } from '../protocol/messages.ts';
+import {
+  JoinProof,
+  JoinRefusal,
+  type MemberToServerEvents,
+  RosterDelta,
+  type ServerToMemberEvents,
+  Welcome,
+} from '../protocol/signaling.ts';
+
+export interface SocketIoSignalingOptions {
+  /** The entry's address; a path behind the host is ignored. */
+  readonly url: string;
+  readonly logger?: Logger;
+}
+
+const FIRST_RETRY_MS = 250;
+const LONGEST_RETRY_MS = 10_000;
+/** From connecting to being welcomed: past it the other end is no entry, or stuck. */
+const JOIN_TIMEOUT_MS = 15_000;
+
+/** @throws MeshError `invalid_request` when `url` is no http(s) address. */
+export function createSocketIoSignaling(options: SocketIoSignalingOptions): Signaling {
+  const origin = originOf(options.url);
+  const logger = options.logger ?? silentLogger;
+  const socket: Socket<ServerToMemberEvents, MemberToServerEvents> = io(origin, {
+    transports: ['websocket'],
+    autoConnect: false,
+    reconnection: false,
+    forceNew: true,
+    timeout: JOIN_TIMEOUT_MS,
+  });
+  // `joined`: the join was sent; what follows it is read after it, so nothing need wait for the welcome.
+  let phase: 'offline' | 'connecting' | 'joined' | 'closed' = 'offline';
+  let failures = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  return {
+    start(handlers) {
+      listen(handlers);
+      connect(handlers);
+    },
+    announce(announcement) {
+      if (phase === 'joined') socket.emit('announce', announcement);
+    },
+    describe(to, record) {
+      if (phase === 'joined') socket.emit('describe', { to, record });
+    },
+    close,
+  };
+
+  function connect(handlers: SignalingHandlers): void {
+    if (phase !== 'offline') return;
+    phase = 'connecting';
+    timer = setTimeout(() => {
+      lose(handlers, `the entry at ${origin} did not answer in ${JOIN_TIMEOUT_MS / 1000} s`);
+      socket.disconnect();
+    }, JOIN_TIMEOUT_MS);
+    socket.connect();
+  }
+
+  function listen(handlers: SignalingHandlers): void {
+    socket.on('challenge', (nonce) => {
+      if (!accept(JoinProof.shape.nonce, nonce, 'challenge') || phase !== 'connecting') return;
+      const { proof, announcement } = handlers.onChallenge(nonce);
+      phase = 'joined';
+      socket.emit('join', { protocol: PROTOCOL_VERSION, proof, announcement });
+    });
+    socket.on('welcome', (welcome) => {
+      if (!accept(Welcome, welcome, 'welcome')) return;
+      failures = 0;
+      clearTimeout(timer);
+      handlers.onWelcome(welcome);
+    });
+    socket.on('refused', (refusal) => {
+      if (!accept(JoinRefusal, refusal, 'refused')) return;
+      logger.warn({ origin, ...refusal }, 'The entry refused this peer.');
+      // Everything else would be refused again, or, with one key in two places, go round in circles.
+      if (refusal.code !== 'mesh_busy') close();
+      handlers.onRefused(refusal);
+    });
+    socket.on('roster', (delta) => {
+      if (accept(RosterDelta, delta, 'roster')) handlers.onRoster(delta);
+    });
+    socket.on('description', (record) => {
+      if (accept(SignedRecord, record, 'description')) handlers.onDescription(record);
+    });
+    socket.on('connect_error', () => lose(handlers, `no entry answers at ${origin}`));
+    socket.on('disconnect', (reason) => lose(handlers, `the connection to ${origin} ended (${reason})`));
+  }
+
+  function lose(handlers: SignalingHandlers, reason: string): void {
+    if (phase === 'offline' || phase === 'closed') return;
+    phase = 'offline';
+    clearTimeout(timer);
+    const pauseMs = retryPauseMs(failures++);
+    logger.info({ origin, reason, pauseMs }, 'The entry is out of reach; trying again.');
+    timer = setTimeout(() => connect(handlers), pauseMs);
+    handlers.onOffline(reason);
+  }
+
+  /** The typed events are a promise of the entry; this is the check. */
+  function accept(schema: z.ZodType, payload: unknown, event: string): boolean {
+    const { success, error } = schema.safeParse(payload);
+    if (!success) logger.warn({ origin, event, issue: error.issues[0] }, 'A message of the entry was dropped.');
+    return success;
+  }
+
+  function close(): void {
+    phase = 'closed';
+    clearTimeout(timer);
+    socket.disconnect();
+  }
+}
+
+/** Doubles up to the longest pause; a random half keeps peers that were cut off together from returning together. */
+function retryPauseMs(failures: number): number {
+  const ceilingMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10));
+  return ceilingMs * (0.5 + Math.random() / 2);
+}
+
+function originOf(url: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
+    throw new MeshError(
+      'invalid_request',
+      `'${url}' is not the address of an entry. Use one like http://127.0.0.1:8080.`,
+    );
+  }
+  return parsed.origin;
+}
