@@ -44,7 +44,11 @@ export class MeshError extends Error {
   constructor(
     code: MeshErrorCode,
     message: string,
-    options: { retryable?: boolean; cause?: unknown; details?: MeshErrorDetails } = {},
+    options: {
+      retryable?: boolean;
+      cause?: unknown;
+      details?: MeshErrorDetails;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
@@ -81,7 +85,10 @@ export class MeshError extends Error {
   }
 
   static peerBusy(waitMs: number): MeshError {
-    return new MeshError('peer_busy', 'The peer has no free slot.', { retryable: true, details: { waitMs } });
+    return new MeshError('peer_busy', 'The peer has no free slot.', {
+      retryable: true,
+      details: { waitMs },
+    });
   }
 
   static peerDraining(): MeshError {
@@ -121,7 +128,10 @@ export class MeshError extends Error {
   }
 
   static engineFailed(reason: string, cause?: unknown): MeshError {
-    return new MeshError('engine_failed', `The engine failed: ${reason}.`, { retryable: true, cause });
+    return new MeshError('engine_failed', `The engine failed: ${reason}.`, {
+      retryable: true,
+      cause,
+    });
   }
 
   static modelInvalid(reason: string, cause?: unknown): MeshError {

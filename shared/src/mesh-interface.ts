@@ -2,20 +2,21 @@
  * The mesh as its users see it: the web app, the entry's API and the command line all hold a `Mesh`.
  */
 import type { MeshErrorCode } from './errors.ts';
-import type { Identity } from './identity/identity.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Engine } from './ports/engine.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Random } from './ports/random.ts';
 import type { Signaling } from './ports/signaling.ts';
+import type { Signer } from './ports/signer.ts';
 import type { Transport } from './ports/transport.ts';
 import type { Announcement, PeerKind } from './protocol/announcement.ts';
 import type { JobId, ModelId, PeerId } from './protocol/ids.ts';
 import type { ChatMessage, FinishReason, Usage } from './protocol/messages.ts';
+import type { MeshModel } from './roster/served-models.ts';
 import type { RouteExplanation } from './routing/route.ts';
 
 export interface MeshOptions {
-  readonly identity: Identity;
+  readonly identity: Signer;
   readonly kind: PeerKind;
   readonly version: string;
   readonly signaling: Signaling;
@@ -51,7 +52,11 @@ export type AnswerEvent =
       readonly model: ModelId;
       readonly explanation: RouteExplanation;
     }
-  | { readonly type: 'tokens'; readonly text: string; readonly tokenCount: number }
+  | {
+      readonly type: 'tokens';
+      readonly text: string;
+      readonly tokenCount: number;
+    }
   | {
       readonly type: 'end';
       readonly reason: FinishReason;
@@ -66,7 +71,11 @@ export type MeshConnection =
   | { readonly state: 'joining' }
   | { readonly state: 'online' }
   | { readonly state: 'offline'; readonly reason: string }
-  | { readonly state: 'refused'; readonly code: MeshErrorCode; readonly message: string }
+  | {
+      readonly state: 'refused';
+      readonly code: MeshErrorCode;
+      readonly message: string;
+    }
   | { readonly state: 'closed' };
 
 /** A member of the mesh as this end sees it; this end itself included (`linked`, rtt 0). */
@@ -78,13 +87,6 @@ export interface MeshPeer {
   readonly linked: boolean;
   /** Smoothed round trip on the open link; null when not linked. */
   readonly rttMs: number | null;
-}
-
-/** A model that can be served now, over all peers. */
-export interface MeshModel {
-  readonly id: ModelId;
-  readonly peers: readonly PeerId[];
-  readonly contextTokens: number;
 }
 
 export interface Mesh {
@@ -102,7 +104,11 @@ export interface Mesh {
   /** Drains: refuses new jobs at once, resolves when running ones have ended or `graceMs` passed (then cancelled). */
   removeEngine(engine: Engine, graceMs: number): Promise<void>;
   /** What this end is serving now and since it started. */
-  serving(): { readonly activeJobs: number; readonly finishedJobs: number; readonly tokens: number };
+  serving(): {
+    readonly activeJobs: number;
+    readonly finishedJobs: number;
+    readonly tokens: number;
+  };
   /** Called after anything that the getters above return has changed, at most once per 50 ms. Returns the unsubscribe. */
   onChange(listener: () => void): () => void;
   /** Announces leaving, closes links and signaling. Idempotent. */

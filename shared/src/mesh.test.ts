@@ -7,7 +7,10 @@ import { createScriptedEngine, type EngineScenario } from './testing/scripted-en
 import { VirtualMesh } from './testing/virtual-mesh.ts';
 
 const model = ModelId.parse('scripted-model');
-const question = { model, messages: [{ role: 'user' as const, content: 'How do peers find each other?' }] };
+const question = {
+  model,
+  messages: [{ role: 'user' as const, content: 'How do peers find each other?' }],
+};
 
 let world = new VirtualMesh();
 afterEach(async () => {
@@ -22,7 +25,11 @@ function provider(
   options: { slots?: number; tokens?: number; contextTokens?: number } = {},
 ) {
   const mesh = world.member(name, 'native');
-  const engine = createScriptedEngine({ clock: world.clock, scenario, ...options });
+  const engine = createScriptedEngine({
+    clock: world.clock,
+    scenario,
+    ...options,
+  });
   mesh.addEngine(engine);
   return { mesh, engine };
 }
@@ -40,7 +47,11 @@ describe('a prompt', () => {
     const answer = world.ask(alice, question);
     await world.clock.advance(2_000);
     expect(answer.state).toBe('done');
-    expect(answer.events[0]).toMatchObject({ type: 'route', peerId: bob.peerId, model });
+    expect(answer.events[0]).toMatchObject({
+      type: 'route',
+      peerId: bob.peerId,
+      model,
+    });
     expect(answer.events.at(-1)).toMatchObject({
       type: 'end',
       reason: 'stop',
@@ -113,24 +124,39 @@ describe('a prompt', () => {
     const answer = world.ask(alice, question);
     await world.clock.advance(3_000);
     expect(answer.text).not.toBe('');
-    expect(answer.error).toMatchObject({ code: 'engine_failed', retryable: true });
+    expect(answer.error).toMatchObject({
+      code: 'engine_failed',
+      retryable: true,
+    });
   });
 
   it('ME7: for an unknown model is refused as such, for a known one without a peer as a matter of time', async () => {
     const alice = world.member('alice');
     await world.clock.advance(1_000);
-    const unknown = world.ask(alice, { ...question, model: ModelId.parse('no-such-model') });
-    const known = world.ask(alice, { ...question, model: ModelId.parse('mesh-tiny') });
+    const unknown = world.ask(alice, {
+      ...question,
+      model: ModelId.parse('no-such-model'),
+    });
+    const known = world.ask(alice, {
+      ...question,
+      model: ModelId.parse('mesh-tiny'),
+    });
     await world.clock.advance(100);
     expect(unknown.error).toMatchObject({ code: 'model_not_found' });
-    expect(known.error).toMatchObject({ code: 'no_peer_with_model', retryable: true });
+    expect(known.error).toMatchObject({
+      code: 'no_peer_with_model',
+      retryable: true,
+    });
   });
 
   it('ME8: past the context is refused with both figures, after peers with more context were asked', async () => {
     const alice = world.member('alice');
     const { mesh: small } = provider('bob', 'steady', { contextTokens: 16 });
     await world.clock.advance(1_000);
-    const long = { model, messages: [{ role: 'user' as const, content: 'word '.repeat(40) }] };
+    const long = {
+      model,
+      messages: [{ role: 'user' as const, content: 'word '.repeat(40) }],
+    };
     const refused = world.ask(alice, long);
     await world.clock.advance(1_000);
     expect(refused.error).toMatchObject({ code: 'context_length_exceeded' });
@@ -231,11 +257,29 @@ describe('peers', () => {
   it('ME15: two ends that dial at once end up with one link', async () => {
     const alice = world.member('alice');
     const bob = world.member('bob');
-    alice.addEngine(createScriptedEngine({ clock: world.clock, scenario: 'steady', id: 'model-a' }));
-    bob.addEngine(createScriptedEngine({ clock: world.clock, scenario: 'steady', id: 'model-b' }));
+    alice.addEngine(
+      createScriptedEngine({
+        clock: world.clock,
+        scenario: 'steady',
+        id: 'model-a',
+      }),
+    );
+    bob.addEngine(
+      createScriptedEngine({
+        clock: world.clock,
+        scenario: 'steady',
+        id: 'model-b',
+      }),
+    );
     await world.clock.advance(3_000);
-    const toBob = world.ask(alice, { ...question, model: ModelId.parse('model-b') });
-    const toAlice = world.ask(bob, { ...question, model: ModelId.parse('model-a') });
+    const toBob = world.ask(alice, {
+      ...question,
+      model: ModelId.parse('model-b'),
+    });
+    const toAlice = world.ask(bob, {
+      ...question,
+      model: ModelId.parse('model-a'),
+    });
     await world.clock.advance(3_000);
     expect([toBob.state, toAlice.state]).toEqual(['done', 'done']);
   });

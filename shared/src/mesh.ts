@@ -6,8 +6,10 @@ import { SLA_TARGETS } from './catalog/sla-targets.ts';
 import { Links } from './connection/links.ts';
 import { MeshError } from './errors.ts';
 import { peerName } from './identity/peer-name.ts';
+import { type AnswerNeeds, type Assignment, answer } from './inference/answer.ts';
 import { createLocalLine } from './inference/local-line.ts';
 import { Provider } from './inference/provider.ts';
+import { RecentKeys } from './inference/recent-keys.ts';
 import { Requester } from './inference/requester.ts';
 import { Measurements } from './measurement/measurements.ts';
 import type { AnswerEvent, CompletionRequest, Mesh, MeshConnection, MeshOptions } from './mesh-interface.ts';
@@ -16,18 +18,16 @@ import type { Announcement, ServedModel } from './protocol/announcement.ts';
 import { JobId, type ModelId, type PeerId } from './protocol/ids.ts';
 import { Announcer } from './roster/announcer.ts';
 import { Roster } from './roster/roster.ts';
-import { RecentKeys } from './routing/recent-keys.ts';
-import { explain, type RouteCandidate, type RouteQuery, route } from './routing/route.ts';
+import { fastestServing, modelsServedBy } from './roster/served-models.ts';
+import { toCandidate } from './routing/candidate.ts';
+import { explain, type RouteQuery, route } from './routing/route.ts';
+
+type RouteEvent = Extract<AnswerEvent, { type: 'route' }>;
 
 /** Peers to keep links to, so that a prompt finds the line open and the round trip measured. */
 const STANDING_LINKS = 8;
-/** Peers that one job may be offered to before it is given up. */
-const MOST_ATTEMPTS = 5;
 /** Chat answers are about this long; the estimate only has to compare peers. */
 const TYPICAL_ANSWER_TOKENS = 200;
-/** A link to an unlinked peer, and its round trip, as long as neither is known. */
-const CONNECT_GUESS_MS = 300;
-const RTT_GUESS_MS = 50;
 const CHANGE_DELAY_MS = 50;
 /** Conversations whose peer, and models whose name, are remembered. */
 const MOST_REMEMBERED = 1_000;
@@ -83,7 +83,11 @@ export function createMesh(options: MeshOptions): Mesh {
   });
   const requester = new Requester({ clock });
   const localLine = createLocalLine({ self, provider, requester });
-  const announcer = new Announcer({ ...options, models: servedModels, send: (record) => signaling.announce(record) });
+  const announcer = new Announcer({
+    ...options,
+    models: servedModels,
+    send: (record) => signaling.announce(record),
+  });
 
   signaling.start({
     onChallenge: (nonce) => ({
@@ -129,20 +133,14 @@ export function createMesh(options: MeshOptions): Mesh {
       }));
   }
 
-  /** This end first; draining peers are still there but serve nothing new. */
+  /** This end first. */
   function announcements(): Announcement[] {
     return [announcer.current(), ...roster.announcements()];
   }
 
   function handleRosterChange(): void {
-    const serving = roster.announcements().filter((peer) => peer.state === 'ready' && peer.models.length > 0);
-    for (const peer of serving) for (const model of peer.models) knownModels.set(model.id, true);
-    if (kind !== 'native') {
-      const bestRate = (peer: Announcement) =>
-        Math.max(...peer.models.map((model) => model.measured?.tokensPerSecond ?? 0));
-      const nearest = serving.sort((a, b) => bestRate(b) - bestRate(a)).slice(0, STANDING_LINKS);
-      links.want(new Set(nearest.map((peer) => peer.peerId)));
-    }
+    for (const { id } of modelsServedBy(roster.announcements())) knownModels.set(id, true);
+    if (kind !== 'native') links.want(new Set(fastestServing(roster.announcements(), STANDING_LINKS)));
     notify();
   }
 
@@ -159,64 +157,51 @@ export function createMesh(options: MeshOptions): Mesh {
     });
   }
 
-  function toCandidate(
-    peer: Announcement,
-    model: ServedModel,
-    failed: ReadonlySet<PeerId>,
-    prefixHolder: PeerId | undefined,
-  ): RouteCandidate {
-    const { peerId } = peer;
-    const local = peerId === self;
-    const link = local ? undefined : links.get(peerId);
-    const own = measurements.measured(peerId, model.id, clock.monotonicMs());
-    const measured = own ?? model.measured;
-    return {
-      peerId,
-      local,
-      draining: peer.state === 'draining',
-      contextTokens: model.contextTokens,
-      failed: failed.has(peerId),
-      connectMs: local || link !== undefined ? 0 : CONNECT_GUESS_MS,
-      rttMs: local ? 0 : (link?.rttMs ?? RTT_GUESS_MS),
-      slots: model.slots,
-      load: Math.max(model.inFlight + model.queued, requester.inFlight(peerId)),
-      ttftMs: measured?.ttftMs ?? Number.NaN,
-      tokensPerSecond: measured?.tokensPerSecond ?? Number.NaN,
-      source: own !== null ? 'own' : measured !== null ? 'announced' : 'none',
-      holdsPrefix: peerId === prefixHolder,
-    };
-  }
-
-  function candidatesFor(modelId: ModelId, failed: ReadonlySet<PeerId>, prefixHolder: PeerId | undefined) {
+  function candidatesFor(model: ModelId, failed: ReadonlySet<PeerId>, prefixHolder: PeerId | undefined) {
+    const nowMs = clock.monotonicMs();
     return announcements().flatMap((peer) => {
-      const model = peer.models.find((served) => served.id === modelId);
-      return model === undefined ? [] : [toCandidate(peer, model, failed, prefixHolder)];
+      const served = peer.models.find((offered) => offered.id === model);
+      if (served === undefined) return [];
+      const { peerId } = peer;
+      return toCandidate(peer, served, {
+        local: peerId === self,
+        linkRttMs: links.get(peerId)?.rttMs,
+        ownMeasured: measurements.measured(peerId, model, nowMs),
+        inFlight: requester.inFlight(peerId),
+        failed: failed.has(peerId),
+        holdsPrefix: peerId === prefixHolder,
+      });
     });
   }
 
-  async function* complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
-    const startedMs = clock.monotonicMs();
-    const model = request.model ?? mesh.defaultModel();
-    if (model === undefined) throw MeshError.noPeerWithModel('any model');
-    const failed = new Set<PeerId>();
-    let neededContext = 1;
-    let lastError: MeshError | undefined;
-    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
-      const { conversationId } = request;
-      const prefixHolder = conversationId === undefined ? undefined : conversationPeers.get(conversationId);
-      const candidates = candidatesFor(model, failed, prefixHolder);
-      const query: RouteQuery = {
-        outputTokens: Math.min(request.maxTokens ?? TYPICAL_ANSWER_TOKENS, TYPICAL_ANSWER_TOKENS),
-        contextTokens: neededContext,
-        target: SLA_TARGETS[tierOf(model)],
-        draws: [random.float(), random.float()],
-      };
-      const index = route(candidates, query);
-      const chosen = candidates[index];
-      if (chosen === undefined) break;
-      const { peerId } = chosen;
-      const jobId = JobId.parse(randomHexId(random));
-      yield {
+  /** The router's choice among the peers that are left, and the job as that peer will get it. */
+  function assign(request: CompletionRequest, model: ModelId, needs: AnswerNeeds): Assignment<RouteEvent> | undefined {
+    const prefixHolder = request.conversationId && conversationPeers.get(request.conversationId);
+    const candidates = candidatesFor(model, needs.failed, prefixHolder || undefined);
+    const query: RouteQuery = {
+      outputTokens: Math.min(request.maxTokens ?? TYPICAL_ANSWER_TOKENS, TYPICAL_ANSWER_TOKENS),
+      contextTokens: needs.contextTokens,
+      target: SLA_TARGETS[tierOf(model)],
+      draws: [random.float(), random.float()],
+    };
+    const index = route(candidates, query);
+    const chosen = candidates[index];
+    if (chosen === undefined) return undefined;
+    const { peerId, contextTokens } = chosen;
+    const jobId = JobId.parse(randomHexId(random));
+    return {
+      jobId,
+      peerId,
+      contextTokens,
+      parameters: {
+        messages: [...request.messages],
+        maxTokens: request.maxTokens ?? contextTokens,
+        temperature: request.temperature ?? catalogModel(model)?.temperature ?? DEFAULT_TEMPERATURE,
+        topP: request.topP ?? 1,
+        ...(request.seed === undefined ? {} : { seed: request.seed }),
+        stop: [...(request.stop ?? [])],
+      },
+      route: {
         type: 'route',
         jobId,
         peerId,
@@ -224,56 +209,35 @@ export function createMesh(options: MeshOptions): Mesh {
         get explanation() {
           return explain(candidates, query, index);
         },
-      };
-      let firstTokenMs: number | undefined;
-      try {
-        const line = chosen.local ? localLine : await links.connect(peerId, signal);
-        const parameters = {
-          messages: [...request.messages],
-          maxTokens: request.maxTokens ?? chosen.contextTokens,
-          temperature: request.temperature ?? catalogModel(model)?.temperature ?? DEFAULT_TEMPERATURE,
-          topP: request.topP ?? 1,
-          ...(request.seed === undefined ? {} : { seed: request.seed }),
-          stop: [...(request.stop ?? [])],
-        };
-        for await (const event of requester.run(line, { jobId, model, parameters }, signal)) {
-          if (event.type === 'tokens') {
-            firstTokenMs ??= clock.monotonicMs();
-            yield event;
-            continue;
-          }
-          const { reason, usage, measurement } = event;
-          if (measurement !== undefined) measurements.record(peerId, model, measurement, clock.monotonicMs());
-          if (conversationId !== undefined) conversationPeers.set(conversationId, peerId);
-          yield {
-            type: 'end',
-            reason,
-            usage,
-            ttftMs: (firstTokenMs ?? clock.monotonicMs()) - startedMs,
-            tokensPerSecond: measurement?.tokensPerSecond ?? null,
-          };
-        }
-        return;
-      } catch (error) {
-        if (signal.aborted) throw MeshError.cancelled();
-        if (!MeshError.is(error) || firstTokenMs !== undefined) throw error;
-        lastError = error;
-        if (error.code === 'context_length_exceeded') neededContext = chosen.contextTokens + 1;
-        else if (error.retryable) failed.add(peerId);
-        else throw error;
-        logger.info({ jobId, peer: peerName(peerId), code: error.code }, 'The job moves on to another peer.');
-      }
-    }
-    throw failure(model, lastError);
+      },
+    };
   }
 
-  function failure(model: ModelId, lastError: MeshError | undefined): MeshError {
-    if (lastError === undefined) {
-      const known = knownModels.get(model) !== undefined || catalogModel(model) !== undefined;
-      return known ? MeshError.noPeerWithModel(model) : MeshError.modelNotFound(model);
-    }
-    if (lastError.code !== 'peer_busy') return lastError;
-    return MeshError.meshBusy(Number(lastError.details.waitMs ?? 1_000));
+  async function* complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
+    const model = request.model ?? mesh.defaultModel();
+    if (model === undefined) throw MeshError.noPeerWithModel('any model');
+    yield* answer<RouteEvent>(
+      {
+        clock,
+        requester,
+        model,
+        assign: (needs) => assign(request, model, needs),
+        lineTo: async (peerId, aborted) => (peerId === self ? localLine : links.connect(peerId, aborted)),
+        onMeasured(peerId, measurement) {
+          measurements.record(peerId, model, measurement, clock.monotonicMs());
+          if (request.conversationId !== undefined) conversationPeers.set(request.conversationId, peerId);
+        },
+        failure: (lastError) => failureOf(model, lastError),
+      },
+      signal,
+    );
+  }
+
+  function failureOf(model: ModelId, lastError: MeshError | undefined): MeshError {
+    if (lastError?.code === 'peer_busy') return MeshError.meshBusy(Number(lastError.details.waitMs ?? 1_000));
+    if (lastError !== undefined) return lastError;
+    const known = knownModels.get(model) !== undefined || catalogModel(model) !== undefined;
+    return known ? MeshError.noPeerWithModel(model) : MeshError.modelNotFound(model);
   }
 
   const mesh: Mesh = {
@@ -292,19 +256,7 @@ export function createMesh(options: MeshOptions): Mesh {
           rttMs: own ? 0 : (link?.rttMs ?? null),
         };
       }),
-    models() {
-      const models = new Map<ModelId, { id: ModelId; peers: PeerId[]; contextTokens: number }>();
-      for (const peer of announcements()) {
-        if (peer.state === 'draining') continue;
-        for (const { id, contextTokens } of peer.models) {
-          const entry = models.get(id) ?? { id, peers: [], contextTokens: 0 };
-          models.set(id, entry);
-          entry.peers.push(peer.peerId);
-          entry.contextTokens = Math.max(entry.contextTokens, contextTokens);
-        }
-      }
-      return [...models.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-    },
+    models: () => modelsServedBy(announcements()),
     defaultModel: () => defaultModel(mesh.models().map(({ id, peers }) => ({ id, peerCount: peers.length }))),
     complete,
     addEngine: (engine) => provider.addEngine(engine),

@@ -8,7 +8,11 @@ describe('WebRTC in Node', () => {
   for (const { rule, title, run } of transportContract) {
     it(`${rule}: ${title}`, async () => {
       const transport = createNodeTransport();
-      await run({ offerer: transport, answerer: transport, settle: () => setImmediate() });
+      await run({
+        offerer: transport,
+        answerer: transport,
+        settle: () => setImmediate(),
+      });
     });
   }
 });

@@ -54,7 +54,10 @@ export const CATALOG: readonly CatalogModel[] = [
   {
     id: ModelId.parse('Qwen3-8B'),
     tier: 'daily-driver',
-    gguf: { url: hub('Qwen/Qwen3-8B-GGUF', 'Qwen3-8B-Q4_K_M.gguf'), sizeBytes: 5_030_000_000 },
+    gguf: {
+      url: hub('Qwen/Qwen3-8B-GGUF', 'Qwen3-8B-Q4_K_M.gguf'),
+      sizeBytes: 5_030_000_000,
+    },
     mlcId: 'Qwen3-8B-q4f16_1-MLC',
     contextTokens: 32_768,
   },
@@ -100,7 +103,10 @@ export const CATALOG: readonly CatalogModel[] = [
   {
     id: ModelId.parse('Qwen3-32B'),
     tier: 'capacity',
-    gguf: { url: hub('Qwen/Qwen3-32B-GGUF', 'Qwen3-32B-Q4_K_M.gguf'), sizeBytes: 19_800_000_000 },
+    gguf: {
+      url: hub('Qwen/Qwen3-32B-GGUF', 'Qwen3-32B-Q4_K_M.gguf'),
+      sizeBytes: 19_800_000_000,
+    },
     contextTokens: 32_768,
   },
   {
@@ -133,7 +139,11 @@ export function tierOf(id: string): Tier {
   return byId.get(id)?.tier ?? 'experimental';
 }
 
-const TIER_RANK: Record<Tier, number> = { 'daily-driver': 0, experimental: 1, capacity: 2 };
+const TIER_RANK: Record<Tier, number> = {
+  'daily-driver': 0,
+  experimental: 1,
+  capacity: 2,
+};
 
 /**
  * The model that an absent `model` means: a daily driver where one is served, then whatever experimental model there is,

@@ -131,7 +131,11 @@ export class Link {
   #greet(): void {
     if (this.#state !== 'connecting') return;
     this.#state = 'greeting';
-    this.#write({ type: 'hello', protocol: PROTOCOL_VERSION, peerId: this.#options.self });
+    this.#write({
+      type: 'hello',
+      protocol: PROTOCOL_VERSION,
+      peerId: this.#options.self,
+    });
   }
 
   #receive(frame: Uint8Array): void {

@@ -3,10 +3,10 @@
  * exponential backoff. One open link per peer.
  */
 import { MeshError } from '../errors.ts';
-import type { Identity } from '../identity/identity.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import { type Random, randomHexId } from '../ports/random.ts';
+import type { Signer } from '../ports/signer.ts';
 import type { IceServer, Transport } from '../ports/transport.ts';
 import type { SignedRecord } from '../protocol/announcement.ts';
 import { decodeSessionDescription } from '../protocol/decode.ts';
@@ -16,7 +16,7 @@ import { backoffMs } from './backoff.ts';
 import { type JobMessage, Link } from './link.ts';
 
 export interface LinksOptions {
-  readonly identity: Identity;
+  readonly identity: Signer;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: Random;
@@ -205,7 +205,14 @@ export class Links {
       onMessage: (from, message) => this.#options.onMessage(from, message),
       onClose: (closed, error) => this.#handleClose(id, closed, error),
     });
-    session = { id, remote, role, link, nextSentIndex: 0, nextReceivedIndex: 0 };
+    session = {
+      id,
+      remote,
+      role,
+      link,
+      nextSentIndex: 0,
+      nextReceivedIndex: 0,
+    };
     this.#sessions.set(id, session);
     for (const payload of early) this.#describe(session, payload);
     return session;

@@ -3,13 +3,13 @@
  * engine. It answers whoever hands it a `JobSink`: an open link, or this end's own requester.
  */
 import { MeshError } from '../errors.ts';
-import { type JobMeasurement, JobTimer } from '../measurement/job-timer.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Engine } from '../ports/engine.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { JobId, ModelId } from '../protocol/ids.ts';
 import type { PeerMessageOf } from '../protocol/messages.ts';
 import { DeltaWriter, type JobReply } from './delta-writer.ts';
+import { type JobMeasurement, JobTimer } from './job-timer.ts';
 
 /** Where a job's messages go. */
 export interface JobSink {
@@ -95,7 +95,12 @@ export class Provider {
     this.#options.onChange();
   }
 
-  services(): { engine: Engine; state: Service['state']; inFlight: number; queued: number }[] {
+  services(): {
+    engine: Engine;
+    state: Service['state'];
+    inFlight: number;
+    queued: number;
+  }[] {
     return Array.from(this.#services.values(), ({ engine, state, running, queue }) => ({
       engine,
       state,
@@ -107,7 +112,11 @@ export class Provider {
   totals(): { activeJobs: number; finishedJobs: number; tokens: number } {
     let activeJobs = 0;
     for (const service of this.#services.values()) activeJobs += service.running.size;
-    return { activeJobs, finishedJobs: this.#finishedJobs, tokens: this.#tokens };
+    return {
+      activeJobs,
+      finishedJobs: this.#finishedJobs,
+      tokens: this.#tokens,
+    };
   }
 
   handleStart(sink: JobSink, start: PeerMessageOf<'job-start'>): void {

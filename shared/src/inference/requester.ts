@@ -3,11 +3,11 @@
  * asked: who sent it, which token comes next, whether the job is still open.
  */
 import { MeshError } from '../errors.ts';
-import { type JobMeasurement, JobTimer } from '../measurement/job-timer.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { JobId, ModelId, PeerId } from '../protocol/ids.ts';
 import type { FinishReason, JobParameters, PeerMessageOf, Usage } from '../protocol/messages.ts';
 import type { JobReply } from './delta-writer.ts';
+import { type JobMeasurement, JobTimer } from './job-timer.ts';
 
 /** The line to a provider: an open link, or this end's own provider. */
 export interface JobLine {
@@ -17,7 +17,11 @@ export interface JobLine {
 }
 
 export type JobEvent =
-  | { readonly type: 'tokens'; readonly text: string; readonly tokenCount: number }
+  | {
+      readonly type: 'tokens';
+      readonly text: string;
+      readonly tokenCount: number;
+    }
   | {
       readonly type: 'end';
       readonly reason: FinishReason;
@@ -62,7 +66,11 @@ export class Requester {
    */
   async *run(
     line: JobLine,
-    job: { readonly jobId: JobId; readonly model: ModelId; readonly parameters: JobParameters },
+    job: {
+      readonly jobId: JobId;
+      readonly model: ModelId;
+      readonly parameters: JobParameters;
+    },
     signal: AbortSignal,
   ): AsyncGenerator<JobEvent, void, undefined> {
     if (signal.aborted) throw MeshError.cancelled();
@@ -148,7 +156,12 @@ export class Requester {
     job.timer.tokens(this.#clock.monotonicMs(), delta.tokenCount);
     job.bufferedChars += delta.text.length;
     if (job.bufferedChars > MOST_BUFFERED_CHARS) this.#fail(job, MeshError.cancelled());
-    else this.#push(job, { type: 'tokens', text: delta.text, tokenCount: delta.tokenCount });
+    else
+      this.#push(job, {
+        type: 'tokens',
+        text: delta.text,
+        tokenCount: delta.tokenCount,
+      });
   }
 
   #expectNews(job: OpenJob): void {

@@ -23,7 +23,10 @@ describe('stop strings', () => {
   });
 
   it('IN1: the cut is that of the whole text, however it is split', () => {
-    const text = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 30 });
+    const text = fc.string({
+      unit: fc.constantFrom('a', 'b', 'c'),
+      maxLength: 30,
+    });
     fc.assert(
       fc.property(
         fc.array(text, { maxLength: 12 }),

@@ -1,13 +1,12 @@
 /** A member's own samples: of every peer and model it asked, and of every model it served. */
 import type { Measured } from '../protocol/announcement.ts';
 import type { ModelId, PeerId } from '../protocol/ids.ts';
-import type { JobMeasurement } from './job-timer.ts';
-import { SampleWindow } from './sample-window.ts';
+import { type JobFigures, SampleWindow } from './sample-window.ts';
 
 export class Measurements {
   readonly #windows = new Map<PeerId, Map<ModelId, SampleWindow>>();
 
-  record(peerId: PeerId, model: ModelId, measurement: JobMeasurement, nowMs: number): void {
+  record(peerId: PeerId, model: ModelId, measurement: JobFigures, nowMs: number): void {
     const models = this.#windows.get(peerId) ?? new Map<ModelId, SampleWindow>();
     this.#windows.set(peerId, models);
     const window = models.get(model) ?? new SampleWindow();

@@ -1,6 +1,11 @@
 /** The last hour of one peer's measurements for one model, and their medians. */
 import type { Measured } from '../protocol/announcement.ts';
-import type { JobMeasurement } from './job-timer.ts';
+
+/** What one job tells: its TTFT, and its decode rate unless none could be measured. */
+export interface JobFigures {
+  readonly ttftMs: number;
+  readonly tokensPerSecond: number | null;
+}
 
 interface Sample {
   readonly atMs: number;
@@ -14,12 +19,22 @@ const MOST_SAMPLES = 512;
 
 export class SampleWindow {
   #samples: Sample[] = [];
-  #summary: { readonly measured: Measured; readonly newestMs: number; readonly oldestMs: number } | undefined;
+  #summary:
+    | {
+        readonly measured: Measured;
+        readonly newestMs: number;
+        readonly oldestMs: number;
+      }
+    | undefined;
 
   /** A job without a rate is no sample. */
-  add(measurement: JobMeasurement, nowMs: number): void {
+  add(measurement: JobFigures, nowMs: number): void {
     if (measurement.tokensPerSecond === null) return;
-    this.#samples.push({ atMs: nowMs, ttftMs: measurement.ttftMs, tokensPerSecond: measurement.tokensPerSecond });
+    this.#samples.push({
+      atMs: nowMs,
+      ttftMs: measurement.ttftMs,
+      tokensPerSecond: measurement.tokensPerSecond,
+    });
     if (this.#samples.length > MOST_SAMPLES) this.#samples.shift();
     this.#summary = undefined;
   }

@@ -40,8 +40,16 @@ export interface GenerationRequest {
  * text may be empty while its count is not). The counts of one answer add up to `usage.completionTokens`.
  */
 export type EngineEvent =
-  | { readonly type: 'tokens'; readonly text: string; readonly tokenCount: number }
-  | { readonly type: 'end'; readonly reason: FinishReason; readonly usage: Usage };
+  | {
+      readonly type: 'tokens';
+      readonly text: string;
+      readonly tokenCount: number;
+    }
+  | {
+      readonly type: 'end';
+      readonly reason: FinishReason;
+      readonly usage: Usage;
+    };
 
 export interface Engine {
   readonly model: EngineModel;

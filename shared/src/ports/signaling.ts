@@ -8,7 +8,10 @@ import type { JoinRefusal, Welcome } from '../protocol/signaling.ts';
 
 export interface SignalingHandlers {
   /** The entry asks for a proof of the key; the answer is a signed `JoinProof` and the present announcement. */
-  onChallenge(nonce: string): { proof: SignedRecord; announcement: SignedRecord };
+  onChallenge(nonce: string): {
+    proof: SignedRecord;
+    announcement: SignedRecord;
+  };
   onWelcome(welcome: Welcome): void;
   onRefused(refusal: JoinRefusal): void;
   onRoster(delta: { upserted: readonly SignedRecord[]; removed: readonly PeerId[] }): void;

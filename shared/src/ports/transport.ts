@@ -31,7 +31,10 @@ export interface IceServer {
 
 export interface Transport {
   open(
-    options: { readonly initiator: boolean; readonly iceServers: readonly IceServer[] },
+    options: {
+      readonly initiator: boolean;
+      readonly iceServers: readonly IceServer[];
+    },
     handlers: TransportHandlers,
   ): Channel;
 }

@@ -4,11 +4,11 @@
  */
 import type { z } from 'zod';
 import { MeshError } from '../errors.ts';
-import { verifySignature } from '../identity/identity.ts';
 import type { SignedRecord } from './announcement.ts';
 import { Announcement } from './announcement.ts';
 import { MAX_MESSAGE_BYTES, PeerMessage } from './messages.ts';
 import { SessionDescription } from './signaling.ts';
+import { verifySignature } from './signature.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 const encoder = new TextEncoder();

@@ -85,10 +85,16 @@ export const JobError = z.object({
   waitMs: z.number().min(0).optional(),
 });
 
-export const JobCancel = z.object({ type: z.literal('job-cancel'), jobId: JobId });
+export const JobCancel = z.object({
+  type: z.literal('job-cancel'),
+  jobId: JobId,
+});
 
 /** Last message of an end that closes on purpose. */
-export const Goodbye = z.object({ type: z.literal('goodbye'), reason: z.string().max(200) });
+export const Goodbye = z.object({
+  type: z.literal('goodbye'),
+  reason: z.string().max(200),
+});
 
 export const PeerMessage = z.discriminatedUnion('type', [
   Hello,

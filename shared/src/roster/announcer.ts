@@ -1,12 +1,13 @@
 /**
  * This end's own announcement: renewed before it expires and soon after something in it changed, however often that is.
  */
-import type { Identity } from '../identity/identity.ts';
+
 import type { Clock } from '../ports/clock.ts';
+import type { Signer } from '../ports/signer.ts';
 import type { Announcement, PeerKind, ServedModel, SignedRecord } from '../protocol/announcement.ts';
 
 export interface AnnouncerOptions {
-  readonly identity: Identity;
+  readonly identity: Signer;
   readonly kind: PeerKind;
   readonly version: string;
   readonly clock: Clock;

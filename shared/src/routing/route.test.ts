@@ -19,8 +19,17 @@ const peer = (name: string, changes: Partial<RouteCandidate> = {}): RouteCandida
   holdsPrefix: false,
   ...changes,
 });
-const unmeasured = { ttftMs: Number.NaN, tokensPerSecond: Number.NaN, source: 'none' } as const;
-const query: RouteQuery = { outputTokens: 200, contextTokens: 500, target: null, draws: [0.5, 0] };
+const unmeasured = {
+  ttftMs: Number.NaN,
+  tokensPerSecond: Number.NaN,
+  source: 'none',
+} as const;
+const query: RouteQuery = {
+  outputTokens: 200,
+  contextTokens: 500,
+  target: null,
+  draws: [0.5, 0],
+};
 const chosen = (candidates: RouteCandidate[], changes: Partial<RouteQuery> = {}) =>
   candidates[route(candidates, { ...query, ...changes })]?.peerId;
 
@@ -72,7 +81,11 @@ describe('the router', () => {
     const candidates = [peer('alice'), peer('bob', unmeasured)];
     expect(chosen(candidates, { draws: [0.05, 0] })).toBe('bob');
     expect(chosen(candidates, { draws: [0.5, 0] })).toBe('alice');
-    expect(chosen([peer('alice'), peer('bob', { ...unmeasured, load: 4 })], { draws: [0.05, 0] })).toBe('alice');
+    expect(
+      chosen([peer('alice'), peer('bob', { ...unmeasured, load: 4 })], {
+        draws: [0.05, 0],
+      }),
+    ).toBe('alice');
   });
 
   it('RT9: of peers that nobody measured the nearer and freer one is asked', () => {
@@ -93,7 +106,11 @@ describe('the router', () => {
       ['alice', 'slower'],
       ['dave', 'unmeasured'],
     ]);
-    expect(rows[0]).toMatchObject({ expectedMs: 10 + 100 + 2000, waitMs: 0, source: 'own' });
+    expect(rows[0]).toMatchObject({
+      expectedMs: 10 + 100 + 2000,
+      waitMs: 0,
+      source: 'own',
+    });
     expect(rows[3]).toMatchObject({ expectedMs: null, tokensPerSecond: null });
   });
 

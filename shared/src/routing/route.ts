@@ -34,7 +34,10 @@ export interface RouteQuery {
   /** What prompt and answer need at least. */
   readonly contextTokens: number;
   /** What the model's tier asks for; null when the tier is never gated. */
-  readonly target: { readonly ttftMs: number; readonly tokensPerSecond: number } | null;
+  readonly target: {
+    readonly ttftMs: number;
+    readonly tokensPerSecond: number;
+  } | null;
   /** Two draws in [0, 1): whether to try an unmeasured peer, and which of the equals to look at. */
   readonly draws: readonly [number, number];
 }
@@ -110,7 +113,12 @@ export function route(candidates: readonly RouteCandidate[], query: RouteQuery):
     const tried = idleUnmeasured(candidates, query, tieDraw);
     if (tried !== -1) return tried;
   }
-  return amongEquals(candidates, query, { best, bestMs, bestMeets, bestMeasured });
+  return amongEquals(candidates, query, {
+    best,
+    bestMs,
+    bestMeets,
+    bestMeasured,
+  });
 }
 
 /** Every candidate's figures and why it lost. `chosen` is what `route` returned for the same arguments. */
@@ -133,7 +141,10 @@ export function explain(candidates: readonly RouteCandidate[], query: RouteQuery
     };
   });
   const rank = (row: ExplainedCandidate) => (row.verdict === 'chosen' ? -1 : (row.expectedMs ?? Number.MAX_VALUE));
-  return { outputTokens: query.outputTokens, candidates: rows.sort((a, b) => rank(a) - rank(b)) };
+  return {
+    outputTokens: query.outputTokens,
+    candidates: rows.sort((a, b) => rank(a) - rank(b)),
+  };
 }
 
 function canServe(candidate: RouteCandidate, query: RouteQuery): boolean {
@@ -202,7 +213,12 @@ function amongEquals(
     bestMs,
     bestMeets,
     bestMeasured,
-  }: { best: number; bestMs: number; bestMeets: boolean; bestMeasured: boolean },
+  }: {
+    best: number;
+    bestMs: number;
+    bestMeets: boolean;
+    bestMeasured: boolean;
+  },
 ): number {
   const equals: number[] = [];
   let prefixHolder = -1;

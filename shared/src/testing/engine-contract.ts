@@ -98,7 +98,11 @@ export const engineContract: readonly EngineContractCase[] = [
     title: "an engine with the feature 'seed' repeats a sampled answer when the seed is the same",
     async run({ engine, longPrompt }) {
       if (!engine.model.features.includes('seed')) return;
-      const request = ask(longPrompt, { temperature: 1, seed: 7, maxTokens: 40 });
+      const request = ask(longPrompt, {
+        temperature: 1,
+        seed: 7,
+        maxTokens: 40,
+      });
       const first = await answer(engine, request);
       ensureEqual((await answer(engine, request)).text, first.text, 'The second answer');
     },
@@ -200,7 +204,11 @@ export const engineContract: readonly EngineContractCase[] = [
         { role: 'assistant', content: first.text },
         { role: 'user', content: prompts[0] ?? longPrompt },
       ];
-      const { usage } = await answer(engine, { ...ask(''), temperature: 0.7, messages });
+      const { usage } = await answer(engine, {
+        ...ask(''),
+        temperature: 0.7,
+        messages,
+      });
       ensure(
         usage.cachedTokens >= 0 && usage.cachedTokens <= usage.promptTokens,
         `${usage.cachedTokens} of ${usage.promptTokens} prompt tokens were cached.`,
@@ -253,7 +261,14 @@ interface Answer {
 }
 
 function ask(content: string, sampling: Partial<GenerationRequest> = {}): GenerationRequest {
-  return { messages: [{ role: 'user', content }], maxTokens: 64, temperature: 0, topP: 1, stop: [], ...sampling };
+  return {
+    messages: [{ role: 'user', content }],
+    maxTokens: 64,
+    temperature: 0,
+    topP: 1,
+    stop: [],
+    ...sampling,
+  };
 }
 
 function never(): AbortSignal {

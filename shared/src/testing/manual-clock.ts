@@ -29,7 +29,11 @@ export class ManualClock implements Clock {
   }
 
   after(delayMs: number, callback: () => void): () => void {
-    const timer: Timer = { dueMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, callback };
+    const timer: Timer = {
+      dueMs: this.#nowMs + Math.max(0, delayMs),
+      order: this.#order++,
+      callback,
+    };
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);
   }

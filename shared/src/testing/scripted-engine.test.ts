@@ -11,8 +11,8 @@ const hurriedClock: Clock = {
   wallMs: () => 0,
   monotonicMs: () => 0,
   after(_, callback) {
-    const timer = setImmediate(callback);
-    return () => clearImmediate(timer);
+    const timer = setTimeout(callback, 0);
+    return () => clearTimeout(timer);
   },
 };
 
@@ -42,7 +42,13 @@ describe('scripted engine', () => {
 
   it('EN21: its tokens come when the clock says so', async () => {
     const clock = new ManualClock();
-    const engine = createScriptedEngine({ clock, scenario: 'steady', ttftMs: 100, tokenIntervalMs: 10, tokens: 3 });
+    const engine = createScriptedEngine({
+      clock,
+      scenario: 'steady',
+      ttftMs: 100,
+      tokenIntervalMs: 10,
+      tokens: 3,
+    });
     const events: EngineEvent[] = [];
     const done = collectInto(events, engine.generate(question, new AbortController().signal));
 
@@ -52,7 +58,11 @@ describe('scripted engine', () => {
     expect(events).toHaveLength(1);
     await clock.advance(20);
     await done;
-    expect(events.at(-1)).toMatchObject({ type: 'end', reason: 'stop', usage: { completionTokens: 3 } });
+    expect(events.at(-1)).toMatchObject({
+      type: 'end',
+      reason: 'stop',
+      usage: { completionTokens: 3 },
+    });
     expect(clock.pendingTimers()).toBe(0);
   });
 
@@ -73,7 +83,11 @@ describe('scripted engine', () => {
   });
 
   it('EN23: dies-midway fails after half of its tokens, tells that it is lost, and refuses from then on', async () => {
-    const engine = createScriptedEngine({ clock: hurriedClock, scenario: 'dies-midway', tokens: 10 });
+    const engine = createScriptedEngine({
+      clock: hurriedClock,
+      scenario: 'dies-midway',
+      tokens: 10,
+    });
     const losses: Error[] = [];
     engine.onLost((error) => losses.push(error));
     const events: EngineEvent[] = [];
@@ -87,7 +101,11 @@ describe('scripted engine', () => {
   });
 
   it('EN24: a caller that takes more slots than there are gets a plain error', async () => {
-    const engine = createScriptedEngine({ clock: new ManualClock(), scenario: 'silent', slots: 1 });
+    const engine = createScriptedEngine({
+      clock: new ManualClock(),
+      scenario: 'silent',
+      slots: 1,
+    });
     const abort = new AbortController();
     const first = expect(collectInto([], engine.generate(question, abort.signal))).rejects.toBeInstanceOf(MeshError);
 
@@ -104,7 +122,9 @@ describe('scripted engine', () => {
     messages.push({ role: 'assistant', content: 'It measures.' }, { role: 'user', content: 'What?' });
     await collectInto(events, engine.generate({ ...question, messages }, never()));
 
-    expect(events.at(-1)).toMatchObject({ usage: { promptTokens: 11, cachedTokens: 6 } });
+    expect(events.at(-1)).toMatchObject({
+      usage: { promptTokens: 11, cachedTokens: 6 },
+    });
   });
 });
 

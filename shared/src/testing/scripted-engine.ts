@@ -60,7 +60,10 @@ export function createScriptedEngine(options: ScriptedEngineOptions): ScriptedEn
   async function* answer(request: GenerationRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
     const promptTokens = countPromptTokens(request.messages);
     if (promptTokens >= model.contextTokens) throw MeshError.contextLengthExceeded(promptTokens, model.contextTokens);
-    const usage = { promptTokens, cachedTokens: prompts.take(request.messages) };
+    const usage = {
+      promptTokens,
+      cachedTokens: prompts.take(request.messages),
+    };
     const room = Math.min(request.maxTokens, model.contextTokens - promptTokens);
     const words = answerWords(request, requests.length, answerTokens, scenario === 'wrong-output');
 
@@ -88,10 +91,18 @@ export function createScriptedEngine(options: ScriptedEngineOptions): ScriptedEn
       if (stopped) break;
     }
     if (held.tokenCount > 0) {
-      yield { type: 'tokens', text: held.text + scanner.flush(), tokenCount: held.tokenCount };
+      yield {
+        type: 'tokens',
+        text: held.text + scanner.flush(),
+        tokenCount: held.tokenCount,
+      };
     }
     const cut = !stopped && room < words.length;
-    yield { type: 'end', reason: cut ? 'length' : 'stop', usage: { ...usage, completionTokens } };
+    yield {
+      type: 'end',
+      reason: cut ? 'length' : 'stop',
+      usage: { ...usage, completionTokens },
+    };
   }
 
   function die(): MeshError {
@@ -224,6 +235,8 @@ function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void
 function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     if (signal.aborted) return reject(MeshError.cancelled());
-    signal.addEventListener('abort', () => reject(MeshError.cancelled()), { once: true });
+    signal.addEventListener('abort', () => reject(MeshError.cancelled()), {
+      once: true,
+    });
   });
 }

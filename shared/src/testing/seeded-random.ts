@@ -9,5 +9,8 @@ export function createSeededRandom(seed: number): Random {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
   };
-  return { float, bytes: (count) => Uint8Array.from({ length: count }, () => Math.floor(float() * 256)) };
+  return {
+    float,
+    bytes: (count) => Uint8Array.from({ length: count }, () => Math.floor(float() * 256)),
+  };
 }

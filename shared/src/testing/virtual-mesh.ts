@@ -34,7 +34,12 @@ export class VirtualMesh {
 
   /** Collects an answer while time runs; an error ends it and is part of the result. */
   ask(mesh: Mesh, request: CompletionRequest, signal = new AbortController().signal): VirtualAnswer {
-    const answer: VirtualAnswer = { events: [], text: '', state: 'running', error: undefined };
+    const answer: VirtualAnswer = {
+      events: [],
+      text: '',
+      state: 'running',
+      error: undefined,
+    };
     void (async () => {
       try {
         for await (const event of mesh.complete(request, signal)) {

@@ -42,9 +42,18 @@ export class VirtualNetwork {
 
   /** The two ports of one member. */
   join(name: string): { transport: Transport; signaling: Signaling } {
-    const member: Member = { name, handlers: undefined, peerId: undefined, announcement: undefined, alive: true };
+    const member: Member = {
+      name,
+      handlers: undefined,
+      peerId: undefined,
+      announcement: undefined,
+      alive: true,
+    };
     this.#members.set(name, member);
-    return { transport: this.#transport(member), signaling: this.#signaling(member) };
+    return {
+      transport: this.#transport(member),
+      signaling: this.#signaling(member),
+    };
   }
 
   /** The member stops without a word: its channels fall silent, the entry sees its connection break. */
@@ -121,7 +130,13 @@ export class VirtualNetwork {
       const roster = [...this.#members.values()].flatMap((other) =>
         other === member || other.announcement === undefined ? [] : [other.announcement],
       );
-      this.#later(member, () => member.handlers?.onWelcome({ entryPeerId: null, iceServers: [], roster }));
+      this.#later(member, () =>
+        member.handlers?.onWelcome({
+          entryPeerId: null,
+          iceServers: [],
+          roster,
+        }),
+      );
       this.#broadcast(member, { upserted: [announcement], removed: [] });
     });
   }
@@ -144,7 +159,13 @@ export class VirtualNetwork {
   #transport(member: Member): Transport {
     return {
       open: ({ initiator }, handlers) => {
-        const end: End = { member, handlers, other: undefined, state: 'connecting', bufferedBytes: 0 };
+        const end: End = {
+          member,
+          handlers,
+          other: undefined,
+          state: 'connecting',
+          bufferedBytes: 0,
+        };
         if (initiator) {
           const offer = `offer-${++this.#offerCount}`;
           this.#offers.set(offer, end);

@@ -7,7 +7,11 @@ import { createSimplePeerTransport } from './simple-peer-transport.ts';
 
 export function createNodeTransport(): Transport {
   return createSimplePeerTransport({
-    wrtc: { RTCPeerConnection: PeerConnection, RTCSessionDescription, RTCIceCandidate },
+    wrtc: {
+      RTCPeerConnection: PeerConnection,
+      RTCSessionDescription,
+      RTCIceCandidate,
+    },
     sdpTransform: (sdp) => withoutCandidates(actAsDtlsClient(sdp)),
   });
 }

@@ -38,7 +38,10 @@ export function createSimplePeerTransport(options: SimplePeerTransportOptions = 
         trickle: true,
         channelConfig: { ordered: true },
         config: {
-          iceServers: iceServers.map((server) => ({ ...server, urls: [server.urls].flat() })) as RTCIceServer[],
+          iceServers: iceServers.map((server) => ({
+            ...server,
+            urls: [server.urls].flat(),
+          })) as RTCIceServer[],
         },
         ...(options.wrtc === undefined ? {} : { wrtc: options.wrtc as never }),
       });

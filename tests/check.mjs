@@ -1,0 +1,37 @@
+/** `npm run check`: types, lint, import directions, formatting; every check runs, all that fail are told. */
+import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
+import { ensurePackages } from '../shared/setup/ensure-packages.mjs';
+
+const root = resolve(import.meta.dirname, '..');
+await ensurePackages(root);
+
+const CHECKS = [
+  ['types: shared', 'tsc', '-p', 'shared'],
+  ['types: signaling', 'tsc', '-p', 'signaling'],
+  ['types: native-peer', 'tsc', '-p', 'native-peer'],
+  ['types: tests', 'tsc', '-p', 'tests'],
+  ['types: client', 'svelte-check', '--tsconfig', 'client/tsconfig.json', '--fail-on-warnings', '--output', 'human'],
+  ['lint and format', 'biome', 'check', '--error-on-warnings', '.'],
+  ['format: Svelte', 'prettier', '--log-level', 'warn', '--check', 'client/src/**/*.svelte'],
+  [
+    'import directions',
+    'depcruise',
+    '--config',
+    '.dependency-cruiser.cjs',
+    ...['shared/src', 'signaling', 'native-peer', 'client/src'],
+  ],
+];
+
+const failed = [];
+for (const [name, command, ...args] of CHECKS) {
+  const { status } = spawnSync(resolve(root, 'node_modules/.bin', command), args, {
+    cwd: root,
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+  });
+  console.log(`${status === 0 ? 'ok    ' : 'FAILED'} ${name}`);
+  if (status !== 0) failed.push(name);
+}
+if (failed.length > 0) console.error(`\n${failed.length} of ${CHECKS.length} checks failed: ${failed.join(', ')}`);
+process.exitCode = failed.length === 0 ? 0 : 1;

@@ -1,0 +1,101 @@
+/**
+ * `npm test [-- suite …]`, `npm run bench`, `npm run test:webllm`: installs what is missing and runs the suites. Only Node's
+ * built-ins until the packages are there.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { ensurePackages } from '../shared/setup/ensure-packages.mjs';
+
+const root = resolve(import.meta.dirname, '..');
+const SUITES = {
+  unit: ['unit'],
+  native: ['native'],
+  browser: ['chromium-unit', 'browser'],
+};
+
+const [task, ...rest] = process.argv.slice(2);
+try {
+  await ensurePackages(root);
+  process.exitCode = await run();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
+
+async function run() {
+  if (task === 'bench') return runTypeScript('bench/main.ts', rest);
+  await prepareBrowser();
+  if (task === 'webllm') return runTypeScript('webllm/main.ts', rest);
+  if (task !== undefined && SUITES[task] === undefined) {
+    throw new Error(`There is no suite '${task}'. Choose from: ${Object.keys(SUITES).join(', ')}, or none for all.`);
+  }
+  const projects = task === undefined ? Object.values(SUITES).flat() : SUITES[task];
+  return runSuites(projects, rest);
+}
+
+async function prepareBrowser() {
+  const { ensureChromium } = await import('./setup/chromium.mjs');
+  const { ensureWebBuilt } = await import('../shared/setup/build-web.mjs');
+  await ensureChromium(root);
+  await ensureWebBuilt(root);
+}
+
+function runTypeScript(file, args) {
+  return node(['--import', 'tsx', join(import.meta.dirname, file), ...args]);
+}
+
+/** One vitest run per project: two cores can't drive browsers and llama.cpp at once. Ends with the totals of all. */
+function runSuites(projects, args) {
+  const reports = mkdtempSync(join(tmpdir(), 'tabmesh-tests-'));
+  const totals = { passed: 0, failed: 0, skipped: 0 };
+  let status = 0;
+  for (const project of projects) {
+    const report = join(reports, `${project}.json`);
+    const exit = node([
+      join(root, 'node_modules/vitest/vitest.mjs'),
+      'run',
+      '--config',
+      join(import.meta.dirname, 'vitest.config.ts'),
+      '--project',
+      project,
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${report}`,
+      ...args,
+    ]);
+    const counted = readTotals(report);
+    totals.passed += counted.passed;
+    totals.failed += counted.failed;
+    totals.skipped += counted.skipped;
+    // A suite that breaks outside its tests still fails.
+    if (exit !== 0 && counted.failed === 0) totals.failed += 1;
+    if (exit !== 0) status = exit;
+  }
+  rmSync(reports, { recursive: true, force: true });
+  const skipped = totals.skipped === 0 ? '' : `, ${totals.skipped} skipped`;
+  console.log(`\n${totals.passed} passed, ${totals.failed} failed${skipped}`);
+  return status;
+}
+
+function readTotals(report) {
+  try {
+    const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, 'utf8'));
+    return {
+      passed: numPassedTests,
+      failed: numFailedTests,
+      skipped: numPendingTests,
+    };
+  } catch {
+    return { passed: 0, failed: 0, skipped: 0 };
+  }
+}
+
+function node(args) {
+  const { status, signal } = spawnSync(process.execPath, args, {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  return status ?? (signal === null ? 1 : 130);
+}
