@@ -22,6 +22,11 @@ describe('stop strings', () => {
     expect(scan(['one E', 'N', ' two'], ['END'])).toBe('one EN two');
   });
 
+  it('IN1: of two stop strings that overlap the one complete first counts', () => {
+    expect(scan(['a', 'b', 'c'], ['abc', 'b'])).toBe('a');
+    expect(scan(['abc'], ['abc', 'b'])).toBe('a');
+  });
+
   it('IN1: the cut is that of the whole text, however it is split', () => {
     const text = fc.string({
       unit: fc.constantFrom('a', 'b', 'c'),
@@ -36,8 +41,14 @@ describe('stop strings', () => {
         ),
         (chunks, stops) => {
           const whole = chunks.join('');
-          const cuts = stops.map((stop) => whole.indexOf(stop)).filter((index) => index >= 0);
-          expect(scan(chunks, stops)).toBe(cuts.length === 0 ? whole : whole.slice(0, Math.min(...cuts)));
+          const ends = stops.flatMap((stop) => (whole.includes(stop) ? [whole.indexOf(stop) + stop.length] : []));
+          const end = Math.min(...ends);
+          const longest = Math.max(
+            ...stops
+              .filter((stop) => whole.indexOf(stop) + stop.length === end && whole.includes(stop))
+              .map((stop) => stop.length),
+          );
+          expect(scan(chunks, stops)).toBe(ends.length === 0 ? whole : whole.slice(0, end - longest));
         },
       ),
     );

@@ -14,8 +14,8 @@ export class StopScanner {
   push(text: string): { readonly text: string; readonly stopped: boolean } {
     if (this.#stops.length === 0) return { text, stopped: false };
     const pending = this.#held + text;
-    const stopAt = Math.min(...this.#stops.map((stop) => indexOrEnd(pending, stop)));
-    if (stopAt < pending.length) {
+    const stopAt = firstCompleted(pending, this.#stops);
+    if (stopAt !== undefined) {
       this.#held = '';
       return { text: pending.slice(0, stopAt), stopped: true };
     }
@@ -32,9 +32,22 @@ export class StopScanner {
   }
 }
 
-function indexOrEnd(text: string, stop: string): number {
-  const index = text.indexOf(stop);
-  return index === -1 ? text.length : index;
+/**
+ * Where the stop string begins that is complete first (the longest of those that end together): the one choice that does
+ * not depend on how the text was split.
+ */
+function firstCompleted(text: string, stops: readonly string[]): number | undefined {
+  let start: number | undefined;
+  let end = Number.POSITIVE_INFINITY;
+  for (const stop of stops) {
+    const index = text.indexOf(stop);
+    if (index === -1) continue;
+    const stopEnd = index + stop.length;
+    if (stopEnd > end || (stopEnd === end && start !== undefined && index >= start)) continue;
+    start = index;
+    end = stopEnd;
+  }
+  return start;
 }
 
 /** Length of the longest proper beginning of `stop` with which `text` ends. */
