@@ -1,0 +1,189 @@
+/** A link against an end that keeps to no rule. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createIdentity } from '../identity/identity.ts';
+import { silentLogger } from '../ports/logger.ts';
+import type { Channel } from '../ports/transport.ts';
+import { decodePeerMessage } from '../protocol/decode.ts';
+import { FrameAssembler, toFrames } from '../protocol/frames.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
+import { createSeededRandom } from '../testing/seeded-random.ts';
+import { VirtualNetwork } from '../testing/virtual-network.ts';
+import { type JobMessage, Link } from './link.ts';
+
+const random = createSeededRandom(3);
+const alice = createIdentity(random).peerId;
+const mallory = createIdentity(random).peerId;
+const hello = { type: 'hello', protocol: 1, peerId: mallory };
+const cancel = { type: 'job-cancel', jobId: '00112233445566778899aabbccddeeff' };
+
+let clock: ManualClock;
+let network: VirtualNetwork;
+let link: Link;
+let channel: Channel;
+let heard: string[];
+let received: JobMessage[];
+let closed: { error: Error | undefined }[];
+
+const say = (message: unknown) => sendBytes(new TextEncoder().encode(JSON.stringify(message)));
+function sendBytes(bytes: Uint8Array) {
+  for (const frame of toFrames(bytes)) channel.send(frame);
+}
+
+beforeEach(async () => {
+  clock = new ManualClock();
+  network = new VirtualNetwork(clock);
+  heard = [];
+  received = [];
+  closed = [];
+  const assembler = new FrameAssembler();
+  let offer = '';
+  channel = network.join('mallory').transport.open(
+    { initiator: true, iceServers: [] },
+    {
+      onSignal: (payload) => {
+        offer = payload;
+      },
+      onOpen: () => {},
+      onMessage: (frame) => {
+        const bytes = assembler.push(frame);
+        if (bytes !== undefined) heard.push(decodePeerMessage(bytes).type);
+      },
+      onClose: () => heard.push('closed'),
+    },
+  );
+  link = new Link({
+    transport: network.join('alice').transport,
+    initiator: false,
+    iceServers: [],
+    self: alice,
+    remote: mallory,
+    clock,
+    logger: silentLogger,
+    onSignal: () => {},
+    onOpen: () => {},
+    onMessage: (_link, message) => received.push(message),
+    onClose: (_link, error) => closed.push({ error }),
+  });
+  await clock.advance(1);
+  link.signal(offer);
+  await clock.advance(5);
+});
+
+async function greeted() {
+  say(hello);
+  await clock.advance(5);
+  expect(link.isOpen).toBe(true);
+}
+
+describe('a link', () => {
+  it('LK1: opens once both ends have said hello, and passes on what comes then', async () => {
+    expect(link.isOpen).toBe(false);
+    await greeted();
+    say(cancel);
+    await clock.advance(5);
+    expect(received).toEqual([cancel]);
+    expect(heard).toContain('hello');
+  });
+
+  it.each([
+    ['another message first', cancel],
+    ['another protocol', { ...hello, protocol: 2 }],
+    ['another peer’s id', { ...hello, peerId: alice }],
+    ['no id at all', { type: 'hello', protocol: 1 }],
+  ])('LK2: a greeting with %s closes it', async (_name, message) => {
+    say(message);
+    await clock.advance(5);
+    expect(closed).toEqual([{ error: expect.objectContaining({ code: 'protocol_violation' }) }]);
+    expect(received).toEqual([]);
+  });
+
+  it('LK3: an end that never greets is given up', async () => {
+    await clock.advance(11_000);
+    expect(closed).toEqual([{ error: expect.objectContaining({ code: 'connection_failed' }) }]);
+  });
+
+  it.each([
+    ['is malformed', { type: 'job-cancel', jobId: 'no-id' }],
+    ['is unknown', { type: 'self-destruct' }],
+    ['is a second hello', hello],
+    ['is not an object', [1, 2, 3]],
+  ])('LK4: a message that %s is dropped, and the next good one gets through', async (_name, message) => {
+    await greeted();
+    say(message);
+    sendBytes(Uint8Array.of(0xff, 0xfe));
+    say(cancel);
+    await clock.advance(5);
+    expect(link.isOpen).toBe(true);
+    expect(received).toEqual([cancel]);
+  });
+
+  it('LK5: an end that goes on sending nonsense is cut off', async () => {
+    await greeted();
+    for (let sent = 0; sent < 8; sent += 1) say({ type: 'nonsense' });
+    await clock.advance(5);
+    expect(closed).toEqual([{ error: expect.objectContaining({ code: 'protocol_violation' }) }]);
+  });
+
+  it('LK6: a message longer than the limit closes it before it is put together', async () => {
+    await greeted();
+    sendBytes(new Uint8Array(1_100_000));
+    await clock.advance(5);
+    expect(closed).toEqual([{ error: expect.objectContaining({ code: 'protocol_violation' }) }]);
+  });
+
+  it('LK7: is closed when the other end falls silent', async () => {
+    await greeted();
+    await clock.advance(9_000);
+    expect(closed).toEqual([{ error: expect.objectContaining({ code: 'connection_failed' }) }]);
+    expect(clock.pendingTimers()).toBe(0);
+  });
+
+  it('LK8: holds the producer back while the other end does not read, and lets it go on after', async () => {
+    await greeted();
+    network.delayMs = 1_000;
+    const text = 'x'.repeat(30_000);
+    const delta = {
+      type: 'token-delta' as const,
+      jobId: '00112233445566778899aabbccddeeff' as never,
+      firstToken: 0,
+      tokenCount: 1,
+      text,
+    };
+    while (link.ready() === undefined) link.send(delta);
+    let released = false;
+    void link.ready()?.then(() => {
+      released = true;
+    });
+    await clock.advance(500);
+    expect(released).toBe(false);
+    await clock.advance(2_500);
+    expect(released).toBe(true);
+  });
+
+  it('LK9: a producer that does not wait is cut off before memory fills', async () => {
+    await greeted();
+    network.delayMs = 5_000;
+    const text = 'x'.repeat(500_000);
+    const delta = {
+      type: 'token-delta' as const,
+      jobId: '00112233445566778899aabbccddeeff' as never,
+      firstToken: 0,
+      tokenCount: 1,
+      text,
+    };
+    expect(() => {
+      for (let sent = 0; sent < 40; sent += 1) link.send(delta);
+    }).toThrow(expect.objectContaining({ code: 'closed' }));
+    await clock.advance(6_000);
+    expect(closed).toHaveLength(1);
+  });
+
+  it('LK10: says goodbye when it closes, once', async () => {
+    await greeted();
+    link.close('done');
+    link.close('done');
+    await clock.advance(10);
+    expect(heard.filter((type) => type === 'goodbye' || type === 'closed')).toEqual(['goodbye', 'closed']);
+    expect(closed).toEqual([{ error: undefined }]);
+  });
+});

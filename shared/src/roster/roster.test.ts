@@ -1,0 +1,118 @@
+import { describe, expect, it } from 'vitest';
+import { createIdentity, type Identity } from '../identity/identity.ts';
+import { silentLogger } from '../ports/logger.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
+import { createSeededRandom } from '../testing/seeded-random.ts';
+import { Roster } from './roster.ts';
+
+const random = createSeededRandom(11);
+const [alice, bob, carol] = [createIdentity(random), createIdentity(random), createIdentity(random)] as [
+  Identity,
+  Identity,
+  Identity,
+];
+
+function setUp() {
+  const clock = new ManualClock();
+  const removed: string[] = [];
+  const roster = new Roster({
+    self: alice.peerId,
+    clock,
+    logger: silentLogger,
+    onChange: () => {},
+    onRemoved: (peerId) => removed.push(peerId),
+  });
+  const known = () => roster.announcements().map((announcement) => announcement.peerId);
+  return { clock, roster, removed, known };
+}
+
+function announce(identity: Identity, changes: object = {}) {
+  return identity.sign({
+    type: 'announcement',
+    peerId: identity.peerId,
+    kind: 'native',
+    version: '0.1.0',
+    sequence: 1,
+    issuedAtMs: 0,
+    lifetimeMs: 30_000,
+    state: 'ready',
+    models: [],
+    ...changes,
+  });
+}
+
+describe('the roster', () => {
+  it('RO1: keeps what is signed by the peer that it names, and nothing else', () => {
+    const { roster, known } = setUp();
+    const forged = bob.sign(JSON.parse(announce(carol).body) as object);
+    roster.apply({ upserted: [announce(bob), forged, { body: '{', signature: 'A'.repeat(86) }], removed: [] });
+    expect(known()).toEqual([bob.peerId]);
+  });
+
+  it('RO2: an older announcement never replaces a newer one', () => {
+    const { roster } = setUp();
+    roster.apply({ upserted: [announce(bob, { sequence: 5, version: 'new' })], removed: [] });
+    roster.apply({
+      upserted: [announce(bob, { sequence: 5, version: 'replay' }), announce(bob, { sequence: 4 })],
+      removed: [],
+    });
+    expect(roster.get(bob.peerId)?.version).toBe('new');
+  });
+
+  it('RO3: what is not renewed expires, by this end’s clock and whatever the peer’s says', async () => {
+    const { roster, clock, known, removed } = setUp();
+    roster.apply({
+      upserted: [announce(bob, { issuedAtMs: 9_000_000_000_000 }), announce(carol, { lifetimeMs: 60_000 })],
+      removed: [],
+    });
+    await clock.advance(29_000);
+    expect(known()).toHaveLength(2);
+    await clock.advance(2_000);
+    expect(known()).toEqual([carol.peerId]);
+    expect(removed).toEqual([bob.peerId]);
+    await clock.advance(60_000);
+    expect(clock.pendingTimers()).toBe(0);
+  });
+
+  it('RO4: a full roster takes the place of the old one; its own announcement is not in it', () => {
+    const { roster, known, removed } = setUp();
+    roster.apply({ upserted: [announce(bob)], removed: [] });
+    roster.replace([announce(carol), announce(alice)]);
+    expect(known()).toEqual([carol.peerId]);
+    expect(removed).toEqual([bob.peerId]);
+  });
+
+  const model = {
+    id: 'mesh-tiny',
+    classId: '0'.repeat(32),
+    family: 'llama.cpp',
+    backend: 'test',
+    contextTokens: 1024,
+    slots: 1,
+    inFlight: 0,
+    queued: 0,
+    sizeBytes: 1,
+    features: [],
+    measured: { ttftMs: 1, tokensPerSecond: 100, sampleCount: 1, ageMs: 0 },
+  };
+  const measured = (figures: object) => ({ models: [{ ...model, measured: { ...model.measured, ...figures } }] });
+
+  it('RO5: an announcement with sensible figures is taken', () => {
+    const { roster, known } = setUp();
+    roster.apply({ upserted: [announce(bob, { models: [model] })], removed: [] });
+    expect(known()).toEqual([bob.peerId]);
+  });
+
+  it.each([
+    ['a rate of a billion', measured({ tokensPerSecond: 1e9 })],
+    ['a negative rate', measured({ tokensPerSecond: -1 })],
+    ['a TTFT that is no number', measured({ ttftMs: Number.NaN })],
+    ['a negative sequence', { sequence: -1 }],
+    ['an endless lifetime', { lifetimeMs: 1e12 }],
+    ['a hundred models', { models: Array.from({ length: 100 }, () => model) }],
+  ])('RO5: an announcement with %s is refused whole', (_name, changes) => {
+    const { roster, known } = setUp();
+    roster.apply({ upserted: [announce(bob, changes)], removed: [] });
+    expect(known()).toEqual([]);
+  });
+});
