@@ -11,6 +11,7 @@ const CHECKS = [
   ['types: signaling', 'tsc', '-p', 'signaling'],
   ['types: native-peer', 'tsc', '-p', 'native-peer'],
   ['types: tests', 'tsc', '-p', 'tests'],
+  ['types: README', 'node', 'tests/readme-snippets.mjs'],
   ['types: client', 'svelte-check', '--tsconfig', 'client/tsconfig.json', '--fail-on-warnings', '--output', 'human'],
   ['lint and format', 'biome', 'check', '--error-on-warnings', '.'],
   ['format: Svelte', 'prettier', '--log-level', 'warn', '--check', 'client/src/**/*.svelte'],
@@ -25,7 +26,8 @@ const CHECKS = [
 
 const failed = [];
 for (const [name, command, ...args] of CHECKS) {
-  const { status } = spawnSync(resolve(root, 'node_modules/.bin', command), args, {
+  const program = command === 'node' ? process.execPath : resolve(root, 'node_modules/.bin', command);
+  const { status } = spawnSync(program, args, {
     cwd: root,
     stdio: 'inherit',
     shell: process.platform === 'win32',
