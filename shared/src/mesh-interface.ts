@@ -85,7 +85,7 @@ export interface MeshPeer {
   readonly name: string;
   readonly announcement: Announcement;
   readonly linked: boolean;
-  /** Smoothed round trip on the open link; null when not linked. */
+  /** Round trip on the open link; null when not linked or not measured yet. */
   readonly rttMs: number | null;
 }
 

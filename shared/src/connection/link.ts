@@ -44,8 +44,10 @@ const OUTBOX_LIMIT_BYTES = 8 * 1024 * 1024;
 const DRAIN_POLL_MS = 4;
 /** A peer that goes on sending nonsense is cut off. */
 const VIOLATION_LIMIT = 8;
-/** Weight of a new round trip in the smoothed one; TCP's (RFC 6298) 1/8 is too slow at a 2 s heartbeat. */
-const RTT_WEIGHT = 0.25;
+/** The round trip is the least of the last few, as in BBR: what a busy event loop adds is not the network's. */
+const RTT_SAMPLES = 8;
+/** The first pings follow each other faster, since a link is busiest while it opens. */
+const FIRST_HEARTBEATS_MS = [100, 400];
 
 export class Link {
   readonly remote: PeerId;
@@ -59,7 +61,7 @@ export class Link {
   #waiters: (() => void)[] = [];
   #cancelDrain: (() => void) | undefined;
   #cancelTimer: () => void;
-  #rttMs: number | null = null;
+  readonly #rttSamplesMs: number[] = [];
   #lastHeardMs = 0;
   #pingId = 0;
   #pingSentMs: number | undefined;
@@ -87,9 +89,9 @@ export class Link {
     return this.#state === 'open';
   }
 
-  /** Smoothed round trip; null until the first heartbeat came back. */
+  /** Round trip; null until the first heartbeat came back. */
   get rttMs(): number | null {
-    return this.#rttMs;
+    return this.#rttSamplesMs.length === 0 ? null : Math.min(...this.#rttSamplesMs);
   }
 
   signal(payload: string): void {
@@ -207,14 +209,16 @@ export class Link {
     this.#pingId += 1;
     this.#pingSentMs = nowMs;
     this.#write({ type: 'ping', id: this.#pingId });
-    this.#cancelTimer = clock.after(HEARTBEAT_MS, () => this.#heartbeat());
+    const pauseMs = FIRST_HEARTBEATS_MS[this.#pingId - 1] ?? HEARTBEAT_MS;
+    this.#cancelTimer = clock.after(pauseMs, () => this.#heartbeat());
   }
 
   #measure(id: number): void {
     if (id !== this.#pingId || this.#pingSentMs === undefined) return;
     const sampleMs = this.#options.clock.monotonicMs() - this.#pingSentMs;
     this.#pingSentMs = undefined;
-    this.#rttMs = this.#rttMs === null ? sampleMs : this.#rttMs + RTT_WEIGHT * (sampleMs - this.#rttMs);
+    this.#rttSamplesMs.push(sampleMs);
+    if (this.#rttSamplesMs.length > RTT_SAMPLES) this.#rttSamplesMs.shift();
   }
 
   #write(message: PeerMessage): void {

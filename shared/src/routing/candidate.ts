@@ -4,7 +4,7 @@ import type { RouteCandidate } from './route.ts';
 
 export interface Acquaintance {
   readonly local: boolean;
-  /** Smoothed round trip of the open link; null while unmeasured, undefined when there is no link. */
+  /** Round trip of the open link; null while unmeasured, undefined when there is no link. */
   readonly linkRttMs: number | null | undefined;
   readonly ownMeasured: Measured | null;
   /** This end's answers now running there. */
