@@ -76,6 +76,14 @@ export class MeshError extends Error {
     );
   }
 
+  static nothingServed(): MeshError {
+    return new MeshError(
+      'no_peer_with_model',
+      'No peer serves a model right now. Try again in a few seconds, or lend one yourself.',
+      { retryable: true },
+    );
+  }
+
   static modelNotFound(model: string): MeshError {
     return new MeshError(
       'model_not_found',

@@ -215,7 +215,7 @@ export function createMesh(options: MeshOptions): Mesh {
 
   async function* complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
     const model = request.model ?? mesh.defaultModel();
-    if (model === undefined) throw MeshError.noPeerWithModel('any model');
+    if (model === undefined) throw MeshError.nothingServed();
     yield* answer<RouteEvent>(
       {
         clock,

@@ -1,0 +1,22 @@
+/**
+ * `npm start`: installs what is missing, then runs `tabmesh up` in this very process, so that signals and the exit code
+ * need no forwarding. Only built-ins, and nothing that an old Node could not parse before its version is checked.
+ */
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error(`TabMesh needs Node 20.19 or newer; this is ${process.versions.node}. Get one from https://nodejs.org`);
+  process.exit(1);
+}
+
+const root = new URL('../../', import.meta.url);
+try {
+  const { fileURLToPath } = await import('node:url');
+  const { ensurePackages } = await import('./ensure-packages.mjs');
+  await ensurePackages(fileURLToPath(root));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}
+
+process.argv.splice(1, 1, 'tabmesh', 'up');
+await import(new URL('native-peer/bin/tabmesh.js', root).href);

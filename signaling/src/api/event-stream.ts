@@ -1,0 +1,58 @@
+/**
+ * Server-sent events on a raw response: what one turn of the event loop brings leaves in one write, and a client that
+ * does not read holds the producer instead of filling this process's memory.
+ */
+import type { ServerResponse } from 'node:http';
+
+/** A turn that brings more than this is written in parts, so that back-pressure is felt within it. */
+const FLUSH_AT_CHARS = 64 * 1024;
+
+export class EventStream {
+  readonly #response: ServerResponse;
+  #pending = '';
+  #flushScheduled = false;
+  #state: 'open' | 'ended' = 'open';
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
+
+  /** `data` is one line, mostly JSON. */
+  send(data: string): void {
+    this.#pending += `data: ${data}\n\n`;
+    if (this.#pending.length >= FLUSH_AT_CHARS) this.#flush();
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    setImmediate(() => {
+      this.#flushScheduled = false;
+      this.#flush();
+    });
+  }
+
+  /** Undefined while the client keeps up, else resolves once it has caught up or is gone. */
+  backlog(): Promise<void> | undefined {
+    if (!this.#response.writableNeedDrain || this.#response.destroyed) return undefined;
+    return new Promise((resolve) => {
+      const done = () => {
+        this.#response.off('drain', done);
+        this.#response.off('close', done);
+        resolve();
+      };
+      this.#response.on('drain', done);
+      this.#response.on('close', done);
+    });
+  }
+
+  end(): void {
+    if (this.#state === 'ended') return;
+    this.#flush();
+    this.#state = 'ended';
+    this.#response.end();
+  }
+
+  #flush(): void {
+    if (this.#pending === '' || this.#state === 'ended') return;
+    this.#response.write(this.#pending);
+    this.#pending = '';
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The HTTP side of an entry as an app that does not listen yet: API, status, web app. Signaling shares its port but not
+ * its code (`hub.ts`).
+ */
+import type { Clock, Logger, Mesh } from '@tabmesh/shared';
+import fastify, { type FastifyInstance } from 'fastify';
+import { registerChatCompletions } from './api/chat-completions.ts';
+import { errorReply } from './api/error-reply.ts';
+import { registerModels } from './api/models.ts';
+import { registerStatus } from './api/status.ts';
+import { SECURITY_HEADERS } from './web/security-headers.ts';
+import { registerWebApp, type WebRoots } from './web/web-app.ts';
+
+export interface ServerParts extends WebRoots {
+  /** A promise, because an entry joins its own hub and so must listen first; requests wait these few milliseconds. */
+  readonly mesh: Mesh | Promise<Mesh>;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const MAX_BODY_BYTES = 1024 * 1024;
+/** For the whole request to arrive; answers may take as long as they like. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+export function buildServer(parts: ServerParts): FastifyInstance {
+  const app = fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // An open stream would otherwise hold `close` for as long as its client likes.
+    forceCloseConnections: true,
+  });
+  // With JSON as the only kind of body, no page of another site can post here without asking first (CORS).
+  app.removeContentTypeParser('text/plain');
+
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.headers(SECURITY_HEADERS);
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const { status, headers, body } = errorReply(error);
+    const fields = { url: request.url, status, code: body.error.code };
+    if (reply.raw.destroyed) parts.logger.debug(fields, 'The client left before the answer began.');
+    else if (status === 500) parts.logger.error({ ...fields, error }, 'A request failed inside the entry.');
+    else parts.logger.info(fields, body.error.message);
+    return reply.code(status).headers(headers).send(body);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const message = `There is no ${request.method} ${request.url.slice(0, 200)} here. The API starts at /v1.`;
+    const error = {
+      message,
+      type: 'invalid_request_error',
+      code: 'unknown_url',
+      param: null,
+    };
+    return reply.code(404).send({ error });
+  });
+
+  registerChatCompletions(app, parts);
+  registerModels(app, parts);
+  registerStatus(app, parts);
+  app.register(async (web) => registerWebApp(web, parts));
+  return app;
+}

@@ -1,0 +1,116 @@
+/**
+ * An entry, running: web app, API and signaling on one port, and a mesh member without an engine of its own, so that an
+ * API call travels over WebRTC to a peer like everyone's.
+ */
+import type { AddressInfo } from 'node:net';
+import {
+  createMesh,
+  createSocketIoSignaling,
+  type IceServer,
+  type Identity,
+  type Logger,
+  type Mesh,
+  MeshError,
+  systemClock,
+  systemRandom,
+} from '@tabmesh/shared';
+import { createNodeTransport } from '@tabmesh/shared/node';
+import type { FastifyInstance } from 'fastify';
+import { buildServer } from './build-server.ts';
+import { createHub, type HubLimits } from './hub.ts';
+import type { WebRoots } from './web/web-app.ts';
+
+export interface EntryOptions extends WebRoots {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly identity: Identity;
+  readonly version: string;
+  readonly logger: Logger;
+  /** Handed to every member for its WebRTC links. Default none: direct links only. */
+  readonly iceServers?: readonly IceServer[];
+  readonly hubLimits?: Partial<HubLimits>;
+}
+
+export interface Entry {
+  /** How this machine reaches it. */
+  readonly url: string;
+  readonly mesh: Mesh;
+  /** Leaves the mesh, disconnects members, frees the port. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** @throws MeshError `port_in_use`. */
+export async function startEntry(options: EntryOptions): Promise<Entry> {
+  const { identity, version, logger, iceServers = [] } = options;
+  const clock = systemClock;
+  const random = systemRandom;
+  let provideMesh: (mesh: Mesh) => void = () => {};
+  const meshReady = new Promise<Mesh>((resolve) => {
+    provideMesh = resolve;
+  });
+
+  const app = buildServer({ ...options, mesh: meshReady, clock });
+  const hub = createHub({
+    server: app.server,
+    entryPeerId: identity.peerId,
+    iceServers,
+    clock,
+    random,
+    logger,
+    limits: options.hubLimits ?? {},
+  });
+  const url = await listen(app, options).catch(async (error: unknown) => {
+    hub.close();
+    await app.close();
+    throw error;
+  });
+  const mesh = createMesh({
+    identity,
+    kind: 'entry',
+    version,
+    signaling: createSocketIoSignaling({ url, logger }),
+    transport: createNodeTransport(),
+    clock,
+    random,
+    logger,
+  });
+  provideMesh(mesh);
+
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    await mesh.close();
+    hub.close();
+    await app.close();
+  };
+  return {
+    url,
+    mesh,
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+async function listen(app: FastifyInstance, { host, port }: EntryOptions): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error) || error.code !== 'EADDRINUSE') throw error;
+    throw new MeshError(
+      'port_in_use',
+      `Port ${port} is taken. Stop the other program or choose another port, for example PORT=${port + 1} npm start.`,
+      { cause: error, details: { port } },
+    );
+  }
+  const { port: boundPort } = app.server.address() as AddressInfo;
+  return `http://${reachable(host)}:${boundPort}`;
+}
+
+/** A wildcard address is bound to, but not called. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}

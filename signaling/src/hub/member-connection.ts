@@ -1,0 +1,208 @@
+/**
+ * One socket, from the challenge to its end. Everything that arrives is checked here, by size (socket.io), rate and
+ * schema; the hub behind it only sees what is true. What is wrong is dropped with a log line and touches nobody else;
+ * who goes on doing wrong is refused and disconnected.
+ */
+import {
+  type Announcement,
+  type Clock,
+  Describe,
+  Join,
+  type JoinRefusal,
+  type Logger,
+  type MemberToServerEvents,
+  MeshError,
+  type PeerId,
+  type Random,
+  type ServerToMemberEvents,
+  SignedRecord,
+} from '@tabmesh/shared';
+import type { Socket } from 'socket.io';
+import type { z } from 'zod';
+import { type RateLimit, TokenBucket } from './rate-limit.ts';
+import { readAnnouncement, readDescription, readJoin } from './signed-records.ts';
+
+export type MemberSocket = Socket<MemberToServerEvents, ServerToMemberEvents>;
+
+export interface MemberLimits {
+  readonly joinTimeoutMs: number;
+  readonly announcements: RateLimit;
+  readonly descriptions: RateLimit;
+  /** Dropped messages that are forgiven; past them the member is disconnected. */
+  readonly offences: RateLimit;
+}
+
+export interface MemberConnectionOptions {
+  readonly socket: MemberSocket;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly limits: MemberLimits;
+  onJoin(announcement: Announcement, record: SignedRecord): void;
+  onAnnounce(announcement: Announcement, record: SignedRecord): void;
+  onDescribe(to: PeerId, record: SignedRecord): void;
+  /** Once, last, if `onJoin` was called: however the connection ended. */
+  onLeave(): void;
+}
+
+interface Joined {
+  readonly state: 'joined';
+  readonly peerId: PeerId;
+  sequence: number;
+}
+
+type Phase =
+  | {
+      readonly state: 'challenged';
+      readonly nonce: string;
+      readonly cancelTimeout: () => void;
+    }
+  | Joined
+  | { readonly state: 'gone' };
+
+const KNOWN_EVENTS: ReadonlySet<string> = new Set<keyof MemberToServerEvents>(['join', 'announce', 'describe']);
+
+export class MemberConnection {
+  readonly #options: MemberConnectionOptions;
+  readonly #announcements: TokenBucket;
+  readonly #descriptions: TokenBucket;
+  readonly #offences: TokenBucket;
+  #phase: Phase;
+
+  constructor(options: MemberConnectionOptions) {
+    const { socket, clock, random, limits } = options;
+    this.#options = options;
+    this.#announcements = new TokenBucket(limits.announcements, clock);
+    this.#descriptions = new TokenBucket(limits.descriptions, clock);
+    this.#offences = new TokenBucket(limits.offences, clock);
+    const nonce = Buffer.from(random.bytes(32)).toString('hex');
+    // No refusal: a laptop that slept through the challenge shall just connect again.
+    const cancelTimeout = clock.after(limits.joinTimeoutMs, () => socket.disconnect(true));
+    this.#phase = { state: 'challenged', nonce, cancelTimeout };
+    socket.on('join', (join) => this.#receiveJoin(join));
+    socket.on('announce', (record) => this.#receive(this.#announcements, (member) => this.#announce(member, record)));
+    socket.on('describe', (describe) =>
+      this.#receive(this.#descriptions, (member) => this.#describe(member, describe)),
+    );
+    socket.onAny((event: string) => {
+      if (!KNOWN_EVENTS.has(event)) this.#offend(MeshError.protocolViolation('its event is unknown'));
+    });
+    socket.once('disconnect', (reason) => this.#end(reason));
+    socket.emit('challenge', nonce);
+  }
+
+  get socket(): MemberSocket {
+    return this.#options.socket;
+  }
+
+  /** Says why, then disconnects. */
+  refuse(refusal: JoinRefusal): void {
+    if (this.#phase.state === 'gone') return;
+    this.#options.logger.info({ peerId: this.#peerId(), ...refusal }, 'A member was refused.');
+    refuseSocket(this.#options.socket, refusal);
+    this.#end(refusal.code);
+  }
+
+  #receiveJoin(payload: unknown): void {
+    const phase = this.#phase;
+    if (phase.state === 'gone') return;
+    if (phase.state === 'joined') {
+      this.#offend(MeshError.protocolViolation('the peer has already joined'));
+      return;
+    }
+    try {
+      const join = check(Join, payload);
+      const announcement = readJoin(join, phase.nonce, this.#options.clock.wallMs());
+      phase.cancelTimeout();
+      this.#phase = {
+        state: 'joined',
+        peerId: announcement.peerId,
+        sequence: announcement.sequence,
+      };
+      this.#options.onJoin(announcement, join.announcement);
+    } catch (error) {
+      this.refuse(this.#refusalOf(error));
+    }
+  }
+
+  #receive(bucket: TokenBucket, handle: (member: Joined) => void): void {
+    const phase = this.#phase;
+    if (phase.state === 'gone') return;
+    if (phase.state === 'challenged') {
+      this.refuse(this.#refusalOf(MeshError.protocolViolation('the peer has not joined yet')));
+      return;
+    }
+    try {
+      if (!bucket.take()) throw new MeshError('mesh_busy', 'Messages arrive faster than this entry takes them.');
+      handle(phase);
+    } catch (error) {
+      this.#offend(error);
+    }
+  }
+
+  #announce(member: Joined, payload: unknown): void {
+    const record = check(SignedRecord, payload);
+    const announcement = readAnnouncement(record, member.peerId, this.#options.clock.wallMs());
+    if (announcement.sequence <= member.sequence) {
+      throw MeshError.protocolViolation(`announcement ${announcement.sequence} came after ${member.sequence}`);
+    }
+    member.sequence = announcement.sequence;
+    this.#options.onAnnounce(announcement, record);
+  }
+
+  #describe(member: Joined, payload: unknown): void {
+    const { to, record } = check(Describe, payload);
+    readDescription(record, member.peerId, to);
+    this.#options.onDescribe(to, record);
+  }
+
+  #offend(error: unknown): void {
+    if (this.#phase.state === 'gone') return;
+    const { code, message } = this.#refusalOf(error);
+    this.#options.logger.warn({ peerId: this.#peerId(), code, reason: message }, 'A message was dropped.');
+    if (this.#offences.take()) return;
+    this.refuse({
+      code,
+      message: `Too many messages had to be dropped, last: ${message}`.slice(0, 500),
+    });
+  }
+
+  #end(reason: string): void {
+    const phase = this.#phase;
+    if (phase.state === 'gone') return;
+    this.#options.logger.debug({ peerId: this.#peerId(), reason }, 'A connection ended.');
+    this.#phase = { state: 'gone' };
+    if (phase.state === 'challenged') phase.cancelTimeout();
+    else this.#options.onLeave();
+  }
+
+  #peerId(): PeerId | undefined {
+    return this.#phase.state === 'joined' ? this.#phase.peerId : undefined;
+  }
+
+  /** A bug of this entry must not take it down, nor be told to a stranger: the member hears of a message not read. */
+  #refusalOf(error: unknown): JoinRefusal {
+    if (!MeshError.is(error)) {
+      this.#options.logger.error({ error }, 'Handling a message failed inside the entry.');
+      return {
+        code: 'protocol_violation',
+        message: 'The message could not be read.',
+      };
+    }
+    const code = error.code === 'signature_invalid' || error.code === 'mesh_busy' ? error.code : 'protocol_violation';
+    return { code, message: error.message.slice(0, 500) };
+  }
+}
+
+export function refuseSocket(socket: MemberSocket, refusal: JoinRefusal): void {
+  socket.emit('refused', refusal);
+  socket.disconnect(true);
+}
+
+/** The typed events of socket.io are a promise of the sender; this is the check. */
+function check<Schema extends z.ZodType>(schema: Schema, payload: unknown): z.infer<Schema> {
+  const result = schema.safeParse(payload);
+  if (result.success) return result.data;
+  const path = result.error.issues[0]?.path.join('.') ?? '';
+  throw MeshError.protocolViolation(path === '' ? 'it has the wrong form' : `'${path}' is wrong`);
+}

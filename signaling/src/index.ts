@@ -1,0 +1,4 @@
+/** The entry of a mesh: `startEntry` runs one, `buildServer` and `createHub` are its halves. */
+export * from './build-server.ts';
+export * from './entry.ts';
+export * from './hub.ts';

@@ -1,0 +1,169 @@
+/** A `Mesh` that answers by script, for tests of what stands in front of it. */
+import {
+  type Announcement,
+  type AnswerEvent,
+  ClassId,
+  type CompletionRequest,
+  catalogModel,
+  createIdentity,
+  defaultModel,
+  JobId,
+  type Mesh,
+  MeshError,
+  type MeshModel,
+  ModelId,
+  type PeerId,
+  systemRandom,
+} from '@tabmesh/shared';
+
+/** What the next answers are made of: texts to stream, an error to fail with, a wait for whoever is named. */
+export type ScriptStep =
+  | { readonly say: string }
+  | { readonly fail: MeshError }
+  | { readonly wait: Promise<void> }
+  /** Nothing more until the requester cancels. */
+  | 'hang';
+
+export interface ScriptedMesh extends Mesh {
+  readonly servedBy: PeerId;
+  readonly requests: CompletionRequest[];
+  /** Resolves when the first request came. */
+  readonly asked: Promise<void>;
+  /** How many steps of the present script were taken. */
+  stepsTaken: number;
+  /** Resolves when an answer was cancelled by its signal or by leaving the loop. */
+  readonly cancelled: Promise<void>;
+  script: readonly ScriptStep[];
+  models: () => MeshModel[];
+}
+
+export const JOB_ID = JobId.parse('0123456789abcdef0123456789abcdef');
+
+export function createScriptedMesh(
+  script: readonly ScriptStep[] = [{ say: 'Hello' }, { say: ' there' }],
+): ScriptedMesh {
+  const servedBy = createIdentity(systemRandom).peerId;
+  const tiny = ModelId.parse('mesh-tiny');
+  const announcement: Announcement = {
+    type: 'announcement',
+    peerId: servedBy,
+    kind: 'native',
+    version: 'test',
+    sequence: 1,
+    issuedAtMs: 0,
+    lifetimeMs: 60_000,
+    state: 'ready',
+    models: [
+      {
+        id: tiny,
+        classId: ClassId.parse('0'.repeat(32)),
+        family: 'scripted',
+        backend: 'scripted',
+        contextTokens: 1024,
+        slots: 2,
+        inFlight: 0,
+        queued: 0,
+        sizeBytes: 1,
+        features: ['seed'],
+        measured: {
+          ttftMs: 80,
+          tokensPerSecond: 40,
+          sampleCount: 3,
+          ageMs: 1_000,
+        },
+      },
+    ],
+  };
+  let reportCancelled = () => {};
+  const cancelled = new Promise<void>((resolve) => {
+    reportCancelled = resolve;
+  });
+
+  let reportAsked = () => {};
+  const asked = new Promise<void>((resolve) => {
+    reportAsked = resolve;
+  });
+
+  const mesh: ScriptedMesh = {
+    servedBy,
+    peerId: createIdentity(systemRandom).peerId,
+    requests: [],
+    asked,
+    cancelled,
+    stepsTaken: 0,
+    script,
+    connection: () => ({ state: 'online' }),
+    peers: () => [
+      {
+        peerId: servedBy,
+        name: 'quiet-rowan',
+        announcement,
+        linked: true,
+        rttMs: 0.4,
+      },
+    ],
+    models: () => [{ id: tiny, peers: [servedBy], contextTokens: 1024 }],
+    defaultModel: () => defaultModel(mesh.models().map(({ id, peers }) => ({ id, peerCount: peers.length }))),
+    async *complete(request, signal) {
+      mesh.requests.push(request);
+      reportAsked();
+      const model = request.model ?? mesh.defaultModel();
+      const served = mesh.models().find(({ id }) => id === model);
+      if (model === undefined) throw MeshError.noPeerWithModel('any model');
+      if (served === undefined)
+        throw catalogModel(model) ? MeshError.noPeerWithModel(model) : MeshError.modelNotFound(model);
+      yield {
+        type: 'route',
+        jobId: JOB_ID,
+        peerId: servedBy,
+        model,
+        explanation: { outputTokens: 1, candidates: [] },
+      };
+      let finished = false;
+      try {
+        yield* play(mesh, signal);
+        finished = true;
+      } catch (error) {
+        finished = !MeshError.is(error, 'cancelled');
+        throw error;
+      } finally {
+        if (!finished) reportCancelled();
+      }
+    },
+    addEngine() {},
+    async removeEngine() {},
+    serving: () => ({ activeJobs: 0, finishedJobs: 0, tokens: 0 }),
+    onChange: () => () => {},
+    async close() {},
+  };
+  return mesh;
+}
+
+async function* play(mesh: ScriptedMesh, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
+  let tokenCount = 0;
+  for (const step of mesh.script) {
+    mesh.stepsTaken += 1;
+    if (step === 'hang') await untilAborted(signal);
+    else if ('wait' in step) await Promise.race([step.wait, untilAborted(signal)]);
+    else if ('fail' in step) throw step.fail;
+    else {
+      tokenCount += 1;
+      yield { type: 'tokens', text: step.say, tokenCount: 1 };
+    }
+    if (signal.aborted) throw MeshError.cancelled();
+  }
+  const usage = {
+    promptTokens: 5,
+    completionTokens: tokenCount,
+    cachedTokens: 2,
+  };
+  yield { type: 'end', reason: 'stop', usage, ttftMs: 80, tokensPerSecond: 40 };
+}
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const cancel = () => reject(MeshError.cancelled());
+    if (signal.aborted) cancel();
+    else signal.addEventListener('abort', cancel, { once: true });
+  });
+}

@@ -1,0 +1,14 @@
+/** The HTTP app in front of a scripted mesh, on a clock that stands still. */
+import { silentLogger } from '@tabmesh/shared';
+import { ManualClock } from '@tabmesh/shared/testing';
+import { buildServer } from '../src/build-server.ts';
+import { createScriptedMesh, type ScriptStep } from './scripted-mesh.ts';
+
+export const question = { messages: [{ role: 'user', content: 'Hi' }] };
+
+export function startServer(script?: readonly ScriptStep[]) {
+  const mesh = createScriptedMesh(script);
+  const app = buildServer({ mesh, version: 'test', clock: new ManualClock(), logger: silentLogger });
+  const post = (payload: object) => app.inject({ method: 'POST', url: '/v1/chat/completions', payload });
+  return { mesh, app, post };
+}
