@@ -72,6 +72,15 @@ describe('a prompt', () => {
     expect(answer.events[0]).toMatchObject({ type: 'route', model });
   });
 
+  it('ME18: that is faster than the join waits for it', async () => {
+    provider('bob');
+    await world.clock.advance(1_000);
+    const alice = world.member('alice');
+    const answer = world.ask(alice, question);
+    await world.clock.advance(2_000);
+    expect(answer.state).toBe('done');
+  });
+
   it('ME3: goes to the peer that was measured to be the fastest', async () => {
     const alice = world.member('alice');
     provider('slowpoke', 'slow');

@@ -38,6 +38,8 @@ export function createMesh(options: MeshOptions): Mesh {
   let connection: MeshConnection = { state: 'joining' };
   const listeners = new Set<() => void>();
   let cancelNotice: (() => void) | undefined;
+  /** Those who asked before the entry answered; they wait for its first word, whatever it is. */
+  const waiting = new Set<() => void>();
   const measurements = new Measurements();
   const conversationPeers = new RecentKeys<string, PeerId>(MOST_REMEMBERED);
   const knownModels = new RecentKeys<string, true>(MOST_REMEMBERED);
@@ -95,24 +97,38 @@ export function createMesh(options: MeshOptions): Mesh {
       announcement: announcer.sign(),
     }),
     onWelcome(welcome) {
-      connection = { state: 'online' };
       links.setIceServers(welcome.iceServers);
       roster.replace(welcome.roster);
       announcer.start();
+      setConnection({ state: 'online' });
     },
     onRefused({ code, message }) {
-      connection = { state: 'refused', code, message };
       announcer.stop();
-      notify();
+      setConnection({ state: 'refused', code, message });
     },
     onRoster: (delta) => roster.apply(delta),
     onDescription: (record) => links.handleDescription(record),
     onOffline(reason) {
-      connection = { state: 'offline', reason };
       announcer.stop();
-      notify();
+      setConnection({ state: 'offline', reason });
     },
   });
+
+  function setConnection(next: MeshConnection): void {
+    connection = next;
+    for (const release of waiting) release();
+    waiting.clear();
+    notify();
+  }
+
+  /** A prompt that is faster than the join waits for it. */
+  async function joined(signal: AbortSignal): Promise<void> {
+    if (connection.state !== 'joining' || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      waiting.add(resolve);
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
 
   function servedModels(): ServedModel[] {
     return provider
@@ -214,6 +230,7 @@ export function createMesh(options: MeshOptions): Mesh {
   }
 
   async function* complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
+    await joined(signal);
     const model = request.model ?? mesh.defaultModel();
     if (model === undefined) throw MeshError.nothingServed();
     yield* answer<RouteEvent>(
@@ -268,7 +285,7 @@ export function createMesh(options: MeshOptions): Mesh {
     },
     async close() {
       if (connection.state === 'closed') return;
-      connection = { state: 'closed' };
+      setConnection({ state: 'closed' });
       announcer.stop();
       signaling.close();
       links.close();
