@@ -34,7 +34,8 @@ export const benchmark: Benchmark = {
         ours: () => microsecondsPerDecision((index) => route(candidates, pick(queries, index))),
         rivals: () => microsecondsPerDecision((index) => sortedRoute(candidates, pick(queries, index))),
       });
-      const target: Target | undefined = targetUs && { of: 'value', bound: 'at most', limit: targetUs };
+      const target: Target | undefined =
+        targetUs === undefined ? undefined : { of: 'value', bound: 'at most', limit: targetUs };
       const rival = { name: 'sorting router', value: median(rivals) };
       results.push(
         toResult({
@@ -42,7 +43,7 @@ export const benchmark: Benchmark = {
           value: median(ours),
           unit: 'µs',
           rival,
-          ...(target === undefined ? {} : { target }),
+          target,
         }),
         toResult({
           name: `decisions over ${count}`,

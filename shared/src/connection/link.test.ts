@@ -8,7 +8,7 @@ import { FrameAssembler, toFrames } from '../protocol/frames.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createSeededRandom } from '../testing/seeded-random.ts';
 import { VirtualNetwork } from '../testing/virtual-network.ts';
-import { type JobMessage, Link } from './link.ts';
+import { type JobMessage, Link, type LinkOptions } from './link.ts';
 
 const random = createSeededRandom(3);
 const alice = createIdentity(random).peerId;
@@ -18,6 +18,7 @@ const cancel = { type: 'job-cancel', jobId: '00112233445566778899aabbccddeeff' }
 
 let clock: ManualClock;
 let network: VirtualNetwork;
+let linkOptions: LinkOptions;
 let link: Link;
 let channel: Channel;
 let heard: string[];
@@ -51,7 +52,7 @@ beforeEach(async () => {
       onClose: () => heard.push('closed'),
     },
   );
-  link = new Link({
+  linkOptions = {
     transport: network.join('alice').transport,
     initiator: false,
     iceServers: [],
@@ -63,7 +64,8 @@ beforeEach(async () => {
     onOpen: () => {},
     onMessage: (_link, message) => received.push(message),
     onClose: (_link, error) => closed.push({ error }),
-  });
+  };
+  link = new Link(linkOptions);
   await clock.advance(1);
   link.signal(offer);
   await clock.advance(5);
@@ -95,6 +97,38 @@ describe('a link', () => {
     await clock.advance(5);
     expect(closed).toEqual([{ error: expect.objectContaining({ code: 'protocol_violation' }) }]);
     expect(received).toEqual([]);
+  });
+
+  it('LK11: a hello that comes before this end’s own channel says that it is open is not lost', async () => {
+    let deliver: (frame: Uint8Array) => void = () => {};
+    let open: () => void = () => {};
+    const sent: string[] = [];
+    let isOpen = false;
+    const late = new Link({
+      ...linkOptions,
+      transport: {
+        open: (_options, handlers) => {
+          deliver = handlers.onMessage;
+          open = handlers.onOpen;
+          return {
+            signal: () => {},
+            send: (bytes) => {
+              if (!isOpen) throw new Error('not open');
+              sent.push(new TextDecoder().decode(bytes.subarray(1)));
+            },
+            bufferedBytes: () => 0,
+            close: () => {},
+          };
+        },
+      },
+    });
+    for (const frame of toFrames(new TextEncoder().encode(JSON.stringify(hello)))) deliver(frame);
+    expect(late.isOpen).toBe(false);
+    isOpen = true;
+    open();
+    expect(late.isOpen).toBe(true);
+    expect(sent.map((text) => (JSON.parse(text) as { type: string }).type)).toEqual(['hello', 'ping']);
+    late.close('done');
   });
 
   it('LK3: an end that never greets is given up', async () => {

@@ -56,10 +56,13 @@ export class Link {
   readonly #channel: Channel;
   readonly #assembler = new FrameAssembler();
   #state: LinkState = 'connecting';
+  /** The other end's hello has come. */
+  #greeted = false;
   #outbox: Uint8Array[] = [];
   #outboxBytes = 0;
   #waiters: (() => void)[] = [];
   #cancelDrain: (() => void) | undefined;
+  #cancelProbe: (() => void) | undefined;
   #cancelTimer: () => void;
   readonly #rttSamplesMs: number[] = [];
   #lastHeardMs = 0;
@@ -116,10 +119,11 @@ export class Link {
   /** The entry says that the peer is gone: unless it is heard from within `withinMs`, the link is closed. */
   probe(withinMs: number): void {
     if (this.#state !== 'open') return;
+    this.#cancelProbe?.();
     const { clock } = this.#options;
     const askedMs = clock.monotonicMs();
     this.#write({ type: 'ping', id: this.#pingId });
-    clock.after(withinMs, () => {
+    this.#cancelProbe = clock.after(withinMs, () => {
       if (this.#lastHeardMs < askedMs) this.#fail(MeshError.connectionFailed('the peer left the mesh'));
     });
   }
@@ -138,6 +142,7 @@ export class Link {
       protocol: PROTOCOL_VERSION,
       peerId: this.#options.self,
     });
+    if (this.#greeted) this.#open();
   }
 
   #receive(frame: Uint8Array): void {
@@ -171,8 +176,9 @@ export class Link {
         );
       }
       if (message.peerId !== this.remote) throw MeshError.protocolViolation('the peer gave another id');
-      if (this.#state === 'connecting') this.#greet();
-      this.#open();
+      this.#greeted = true;
+      // The other end's transport may open, and its hello arrive, before this end's own transport says so.
+      if (this.#state === 'greeting') this.#open();
       return;
     }
     switch (message.type) {
@@ -193,13 +199,15 @@ export class Link {
   }
 
   #open(): void {
+    if (this.#state !== 'greeting') return;
     this.#state = 'open';
     this.#cancelTimer();
-    this.#heartbeat();
     this.#options.onOpen(this);
+    this.#heartbeat();
   }
 
   #heartbeat(): void {
+    if (this.#state !== 'open') return;
     const { clock } = this.#options;
     const nowMs = clock.monotonicMs();
     if (nowMs - this.#lastHeardMs > SILENCE_LIMIT_MS) {
@@ -286,6 +294,7 @@ export class Link {
     this.#state = 'closed';
     this.#cancelTimer();
     this.#cancelDrain?.();
+    this.#cancelProbe?.();
     this.#outbox = [];
     this.#outboxBytes = 0;
     this.#channel?.close();

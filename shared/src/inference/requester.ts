@@ -74,6 +74,7 @@ export class Requester {
     signal: AbortSignal,
   ): AsyncGenerator<JobEvent, void, undefined> {
     if (signal.aborted) throw MeshError.cancelled();
+    if (!line.isOpen) throw MeshError.peerLost('its link closed');
     const open: OpenJob = {
       line,
       timer: new JobTimer(this.#clock.monotonicMs()),

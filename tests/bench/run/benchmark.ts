@@ -30,7 +30,7 @@ export interface Result {
   /** What `rivalValue` was measured of; null when the target alone says enough. */
   readonly rival: string | null;
   readonly rivalValue: number | null;
-  /** value ÷ rivalValue. */
+  /** value ÷ rivalValue; where rounds were paired, the median of the rounds' own ratios, which noise moves less. */
   readonly ratio: number | null;
   readonly target: string | null;
   readonly met: boolean | null;
@@ -41,7 +41,9 @@ export interface Measured {
   readonly value: number;
   readonly unit: string;
   readonly rival?: { readonly name: string; readonly value: number };
-  readonly target?: Target;
+  /** Absent: value ÷ rival's value. */
+  readonly ratio?: number;
+  readonly target?: Target | undefined;
 }
 
 /** A bound of the value or of its ratio to the rival's. */
@@ -51,8 +53,8 @@ export interface Target {
   readonly limit: number;
 }
 
-export function toResult({ name, value, unit, rival, target }: Measured): Result {
-  const ratio = rival === undefined || rival.value === 0 ? null : value / rival.value;
+export function toResult({ name, value, unit, rival, target, ...measured }: Measured): Result {
+  const ratio = rival === undefined || rival.value === 0 ? null : (measured.ratio ?? value / rival.value);
   return {
     name,
     value,

@@ -14,6 +14,14 @@ export function percentile(values: readonly number[], percent: number): number {
   return below + (above - below) * (place - Math.floor(place));
 }
 
+/** The median over rounds of one figure made of both ends of a round. */
+export function medianOfPairs(
+  rounds: { readonly ours: readonly number[]; readonly rivals: readonly number[] },
+  figure: (ours: number, rivals: number) => number,
+): number {
+  return median(rounds.ours.map((ours, round) => figure(ours, rounds.rivals[round] ?? Number.NaN)));
+}
+
 /**
  * Runs both in turn, `rounds` times, and changes who goes first with every round, so that a machine that slows down slows
  * both. The first `warmUps` rounds are not in the result.

@@ -1,0 +1,49 @@
+/** Answers under the stopwatch, the same way wherever the tokens come from: an engine or the mesh. Runs in Node and in tabs. */
+
+/** `prompts.length` answers at a time, `waves` times in a row. */
+export interface Workload {
+  readonly prompts: readonly string[];
+  readonly waves: number;
+  readonly maxTokens: number;
+}
+
+export interface AnswerTimes {
+  /** Of all answers together, from the first token of a wave to its last (contract §6). */
+  readonly tokensPerSecond: number;
+  readonly ttftMs: readonly number[];
+  readonly tokens: number;
+}
+
+type AnswerEvents = AsyncIterable<{ readonly type: string; readonly tokenCount?: number }>;
+
+export async function timeAnswers(
+  { prompts, waves, maxTokens }: Workload,
+  ask: (prompt: string, maxTokens: number) => AnswerEvents,
+): Promise<AnswerTimes> {
+  let windowMs = 0;
+  let tokens = 0;
+  const ttftMs: number[] = [];
+  for (let wave = 0; wave < waves; wave += 1) {
+    const answers = await Promise.all(prompts.map((prompt) => timeOne(() => ask(prompt, maxTokens))));
+    windowMs += Math.max(...answers.map((one) => one.lastMs)) - Math.min(...answers.map((one) => one.firstMs));
+    for (const answer of answers) {
+      tokens += answer.tokens;
+      ttftMs.push(answer.firstMs - answer.startMs);
+    }
+  }
+  return { tokensPerSecond: ((tokens - waves * prompts.length) * 1000) / windowMs, ttftMs, tokens };
+}
+
+async function timeOne(ask: () => AnswerEvents) {
+  const startMs = performance.now();
+  let firstMs = 0;
+  let lastMs = 0;
+  let tokens = 0;
+  for await (const event of ask()) {
+    if (event.type !== 'tokens') continue;
+    lastMs = performance.now();
+    if (tokens === 0) firstMs = lastMs;
+    tokens += event.tokenCount ?? 0;
+  }
+  return { startMs, firstMs, lastMs, tokens };
+}

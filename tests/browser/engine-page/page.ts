@@ -1,0 +1,138 @@
+/** The page half of the browser engine tests: the engines exactly as the web app loads them, results as plain data. */
+import { type Engine, MeshError } from '@tabmesh/shared';
+import {
+  claimEngineLock,
+  type LoadProgress,
+  loadEngine,
+  type ModelSource,
+  modelOffers,
+  probeDevice,
+} from '../../../client/src/engines/index.ts';
+import { engineContract } from '../../../shared/src/testing/engine-contract.ts';
+
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export interface LoadOutcome {
+  readonly failure?: Failure;
+  readonly model?: Engine['model'];
+  readonly progress: readonly LoadProgress[];
+}
+
+export interface CaseOutcome {
+  readonly rule: string;
+  readonly title: string;
+  readonly failure?: string;
+}
+
+interface LoadSettings {
+  readonly slots?: number;
+  readonly threads?: number;
+  /** Cancels as soon as this phase has begun to move. */
+  readonly cancelIn?: LoadProgress['phase'];
+}
+
+let engine: Engine | undefined;
+let releaseLock: (() => void) | undefined;
+
+/** Replaces the engine of the page. */
+async function load(source: ModelSource, settings: LoadSettings = {}): Promise<LoadOutcome> {
+  await engine?.close();
+  engine = undefined;
+  const progress: LoadProgress[] = [];
+  const abort = new AbortController();
+  try {
+    engine = await loadEngine(source, {
+      slots: settings.slots ?? 2,
+      threads: settings.threads ?? 1,
+      signal: abort.signal,
+      onProgress(step) {
+        progress.push(step);
+        if (step.phase === settings.cancelIn && step.loadedBytes > 0) abort.abort();
+      },
+    });
+    return { model: engine.model, progress };
+  } catch (error) {
+    return { failure: failureOf(error), progress };
+  }
+}
+
+/** A file as a person picks it: fetched here, cut to `bytes`. */
+async function loadFile(url: string, name: string, bytes?: number): Promise<LoadOutcome> {
+  const blob = await (await fetch(url)).blob();
+  return load({ kind: 'gguf-file', file: new File([blob.slice(0, bytes)], name) });
+}
+
+async function contract(longPrompt: string, prompts: readonly string[]): Promise<CaseOutcome[]> {
+  const outcomes: CaseOutcome[] = [];
+  for (const { rule, title, run } of engineContract) {
+    if (engine === undefined) throw new Error('No engine is loaded.');
+    try {
+      await run({ engine, longPrompt, prompts });
+      outcomes.push({ rule, title });
+    } catch (error) {
+      outcomes.push({ rule, title, failure: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  return outcomes;
+}
+
+async function ask(content: string, maxTokens: number, temperature = 0) {
+  if (engine === undefined) throw new Error('No engine is loaded.');
+  const startMs = performance.now();
+  let firstMs = 0;
+  let text = '';
+  const request = { messages: [{ role: 'user' as const, content }], maxTokens, temperature, topP: 1, stop: [] };
+  for await (const event of engine.generate(request, new AbortController().signal)) {
+    if (event.type === 'end') {
+      const { completionTokens } = event.usage;
+      const decodeMs = performance.now() - startMs - firstMs;
+      return { text, usage: event.usage, ttftMs: firstMs, tokensPerSecond: ((completionTokens - 1) * 1000) / decodeMs };
+    }
+    if (text === '') firstMs = performance.now() - startMs;
+    text += event.text;
+  }
+  throw new Error('The answer has no end.');
+}
+
+/** Puts something else where WebLLM keeps a file. */
+async function plantInCache(cacheName: string, url: string, content: string): Promise<void> {
+  await (await caches.open(cacheName)).put(url, new Response(content));
+}
+
+async function isCached(url: string): Promise<boolean> {
+  return (await caches.match(url)) !== undefined;
+}
+
+async function claimLock(): Promise<boolean> {
+  releaseLock = await claimEngineLock();
+  return releaseLock !== undefined;
+}
+
+function failureOf(error: unknown): Failure {
+  if (MeshError.is(error)) return { code: error.code, message: error.message, details: error.details };
+  return { code: 'not a MeshError', message: String(error), details: {} };
+}
+
+const functions = {
+  load,
+  loadFile,
+  contract,
+  ask,
+  plantInCache,
+  isCached,
+  claimLock,
+  releaseLock: () => releaseLock?.(),
+  probeDevice,
+  modelOffers,
+  close: () => engine?.close(),
+};
+export type EngineTests = typeof functions;
+
+declare global {
+  var engineTests: EngineTests | undefined;
+}
+globalThis.engineTests = functions;
