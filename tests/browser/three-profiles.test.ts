@@ -1,24 +1,15 @@
 /** The whole story in three browsers: one lends, one chats, one arrives later; then the lender goes and a native peer answers. */
-import { join } from 'node:path';
-import { createIdentity, silentLogger, systemRandom } from '@tabmesh/shared';
-import { type Entry, startEntry } from '@tabmesh/signaling';
+import type { Entry } from '@tabmesh/signaling';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ask, openChat, startLending } from '../setup/chat-page.ts';
-import { root, tabmesh } from '../setup/command.ts';
+import { tabmesh } from '../setup/command.ts';
 import { messagesOverDataChannels, openProfile } from '../setup/profile.ts';
+import { startTestEntry, untilMesh } from '../setup/test-mesh.ts';
 
 let entry: Entry;
 
 beforeAll(async () => {
-  entry = await startEntry({
-    host: '127.0.0.1',
-    port: 0,
-    webRoot: join(root, 'client/dist'),
-    modelRoot: join(root, 'shared/models'),
-    identity: createIdentity(systemRandom),
-    version: '0.0.0-test',
-    logger: silentLogger,
-  });
+  entry = await startTestEntry();
 });
 
 afterAll(() => entry?.close());
@@ -27,19 +18,7 @@ afterAll(() => entry?.close());
 const nameOf = (kind: string) =>
   entry.mesh.peers().find((peer) => peer.announcement.kind === kind && peer.announcement.models.length > 0)?.name;
 
-function until(condition: () => boolean): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = entry.mesh.onChange(() => {
-      if (!condition()) return;
-      stop();
-      resolve();
-    });
-    if (condition()) {
-      stop();
-      resolve();
-    }
-  });
-}
+const until = (condition: () => boolean) => untilMesh(entry.mesh, condition);
 
 it('E2E1: tabs answer tabs over a data channel, and a native peer takes over when the tab has closed', async () => {
   await using lender = await openProfile();
