@@ -1,0 +1,32 @@
+/** The `tabmesh` command. Each subcommand lives in a file of its own and loads what is heavy when it runs. */
+import { Command } from 'commander';
+import { doctorCommand } from './commands/doctor.ts';
+import { entryCommand } from './commands/entry.ts';
+import { modelsCommand } from './commands/models.ts';
+import { serveCommand } from './commands/serve.ts';
+import { upCommand } from './commands/up.ts';
+import { dropDisabledFlags } from './options.ts';
+import { VERSION } from './version.ts';
+
+const ENVIRONMENT_HELP = `
+Every flag can be given as the environment variable named beside it. Besides:
+  TABMESH_HOME   where keys, models and hashes are kept (default: ~/.tabmesh)
+  TABMESH_LOG    trace, debug, info, warn, error or silent`;
+
+/** @param args without the program's own name. */
+export async function main(args: readonly string[]): Promise<void> {
+  dropDisabledFlags(process.env);
+  await createProgram().parseAsync(args, { from: 'user' });
+}
+
+export function createProgram(): Command {
+  const program = new Command('tabmesh')
+    .description('Chat with open models that run on many devices, and lend this one.')
+    .version(VERSION)
+    .showHelpAfterError('Add --help for what can be given.')
+    .addHelpText('after', ENVIRONMENT_HELP);
+  for (const command of [upCommand(), entryCommand(), serveCommand(), modelsCommand(), doctorCommand()]) {
+    program.addCommand(command.copyInheritedSettings(program).addHelpText('after', ENVIRONMENT_HELP));
+  }
+  return program;
+}

@@ -1,0 +1,106 @@
+/** `tabmesh models`: what can be served from this machine. */
+import { MeshError } from '@tabmesh/shared';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { homePath, openHome } from '../home.ts';
+import { type ListedModel, ModelStore } from '../model-store.ts';
+import { jsonOption } from '../options.ts';
+import { createProgressBar } from '../progress-bar.ts';
+import { repository } from '../repository.ts';
+import { runTask } from '../run-task.ts';
+
+export function modelsCommand(): Command {
+  return new Command('models')
+    .description('list, download and remove models')
+    .addCommand(
+      new Command('ls')
+        .description('list the models that are here and the ones that can be pulled')
+        .addOption(jsonOption())
+        .action(({ json }: { json: boolean }) => runTask(() => ls(json))),
+    )
+    .addCommand(
+      new Command('pull')
+        .description('download a model; goes on where an earlier attempt stopped')
+        .argument('<name-or-url>', 'a name of `tabmesh models ls`, or the address of a GGUF file')
+        .addOption(
+          new Option('--sha256 <hex>', 'what the file must hash to; else the hub is asked')
+            .env('TABMESH_SHA256')
+            .argParser(sha256),
+        )
+        .action((source: string, options: { sha256?: string }) =>
+          runTask((stop) => pull(source, options.sha256, stop)),
+        ),
+    )
+    .addCommand(
+      new Command('rm')
+        .description('remove downloaded models')
+        .argument('<name...>', 'names of `tabmesh models ls`')
+        .action((names: string[]) => runTask(() => rm(names))),
+    );
+}
+
+async function openStore(): Promise<ModelStore> {
+  return new ModelStore({ home: await openHome(homePath()), embeddedPath: repository.models });
+}
+
+async function ls(json: boolean): Promise<void> {
+  const models = await (await openStore()).list();
+  if (json) console.log(JSON.stringify(models, null, 2));
+  else for (const line of table(models)) console.log(line);
+}
+
+async function pull(source: string, expected: string | undefined, stop: AbortSignal): Promise<void> {
+  const store = await openStore();
+  const bars = { download: createProgressBar('Downloading'), check: createProgressBar('Checking') };
+  try {
+    const pulled = await store.pull({
+      source,
+      sha256: expected,
+      signal: stop,
+      onProgress({ phase, doneBytes, totalBytes }) {
+        if (phase === 'check') bars.download.close();
+        bars[phase].update(doneBytes, totalBytes);
+      },
+    });
+    bars.check.close();
+    const checked = pulled.verified ? 'its SHA-256 is the expected one' : `nobody told its SHA-256 (${pulled.sha256})`;
+    console.log(`Pulled ${pulled.id}, ${size(pulled.sizeBytes)}; ${checked}.`);
+    console.log(`Serve it: npx tabmesh serve --model ${pulled.id}`);
+  } catch (error) {
+    bars.download.close();
+    bars.check.close();
+    if (MeshError.is(error, 'cancelled')) {
+      throw new MeshError('cancelled', 'The download was stopped. Pull again: it goes on where it stopped.');
+    }
+    throw error;
+  }
+}
+
+async function rm(names: readonly string[]): Promise<void> {
+  const store = await openStore();
+  for (const name of names) {
+    await store.remove(name);
+    console.log(`Removed ${name}.`);
+  }
+}
+
+const STATE_WORDS: Record<ListedModel['state'], string> = {
+  embedded: 'built in',
+  downloaded: 'downloaded',
+  partial: 'partly downloaded',
+  available: 'can be pulled',
+};
+
+function table(models: readonly ListedModel[]): string[] {
+  const rows = models.map(({ id, tier, state, sizeBytes }) => [id, size(sizeBytes), tier, STATE_WORDS[state]]);
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
+}
+
+function size(bytes: number): string {
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+}
+
+function sha256(text: string): string {
+  if (!/^[0-9a-f]{64}$/i.test(text)) throw new InvalidArgumentError('Give the 64 hex digits of a SHA-256.');
+  return text.toLowerCase();
+}

@@ -1,0 +1,97 @@
+/**
+ * SHA-256 of weights files. Hashing a 5 GB file takes seconds, so the result is kept with the file's size and time of
+ * change; a file that was touched is hashed again.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { MeshError } from '@tabmesh/shared';
+
+export interface HashOptions {
+  /** Where results are kept; absent: nowhere. */
+  readonly cacheFile?: string | undefined;
+  /** Called as bytes are read, never for a kept result. */
+  readonly onProgress?: ((readBytes: number, totalBytes: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Hex digest of the files' bytes, one after the other (a GGUF may come in several parts).
+ * @throws MeshError `cancelled`, or the file system's own error.
+ */
+export async function sha256OfFiles(paths: readonly string[], options: HashOptions = {}): Promise<string> {
+  const { cacheFile } = options;
+  const { key, totalBytes } = await fingerprint(paths);
+  if (cacheFile !== undefined) {
+    const kept = (await readCache(cacheFile))[key];
+    if (kept !== undefined) return kept;
+  }
+  const digest = await digestOf(paths, totalBytes, options);
+  if (cacheFile !== undefined) await remember(cacheFile, key, digest);
+  return digest;
+}
+
+/** Keeps a digest that was computed while the file had another name. */
+export async function rememberSha256(path: string, digest: string, cacheFile: string): Promise<void> {
+  const { key } = await fingerprint([path]);
+  await remember(cacheFile, key, digest);
+}
+
+type Cache = Readonly<Record<string, string>>;
+
+/** Enough for every model that one disk holds; the oldest go first. */
+const MAX_CACHE_ENTRIES = 500;
+
+async function fingerprint(paths: readonly string[]): Promise<{ key: string; totalBytes: number }> {
+  const parts: string[] = [];
+  let totalBytes = 0;
+  for (const path of paths) {
+    const { size, mtimeMs } = await stat(path);
+    parts.push(`${resolve(path)}|${size}|${mtimeMs}`);
+    totalBytes += size;
+  }
+  return { key: parts.join('\n'), totalBytes };
+}
+
+async function digestOf(paths: readonly string[], totalBytes: number, options: HashOptions): Promise<string> {
+  const { onProgress, signal } = options;
+  const hash = createHash('sha256');
+  let readBytes = 0;
+  try {
+    for (const path of paths) {
+      for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024, signal })) {
+        hash.update(chunk as Buffer);
+        readBytes += (chunk as Buffer).length;
+        onProgress?.(readBytes, totalBytes);
+      }
+    }
+  } catch (error) {
+    throw signal?.aborted ? MeshError.cancelled() : error;
+  }
+  return hash.digest('hex');
+}
+
+/** A cache that can't be read is an empty one; entries that are no digest are left out. */
+async function readCache(cacheFile: string): Promise<Cache> {
+  try {
+    const entries: [string, unknown][] = Object.entries(JSON.parse(await readFile(cacheFile, 'utf8')));
+    return Object.fromEntries(entries.filter((entry): entry is [string, string] => isDigest(entry[1])));
+  } catch {
+    return {};
+  }
+}
+
+function isDigest(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+}
+
+/** Replaced whole, so that a reader never sees half a file. Of two writers at once the last one's entries stay. */
+async function remember(cacheFile: string, key: string, digest: string): Promise<void> {
+  const entries = Object.entries(await readCache(cacheFile)).filter(([kept]) => kept !== key);
+  const cache = Object.fromEntries([...entries, [key, digest]].slice(-MAX_CACHE_ENTRIES));
+  await mkdir(dirname(cacheFile), { recursive: true });
+  const draft = `${cacheFile}.${process.pid}.tmp`;
+  await writeFile(draft, `${JSON.stringify(cache, null, 2)}\n`);
+  await rename(draft, cacheFile);
+}

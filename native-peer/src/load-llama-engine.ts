@@ -1,0 +1,163 @@
+/**
+ * From a file to an `Engine`: check the file, check the memory, hash the weights, then load. In that order, because each
+ * step is slower than the one before and spares the next.
+ */
+import { createHash } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { basename } from 'node:path';
+import {
+  classIdOf,
+  type Engine,
+  type EngineModel,
+  type Logger,
+  MeshError,
+  type ModelId,
+  silentLogger,
+} from '@tabmesh/shared';
+import { getLlama, InsufficientMemoryError, type Llama, LlamaLogLevel, type LlamaModel } from 'node-llama-cpp';
+import { createChatPrompt } from './chat-prompt.ts';
+import { sha256OfFiles } from './file-hash.ts';
+import { checkGgufParts, type GgufFile, readGguf } from './gguf-file.ts';
+import { LlamaEngine } from './llama-engine.ts';
+import { fitContext, outOfMemory } from './memory-fit.ts';
+import { modelIdOfFile } from './model-file-name.ts';
+
+export interface LlamaEngineOptions {
+  readonly file: string;
+  /** Absent: made from the file's name. */
+  readonly modelId?: ModelId | undefined;
+  /** Answers that can run at the same time. */
+  readonly slots: number;
+  /** Absent: the largest that fits, up to the model's own and 32k. */
+  readonly contextTokens?: number | undefined;
+  /** Absent: every core but one, which the links and the HTTP server need. */
+  readonly threads?: number | undefined;
+  readonly gpu?: 'auto' | 'off' | undefined;
+  /** Where hashes of weights are kept between runs. */
+  readonly hashCacheFile?: string | undefined;
+  readonly logger?: Logger | undefined;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** `check` hashes the weights (never twice the same file), `load` reads them into memory. */
+export interface LoadProgress {
+  readonly phase: 'check' | 'load';
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+/** llama.cpp computes at most this many tokens at once; larger batches gain nothing on CPUs and delay a stop. */
+const BATCH_TOKENS = 512;
+
+/** @throws MeshError `model_invalid`, `out_of_memory`, `unsupported`, `cancelled` */
+export async function loadLlamaEngine(options: LlamaEngineOptions): Promise<Engine> {
+  const { file, slots, signal, onProgress } = options;
+  const name = basename(file);
+  const paths = await checkGgufParts(file);
+  const llama = await startLlama(options);
+  let model: LlamaModel | undefined;
+  try {
+    const gguf = await readGguf(paths, llama, signal);
+    const contextTokens = await fitContext(gguf, llama, {
+      contextTokens: options.contextTokens,
+      slots,
+      batchTokens: BATCH_TOKENS,
+    });
+    const weightsSha256 = await sha256OfFiles(gguf.paths, {
+      cacheFile: options.hashCacheFile,
+      signal,
+      onProgress: (doneBytes, totalBytes) => onProgress?.({ phase: 'check', doneBytes, totalBytes }),
+    });
+    model = await llama.loadModel({
+      modelPath: file,
+      gpuLayers: { fitContext: { contextSize: contextTokens * slots } },
+      onLoadProgress: (fraction) =>
+        onProgress?.({ phase: 'load', doneBytes: fraction * gguf.sizeBytes, totalBytes: gguf.sizeBytes }),
+      ...(signal === undefined ? {} : { loadSignal: signal }),
+    });
+    const context = await model.createContext({
+      sequences: slots,
+      contextSize: contextTokens,
+      batchSize: BATCH_TOKENS,
+      // On CPUs flash attention halves the decode rate (measured: 560 against 1,020 tok/s on mesh-tiny).
+      flashAttention: model.gpuLayers > 0 ? 'auto' : false,
+      failedCreationRemedy: false,
+      ...(signal === undefined ? {} : { createSignal: signal }),
+    });
+    const description: EngineModel = {
+      id: options.modelId ?? modelIdOfFile(file),
+      classId: classIdOf({
+        weightsSha256,
+        quantization: gguf.quantization,
+        family: 'llama.cpp',
+        templateSha256: createHash('sha256').update(gguf.chatTemplate, 'utf8').digest('hex'),
+      }),
+      family: 'llama.cpp',
+      backend: await backendOf(llama, model, gguf),
+      contextTokens: Math.min(context.contextSize, contextTokens),
+      slots,
+      sizeBytes: gguf.sizeBytes,
+      features: ['seed'],
+    };
+    const prompt = createChatPrompt(gguf.chatTemplate, vocabularyOf(model));
+    return new LlamaEngine({ description, model, context, prompt, dispose: () => llama.dispose() });
+  } catch (error) {
+    await model?.dispose();
+    await llama.dispose();
+    throw explain(error, name, signal);
+  }
+}
+
+async function startLlama({ gpu, threads, logger = silentLogger }: LlamaEngineOptions): Promise<Llama> {
+  try {
+    return await getLlama({
+      build: 'never',
+      gpu: gpu === 'off' ? false : 'auto',
+      // The library's own default of at least 4 threads makes two cores two thousand times slower.
+      maxThreads: threads ?? Math.max(1, availableParallelism() - 1),
+      logLevel: LlamaLogLevel.warn,
+      logger: (level, message) => logger.debug({ level }, `llama.cpp: ${message.trimEnd()}`),
+    });
+  } catch (cause) {
+    throw new MeshError(
+      'unsupported',
+      'llama.cpp has no ready-made binary that runs on this machine. Lend a browser tab instead, or run tabmesh doctor.',
+      { cause },
+    );
+  }
+}
+
+function vocabularyOf(model: LlamaModel) {
+  const { tokens } = model;
+  return {
+    tokenize: (text: string) => model.tokenize(text, true),
+    bosToken: tokens.shouldPrependBosToken ? (tokens.bos ?? undefined) : undefined,
+    bosText: tokens.bosString ?? '',
+    eosText: tokens.eosString ?? '',
+  };
+}
+
+const GPU_NAMES = { cuda: 'CUDA', vulkan: 'Vulkan', metal: 'Metal' } as const;
+
+/** `llama.cpp · CPU AVX2`, `llama.cpp · CUDA, NVIDIA H200`, `llama.cpp · Metal, 20 of 33 layers`. */
+async function backendOf(llama: Llama, model: LlamaModel, gguf: GgufFile): Promise<string> {
+  if (llama.gpu === false || model.gpuLayers === 0) {
+    const extension = ['AVX512', 'AVX2', 'AVX', 'SVE', 'NEON'].find((flag) => llama.systemInfo.includes(`${flag} = 1`));
+    return `llama.cpp · CPU${extension === undefined ? '' : ` ${extension}`}`;
+  }
+  const { totalLayers } = gguf.insights;
+  const [device] = await llama.getGpuDeviceNames();
+  const layers = model.gpuLayers < totalLayers ? `, ${model.gpuLayers} of ${totalLayers} layers` : '';
+  return `llama.cpp · ${GPU_NAMES[llama.gpu]}${device === undefined ? '' : `, ${device}`}${layers}`.slice(0, 120);
+}
+
+function explain(error: unknown, name: string, signal: AbortSignal | undefined): MeshError {
+  if (MeshError.is(error)) return error;
+  if (signal?.aborted) return MeshError.cancelled();
+  if (error instanceof InsufficientMemoryError) return outOfMemory(name, error);
+  return MeshError.modelInvalid(
+    `llama.cpp can't load ${name}: the file is damaged or its model is too new. Download it again or choose another one.`,
+    error,
+  );
+}

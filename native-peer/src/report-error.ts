@@ -1,0 +1,12 @@
+/** How the command line tells an error: one sentence and its code; the stack only for those who ask. */
+import { MeshError } from '@tabmesh/shared';
+
+export function reportError(error: unknown): void {
+  const debug = process.env.TABMESH_LOG === 'debug' || process.env.TABMESH_LOG === 'trace';
+  if (debug) console.error(error);
+  else if (MeshError.is(error)) console.error(`${error.message} (${error.code})`);
+  else {
+    const reason = error instanceof Error ? error.message : String(error);
+    console.error(`Something unexpected failed: ${reason}. TABMESH_LOG=debug shows where.`);
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * The life of a long-running command: it starts, runs until it is told to stop, closes what it opened and ends the
+ * process (native modules would keep it alive).
+ */
+import { MeshError } from '@tabmesh/shared';
+import { reportError } from './report-error.ts';
+
+export interface Service {
+  /** Rejects when the service can't go on. */
+  readonly failed: Promise<never>;
+  close(): Promise<void>;
+}
+
+/**
+ * One Ctrl-C reaches a process several times: from the terminal, from npm, from its parent. Only a signal after this
+ * time is a second one, from somebody who does not want to wait.
+ */
+const SAME_STOP_MS = 1000;
+
+/** `start` must give up when the signal is aborted; what it throws ends the process with exit code 1. */
+export async function runService(start: (stop: AbortSignal) => Promise<Service>): Promise<never> {
+  const stop = new AbortController();
+  const stopped = new Promise<void>((resolve) => {
+    let firstAtMs: number | undefined;
+    const onStop = () => {
+      firstAtMs ??= performance.now();
+      if (performance.now() - firstAtMs > SAME_STOP_MS) process.exit(130);
+      stop.abort();
+      resolve();
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onStop);
+    // A child whose parent is gone, however it went, must not stay behind.
+    if (process.connected) process.once('disconnect', onStop);
+  });
+  let exitCode = 0;
+  try {
+    const service = await start(stop.signal);
+    try {
+      await Promise.race([stopped, service.failed]);
+    } finally {
+      await service.close();
+    }
+  } catch (error) {
+    if (!(stop.signal.aborted && MeshError.is(error, 'cancelled'))) {
+      reportError(error);
+      exitCode = 1;
+    }
+  }
+  process.exit(exitCode);
+}

@@ -1,0 +1,90 @@
+/** Files that are no usable model: one sentence that says what to do, before llama.cpp ever sees them. */
+import { readFile, truncate, writeFile } from 'node:fs/promises';
+import { totalmem } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadLlamaEngine } from '../src/load-llama-engine.ts';
+import { MINI } from './embedded-models.ts';
+import { ggufHeader } from './gguf-header-bytes.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+const load = (file: string) => loadLlamaEngine({ file, slots: 1, threads: 1, gpu: 'off' });
+
+describe('bad model files', () => {
+  it('NP9: a GGUF cut off anywhere is refused as model_invalid', async () => {
+    const folder = await temporaryFolder();
+    const whole = await readFile(MINI);
+    const file = join(folder, 'cut.gguf');
+    for (const length of [0, 3, 4, 23, 24, 400, 30_000, 60_000, 72_000, 600_000, whole.length - 1]) {
+      await writeFile(file, whole.subarray(0, length));
+      await expect(load(file), `${length} bytes`).rejects.toMatchObject({
+        code: 'model_invalid',
+        message: expect.stringMatching(/cut\.gguf (is cut off|has a damaged).*download it again\.$/),
+      });
+    }
+  });
+
+  it('NP10: a file that is no GGUF is refused as model_invalid', async () => {
+    const folder = await temporaryFolder();
+    const file = join(folder, 'letter.gguf');
+    await writeFile(file, 'Dear model, '.repeat(1000));
+    await expect(load(file)).rejects.toMatchObject({
+      code: 'model_invalid',
+      message: expect.stringContaining('letter.gguf is not a GGUF file.'),
+    });
+    await expect(load(folder)).rejects.toMatchObject({ code: 'model_invalid' });
+    await expect(load(join(folder, 'missing.gguf'))).rejects.toMatchObject({
+      code: 'model_invalid',
+      message: expect.stringContaining('Check the path'),
+    });
+  });
+
+  it('NP11: lengths in the header that no file can have are refused as model_invalid', async () => {
+    const folder = await temporaryFolder();
+    const whole = await readFile(MINI);
+    const file = join(folder, 'wild.gguf');
+    const keyAt = whole.indexOf('general.name');
+    const arrayAt = whole.indexOf('tokenizer.ggml.tokens') + 'tokenizer.ggml.tokens'.length + 8;
+    const dimensionsAt = whole.indexOf('blk.0.ffn_down.weight') + 'blk.0.ffn_down.weight'.length;
+    const wilds: ((bytes: Buffer) => void)[] = [
+      (bytes) => bytes.writeUInt32LE(77, 4),
+      (bytes) => bytes.writeBigUInt64LE(2n ** 40n, 8),
+      (bytes) => bytes.writeBigUInt64LE(2n ** 40n, 16),
+      (bytes) => bytes.writeBigUInt64LE(2n ** 31n + 5n, keyAt - 8),
+      (bytes) => bytes.writeBigUInt64LE(2n ** 62n, keyAt - 8),
+      (bytes) => bytes.writeBigUInt64LE(2n ** 40n, arrayAt),
+      (bytes) => bytes.writeUInt32LE(9, arrayAt - 4),
+      (bytes) => bytes.writeUInt32LE(1000, dimensionsAt),
+      (bytes) => bytes.writeBigUInt64LE(2n ** 50n, dimensionsAt + 4),
+    ];
+    for (const [index, damage] of wilds.entries()) {
+      const bytes = Buffer.from(whole);
+      damage(bytes);
+      await writeFile(file, bytes);
+      await expect(load(file), `damage ${index}`).rejects.toMatchObject({ code: 'model_invalid' });
+    }
+  });
+
+  it('NP12: a model that does not fit in memory is refused as out_of_memory before it is read', async () => {
+    const folder = await temporaryFolder();
+    const file = join(folder, 'huge.gguf');
+    const rows = Math.ceil((totalmem() * 4) / (4096 * 4));
+    const header = ggufHeader({
+      metadata: [
+        ['general.architecture', 'llama'],
+        ['llama.context_length', 4096],
+        ['llama.embedding_length', 4096],
+        ['llama.block_count', 1],
+        ['llama.attention.head_count', 32],
+      ],
+      tensor: { name: 'token_embd.weight', dimensions: [4096, rows] },
+    });
+    await writeFile(file, header);
+    // Sparse: no byte of it is ever written, nor may be read.
+    await truncate(file, header.length + rows * 4096 * 4);
+    await expect(load(file)).rejects.toMatchObject({
+      code: 'out_of_memory',
+      message: expect.stringMatching(/huge\.gguf needs .* GB of memory .* are free.*smaller model\.$/),
+    });
+  });
+});

@@ -1,0 +1,113 @@
+/** The command line without a mesh: help, flags, refusals. */
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createProgram } from '../src/cli.ts';
+import { dropDisabledFlags } from '../src/options.ts';
+import { startFileServer } from './file-server.ts';
+import { startTabmesh } from './tabmesh-process.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+const run = async (args: readonly string[], environment: Record<string, string> = {}) =>
+  startTabmesh(args, { TABMESH_HOME: await temporaryFolder(), ...environment }).ended;
+
+const leaves = (command: Command): readonly Command[] =>
+  command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
+
+describe('command line', () => {
+  it('CL1: every flag of every command has an environment variable, and the help names it', () => {
+    for (const command of leaves(createProgram())) {
+      for (const option of command.options) {
+        expect(option.envVar ?? option.description, `${command.name()} ${option.flags}`).toMatch(/TABMESH_[A-Z0-9_]+/);
+      }
+      expect(command.helpInformation()).toContain('Usage: ');
+      expect(command.description()).not.toBe('');
+    }
+  });
+
+  it('CL2: an error is one sentence with its code on stderr, exit code 1, no stack', async () => {
+    const { code, stdout, stderr } = await run(['serve', '--model', 'no-such-model']);
+    expect(code).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr.trim()).toMatch(/^'no-such-model' is neither .*models ls \(model_not_found\)$/);
+  });
+
+  it('CL3: a flag or a variable with a value that makes no sense is refused with what would make sense', async () => {
+    for (const [args, environment] of [
+      [['serve', '--model', 'mesh-tiny', '--slots', '0'], {}],
+      [['serve', '--model', 'mesh-tiny'], { TABMESH_THREADS: 'many' }],
+      [['serve', '--model', 'mesh-tiny', '--join', 'nowhere'], {}],
+      [['entry'], { PORT: 'eighty' }],
+    ] as const) {
+      const { code, stderr } = await run(args, environment);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/Give (a whole number|an address)/);
+    }
+  });
+
+  it('CL4: an address that others can reach needs --public, and a variable that says no is no yes', async () => {
+    for (const environment of [{}, { TABMESH_PUBLIC: '0' }]) {
+      const { code, stderr } = await run(['entry', '--host', '0.0.0.0', '--port', '0'], environment);
+      expect(code).toBe(1);
+      expect(stderr).toContain('--public');
+      expect(stderr).toContain('(unauthorized)');
+    }
+    const environment = { TABMESH_PUBLIC: '1', TABMESH_JSON: 'false' };
+    dropDisabledFlags(environment);
+    expect(environment).toEqual({ TABMESH_PUBLIC: '1' });
+  });
+
+  it('CL5: a port that is taken is named, with the next step', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const { code, stderr } = await run(['entry'], { TABMESH_PORT: String(port) });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(new RegExp(`Port ${port} is taken.*PORT=.*\\(port_in_use\\)`));
+  });
+
+  it('CL6: a TABMESH_HOME that can not be written is named, with the next step', async () => {
+    const file = join(await temporaryFolder(), 'file');
+    await writeFile(file, '');
+    for (const args of [
+      ['models', 'ls'],
+      ['entry', '--port', '0'],
+      ['serve', '--model', 'mesh-tiny'],
+    ]) {
+      const { code, stderr } = await run(args, { TABMESH_HOME: join(file, 'home') });
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/TABMESH_HOME=.*\(home_not_writable\)/);
+    }
+  });
+
+  it('CL7: Ctrl-C stops a pull, and the next pull brings the model', async () => {
+    const home = { TABMESH_HOME: await temporaryFolder() };
+    const server = await startFileServer(Buffer.alloc(2_000_000, 'x'));
+    server.manners.holdAfterBytes = 1_000_000;
+    const first = startTabmesh(['models', 'pull', server.url], home);
+    await server.requested;
+    first.child.kill('SIGINT');
+    const stopped = await first.ended;
+    expect(stopped.code).toBe(130);
+    expect(stopped.stderr).toContain('goes on where it stopped');
+    server.manners.holdAfterBytes = undefined;
+    const second = await startTabmesh(['models', 'pull', server.url], home).ended;
+    expect(second.stdout).toContain('Pulled model, 2.0 MB');
+    const listed = await startTabmesh(['models', 'ls', '--json'], home).ended;
+    expect(JSON.parse(listed.stdout)).toContainEqual(expect.objectContaining({ id: 'model', state: 'downloaded' }));
+  });
+
+  it('CL8: doctor looks at everything that a peer needs', async () => {
+    const { code, stdout } = await run(['doctor', '--json', '--port', '0']);
+    const { ok, findings } = JSON.parse(stdout);
+    expect(ok).toBe(true);
+    expect(code).toBe(0);
+    const names = findings.map((finding: { name: string }) => finding.name);
+    expect(names).toEqual(['node', 'home', 'memory', 'llama.cpp', 'gpu', 'webrtc', 'port', 'model', 'model']);
+  });
+});

@@ -1,0 +1,101 @@
+/** Entry and native peers as processes, over real WebRTC. */
+import { once } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { MINI } from './embedded-models.ts';
+import { chat, listed, startTabmesh } from './tabmesh-process.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+async function startEntry(environment: Record<string, string>) {
+  const entry = startTabmesh(['entry', '--port', '0'], environment);
+  const [, url = ''] = await entry.prints(/TabMesh ready: (\S+)/);
+  return { entry, url };
+}
+
+describe('native peer', () => {
+  it('CL9: serve joins an entry, says so once its models answer, and answers chats over WebRTC', async () => {
+    const environment = { TABMESH_HOME: await temporaryFolder() };
+    const { entry, url } = await startEntry(environment);
+    const peer = startTabmesh(['serve', '--model', 'mesh-tiny', MINI, '--join', url], environment);
+    const [, peerId] = await peer.prints(/^Serving mesh-tiny as ([A-Za-z0-9_-]{43})$/m);
+    await peer.prints(new RegExp(`^Serving mesh-mini as ${peerId}$`, 'm'));
+    await listed(url, 'mesh-tiny');
+    expect(await chat(url, 'Count to five.')).toMatchObject({ status: 200, text: expect.stringContaining('1, 2, 3') });
+
+    peer.child.kill('SIGINT');
+    expect((await peer.ended).code).toBe(0);
+    expect((await chat(url, 'Hello')).status).toBe(503);
+    entry.child.kill('SIGTERM');
+    expect((await entry.ended).code).toBe(0);
+  });
+
+  it('CL10: two peers of one home have two keys, and each comes back with its own', async () => {
+    const environment = { TABMESH_HOME: await temporaryFolder() };
+    const { url } = await startEntry(environment);
+    const serve = () => startTabmesh(['serve', '--model', 'mesh-mini', '--join', url], environment);
+    const idOf = async (peer: ReturnType<typeof serve>) => (await peer.prints(/Serving \S+ as (\S+)/))[1];
+    const alice = serve();
+    const aliceId = await idOf(alice);
+    const bob = serve();
+    expect(await idOf(bob)).not.toBe(aliceId);
+    // No goodbye: its lock stays behind.
+    alice.child.kill('SIGKILL');
+    await alice.ended;
+    expect(await idOf(serve())).toBe(aliceId);
+  });
+
+  it('CL11: a peer whose parent is gone ends by itself', async () => {
+    const environment = { TABMESH_HOME: await temporaryFolder() };
+    const { url } = await startEntry(environment);
+    const peer = startTabmesh(['serve', '--model', 'mesh-mini', '--join', url], environment, 'ipc');
+    await peer.prints(/Serving/);
+    const exited = once(peer.child, 'exit');
+    peer.child.disconnect();
+    expect(await exited).toEqual([0, null]);
+  });
+
+  it('CL12: a peer that is told to stop finishes the answer it is giving', async () => {
+    const environment = { TABMESH_HOME: await temporaryFolder() };
+    const { url } = await startEntry(environment);
+    const peer = startTabmesh(['serve', '--model', 'mesh-tiny', '--join', url], environment);
+    await peer.prints(/Serving/);
+    await listed(url, 'mesh-tiny');
+    const whole = await chat(url, 'Tell me a story about a fox.');
+    const response = await fetch(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model: 'mesh-tiny',
+        temperature: 0,
+        stream: true,
+        messages: [{ role: 'user', content: 'Tell me a story about a fox.' }],
+      }),
+    });
+    peer.child.kill('SIGINT');
+    const lines = (await response.text()).split('\n').filter((line) => line.startsWith('data: {'));
+    const chunks: { choices: { delta: { content?: string } }[] }[] = lines.map((line) => JSON.parse(line.slice(6)));
+    expect(chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('')).toBe(whole.text);
+    expect((await peer.ended).code).toBe(0);
+  });
+});
+
+describe('tabmesh up', () => {
+  it('CL13: brings chat up, and Ctrl-C ends every process and frees the port', async () => {
+    const environment = { TABMESH_HOME: await temporaryFolder(), PORT: '0' };
+    const up = startTabmesh(['up'], environment);
+    const [, url = ''] = await up.prints(/TabMesh ready: (\S+)/);
+    expect((await chat(url, 'Count to five.')).text).toContain('1, 2, 3');
+    expect((await fetch(url)).headers.get('content-type')).toContain('text/html');
+    up.child.kill('SIGINT');
+    expect((await up.ended).code).toBe(0);
+    await expect(fetch(url)).rejects.toThrow();
+  });
+
+  it('CL14: when it is killed, its native peer goes as well', async () => {
+    const environment = { TABMESH_HOME: await temporaryFolder(), PORT: '0' };
+    const up = startTabmesh(['up'], environment);
+    await up.prints(/TabMesh ready/);
+    up.child.kill('SIGKILL');
+    // The peer holds the same stdout: it has ended when that is closed.
+    await up.ended;
+  });
+});
