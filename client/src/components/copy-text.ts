@@ -1,0 +1,9 @@
+/** False where the browser forbids it: pages that are not secure have no clipboard. */
+export async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

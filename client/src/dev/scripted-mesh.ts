@@ -1,0 +1,209 @@
+/**
+ * A mesh without a network, for looking at the page: `?demo=5` shows five peers that answer from a script. Add
+ * `&scenario=` joining, offline, failing or slow. Only in development; no build contains it.
+ */
+
+import type { Engine, RouteExplanation } from '@tabmesh/shared';
+import {
+  type AnswerEvent,
+  type CompletionRequest,
+  createIdentity,
+  defaultModel,
+  JobId,
+  type Mesh,
+  type MeshConnection,
+  MeshError,
+  type MeshModel,
+  type MeshPeer,
+  ModelId,
+  type PeerId,
+  randomHexId,
+  systemRandom,
+} from '@tabmesh/shared';
+
+type Scenario = 'steady' | 'joining' | 'offline' | 'failing' | 'slow';
+
+const NAMES = ['quiet-rowan', 'amber-finch', 'still-larch', 'north-heron', 'pale-otter'];
+const MODELS = ['mesh-tiny', 'mesh-tiny', 'Qwen3-8B', 'Llama-3.2-3B', 'mesh-tiny'].map((id) => ModelId.parse(id));
+const RATES = [1400, 610, 41, 63, 0];
+
+const ANSWER = `It measures the **round trip** on the open link, the time to the first token, and the decode rate of every answer. A peer's figures come from three places, best first:
+
+1. what *this tab* measured itself,
+2. what the peer announced about its last hour,
+3. its native baseline.
+
+The peer with the lowest expected time wins. Roughly:
+
+\`\`\`ts
+const expectedMs =
+  connectMs + rttMs + waitMs + ttftMs + outputTokens / tokensPerSecond;
+\`\`\`
+
+| peer | TTFT | rate |
+| --- | ---: | ---: |
+| quiet-rowan | 84 ms | 41 tok/s |
+| amber-finch | 120 ms | 38 tok/s |
+
+Within ten per cent, the less busy one is taken. See [the contract](https://example.org/contract) for the formula.`;
+
+export function createScriptedMesh(parameters: URLSearchParams): Mesh {
+  const scenario = (parameters.get('scenario') ?? 'steady') as Scenario;
+  const own = createIdentity(systemRandom).peerId;
+  const listeners = new Set<() => void>();
+  const engines = new Set<Engine>();
+  const others = scenario === 'offline' ? [] : scriptedPeers(Number(parameters.get('demo') || '5'));
+  const change = () => {
+    for (const listener of listeners) listener();
+  };
+  let connection: MeshConnection = { state: 'joining' };
+  if (scenario !== 'joining') {
+    setTimeout(() => {
+      connection = scenario === 'offline' ? { state: 'offline', reason: 'connection refused' } : { state: 'online' };
+      change();
+    }, 150);
+  }
+  const online = () => connection.state === 'online';
+
+  const models = (): MeshModel[] => {
+    const peersOf = new Map<ModelId, PeerId[]>();
+    for (const peer of online() ? others : []) {
+      for (const { id } of peer.announcement.models) peersOf.set(id, [...(peersOf.get(id) ?? []), peer.peerId]);
+    }
+    for (const { model } of engines) peersOf.set(model.id, [...(peersOf.get(model.id) ?? []), own]);
+    return [...peersOf]
+      .map(([id, peers]) => ({ id, peers, contextTokens: 8192 }))
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
+  };
+
+  return {
+    peerId: own,
+    connection: () => connection,
+    peers: () => [...(online() ? others : []), scriptedPeer(own, 'mild-aspen', undefined, 0)],
+    models,
+    defaultModel: () => defaultModel(models().map(({ id, peers }) => ({ id, peerCount: peers.length }))),
+    async *complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<AnswerEvent> {
+      const model = request.model ?? defaultModel(models().map(({ id, peers }) => ({ id, peerCount: peers.length })));
+      const provider = others.find((peer) => peer.announcement.models.some(({ id }) => id === model));
+      if (model === undefined || provider === undefined) throw MeshError.noPeerWithModel(model ?? 'any model');
+      await pause(scenario === 'slow' ? 4_000 : 120, signal);
+      const jobId = JobId.parse(randomHexId(systemRandom));
+      yield {
+        type: 'route',
+        jobId,
+        peerId: provider.peerId,
+        model,
+        explanation: explain(others, provider.peerId),
+      };
+      await pause(84, signal);
+      const words = ANSWER.split(/(?<=\s)/);
+      for (const [index, word] of words.entries()) {
+        if (scenario === 'failing' && index === 24) throw MeshError.peerLost('its tab was closed');
+        yield { type: 'tokens', text: word, tokenCount: 1 };
+        await pause(24, signal);
+      }
+      const usage = {
+        promptTokens: 24,
+        completionTokens: words.length,
+        cachedTokens: 0,
+      };
+      yield {
+        type: 'end',
+        reason: 'stop',
+        usage,
+        ttftMs: 84,
+        tokensPerSecond: 41.3,
+      };
+    },
+    addEngine(engine) {
+      engines.add(engine);
+      change();
+    },
+    async removeEngine(engine) {
+      await pause(1_500, new AbortController().signal);
+      engines.delete(engine);
+      change();
+    },
+    serving: () =>
+      engines.size > 0
+        ? { activeJobs: 1, finishedJobs: 14, tokens: 3_120 }
+        : { activeJobs: 0, finishedJobs: 0, tokens: 0 },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async close() {
+      connection = { state: 'closed' };
+      change();
+    },
+  };
+}
+
+function scriptedPeers(count: number): MeshPeer[] {
+  return NAMES.slice(0, count).map((name, index) =>
+    scriptedPeer(createIdentity(systemRandom).peerId, name, MODELS[index], RATES[index] ?? 0),
+  );
+}
+
+function scriptedPeer(peerId: PeerId, name: string, model: ModelId | undefined, rate: number): MeshPeer {
+  const measured = rate === 0 ? null : { ttftMs: 84, tokensPerSecond: rate, sampleCount: 12, ageMs: 180_000 };
+  const served = {
+    classId: '0'.repeat(32) as MeshPeer['announcement']['models'][number]['classId'],
+    family: 'llama.cpp' as const,
+    backend: 'llama.cpp · CPU AVX2',
+    contextTokens: 8192,
+    slots: 2,
+    inFlight: 0,
+    queued: 0,
+    sizeBytes: 5_620_864,
+    features: [],
+    measured,
+  };
+  return {
+    peerId,
+    name,
+    linked: rate > 0,
+    rttMs: rate > 0 ? 0.4 : null,
+    announcement: {
+      type: 'announcement',
+      peerId,
+      kind: rate > 1000 ? 'native' : 'tab',
+      version: '0.1.0',
+      sequence: 1,
+      issuedAtMs: Date.now(),
+      lifetimeMs: 30_000,
+      state: 'ready',
+      models: model === undefined ? [] : [{ id: model, ...served }],
+    },
+  };
+}
+
+function explain(peers: readonly MeshPeer[], chosen: PeerId): RouteExplanation {
+  const candidates = peers.map((peer, index) => {
+    const measured = peer.announcement.models[0]?.measured ?? null;
+    return {
+      peerId: peer.peerId,
+      verdict: peer.peerId === chosen ? ('chosen' as const) : measured ? ('slower' as const) : ('unmeasured' as const),
+      expectedMs: measured && 3_200 * (index + 1),
+      connectMs: peer.linked ? 0 : 350,
+      rttMs: 0.4 + index * 9,
+      waitMs: index === 3 ? 1_200 : 0,
+      ttftMs: measured && 84 + index * 36,
+      tokensPerSecond: measured?.tokensPerSecond ?? null,
+      source: index === 0 ? ('own' as const) : measured ? ('announced' as const) : ('none' as const),
+    };
+  });
+  candidates.sort((a, b) => Number(b.verdict === 'chosen') - Number(a.verdict === 'chosen'));
+  return { outputTokens: 128, candidates };
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) reject(MeshError.cancelled());
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      reject(MeshError.cancelled());
+    });
+  });
+}

@@ -1,0 +1,72 @@
+/** What this browser has, for people who think about lending it and for the choice of a model that fits. */
+
+export interface DeviceReport {
+  webgpu: {
+    /** Whether an adapter was really given: `navigator.gpu` alone says nothing. */
+    available: boolean;
+    /** Why it is not available; or, when it is, why it will be slow. */
+    reason?: string;
+    adapter?: string;
+    features: string[];
+    /** The largest buffer that a shader may read. */
+    maxBufferBytes?: number;
+  };
+  /** The browser's rounded and capped figure; null where it tells none. */
+  memoryBytes: number | null;
+  threads: number;
+  crossOriginIsolated: boolean;
+  storageFreeBytes: number | null;
+}
+
+export async function probeDevice(): Promise<DeviceReport> {
+  const [webgpu, storageFreeBytes] = await Promise.all([probeWebGpu(), probeStorage()]);
+  return {
+    webgpu,
+    memoryBytes: probeMemory(),
+    threads: navigator.hardwareConcurrency || 1,
+    crossOriginIsolated: globalThis.crossOriginIsolated === true,
+    storageFreeBytes,
+  };
+}
+
+/** A software adapter answers slower than llama.cpp on the CPU does. */
+export function hasFastGpu({ webgpu }: DeviceReport): boolean {
+  return webgpu.available && webgpu.reason === undefined;
+}
+
+async function probeWebGpu(): Promise<DeviceReport['webgpu']> {
+  if (!globalThis.isSecureContext) {
+    return { available: false, reason: 'WebGPU needs a page on https:// or localhost.', features: [] };
+  }
+  if (!('gpu' in navigator)) {
+    return { available: false, reason: 'This browser has no WebGPU. Current Chrome and Edge have it.', features: [] };
+  }
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
+  if (adapter === null) {
+    return { available: false, reason: 'This browser found no graphics adapter that WebGPU can use.', features: [] };
+  }
+  const { description, vendor, architecture, isFallbackAdapter } = adapter.info;
+  const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
+  return {
+    available: true,
+    ...(isFallbackAdapter ? { reason: 'This graphics adapter is emulated in software and very slow.' } : {}),
+    adapter: description || [vendor, architecture].filter((part) => part !== '').join(' ') || 'unnamed adapter',
+    features: [...adapter.features].sort(),
+    maxBufferBytes: Math.min(maxBufferSize, maxStorageBufferBindingSize),
+  };
+}
+
+/** Chromium only, in GiB, rounded to a power of two and capped so that it identifies nobody. */
+function probeMemory(): number | null {
+  const memoryGib: unknown = Reflect.get(navigator, 'deviceMemory');
+  return typeof memoryGib === 'number' ? memoryGib * 1024 ** 3 : null;
+}
+
+async function probeStorage(): Promise<number | null> {
+  try {
+    const { quota, usage } = await navigator.storage.estimate();
+    return quota === undefined ? null : Math.max(0, quota - (usage ?? 0));
+  } catch {
+    return null;
+  }
+}

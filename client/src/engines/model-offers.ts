@@ -1,0 +1,120 @@
+/**
+ * Which models this device could lend: the embedded ones, the catalogue's GGUF files, and WebLLM's list where WebGPU is
+ * really there. What does not fit is listed too, with the reason.
+ */
+import { CATALOG, type CatalogModel, tierOf } from '@tabmesh/shared';
+import { type DeviceReport, hasFastGpu } from './device-report.ts';
+import { featuresOf } from './mlc-features.ts';
+import type { ModelSource } from './model-source.ts';
+import type { MlcListing } from './webllm-messages.ts';
+
+export interface ModelOffer {
+  id: string;
+  label: string;
+  source: ModelSource;
+  engine: 'wllama' | 'webllm';
+  /** WebLLM's list only knows the memory that a model takes, a little more than its file. */
+  sizeBytes: number;
+  fits: boolean;
+  reason?: string;
+  /** At most one offer: the best that fits. */
+  recommended: boolean;
+}
+
+/** What the weights need beside themselves: context, scratch, the page. */
+const MEMORY_FACTOR = 1.1;
+/** Firefox and Safari tell no memory; devices with less are rare. */
+const ASSUMED_MEMORY_BYTES = 4 * 1024 ** 3;
+/** wllama reads no larger file: the C library's file positions are 32 bits wide. */
+const MAX_GGUF_BYTES = 2 ** 31 - 1;
+
+/** Embedded models first, then those that fit, the largest first, then the others. Rejects when WebLLM can't be fetched. */
+export async function modelOffers(report: DeviceReport, entryUrl: string): Promise<ModelOffer[]> {
+  if (!report.webgpu.available) return offersAmong([], report, entryUrl);
+  const { listMlcModels } = await import('./webllm-client.ts');
+  return offersAmong(await listMlcModels(), report, entryUrl);
+}
+
+/** The same over a given list of WebLLM. */
+export function offersAmong(listed: readonly MlcListing[], report: DeviceReport, entryUrl: string): ModelOffer[] {
+  const embedded = CATALOG.flatMap((model) => ggufOffer(model, report, entryUrl, 'embedded'));
+  const others = [
+    ...CATALOG.flatMap((model) => ggufOffer(model, report, entryUrl, 'downloaded')),
+    ...listed.filter(isWorthwhile).map((listing) => webllmOffer(listing, report)),
+  ].sort((a, b) => Number(b.fits) - Number(a.fits) || b.sizeBytes - a.sizeBytes || (a.label < b.label ? -1 : 1));
+  const offers = [...embedded, ...others];
+  const best = recommendedOf(offers, report);
+  return offers.map((offer) => ({ ...offer, recommended: offer === best }));
+}
+
+function ggufOffer(
+  { id, gguf }: CatalogModel,
+  report: DeviceReport,
+  entryUrl: string,
+  kind: 'embedded' | 'downloaded',
+): ModelOffer[] {
+  if (gguf === undefined) return [];
+  const { file, url, sizeBytes } = gguf;
+  const address = kind === 'embedded' ? file && new URL(`/models/${file}`, entryUrl).href : url;
+  if (address === undefined) return [];
+  const source: ModelSource = { kind: 'gguf-url', id, url: address, sizeBytes };
+  const tooLarge = sizeBytes > MAX_GGUF_BYTES ? 'Browsers load GGUF files of up to 2 GB only.' : undefined;
+  return [offer(id, `${id} · GGUF`, source, 'wllama', sizeBytes, tooLarge ?? lacksRoom(sizeBytes, report))];
+}
+
+function webllmOffer({ mlcId, features, memoryBytes, bufferBytes }: MlcListing, report: DeviceReport): ModelOffer {
+  const { webgpu } = report;
+  const missing = featuresOf(mlcId, features).find((feature) => !webgpu.features.includes(feature));
+  const reason =
+    (hasFastGpu(report) ? undefined : webgpu.reason) ??
+    (missing && `It needs ${missing}, which this GPU or browser has not.`) ??
+    (bufferBytes > (webgpu.maxBufferBytes ?? 0) ? 'It needs larger buffers than this GPU has.' : undefined) ??
+    lacksRoom(memoryBytes, report);
+  const label = `${mlcId.replace(/-MLC\b/, '')} · WebLLM`;
+  return offer(mlcId, label, { kind: 'mlc-prebuilt', mlcId }, 'webllm', memoryBytes, reason);
+}
+
+/** Chat models, without the variants that only hold a thousand tokens and those that were never taught to chat. */
+function isWorthwhile({ isChat, mlcId }: MlcListing): boolean {
+  return isChat && !/-1k$|-Base-/.test(mlcId);
+}
+
+function offer(
+  id: string,
+  label: string,
+  source: ModelSource,
+  engine: ModelOffer['engine'],
+  sizeBytes: number,
+  reason: string | undefined,
+): ModelOffer {
+  const base = { id, label, source, engine, sizeBytes, recommended: false };
+  return reason === undefined ? { ...base, fits: true } : { ...base, fits: false, reason };
+}
+
+function lacksRoom(sizeBytes: number, { memoryBytes, storageFreeBytes }: DeviceReport): string | undefined {
+  const needed = sizeBytes * MEMORY_FACTOR;
+  const memory = memoryBytes ?? ASSUMED_MEMORY_BYTES;
+  if (needed > memory) return `It needs ${gigabytes(needed)} of memory; this device has about ${gigabytes(memory)}.`;
+  if (storageFreeBytes !== null && sizeBytes > storageFreeBytes) {
+    return `It needs ${gigabytes(sizeBytes)} of storage; this browser has ${gigabytes(storageFreeBytes)} left.`;
+  }
+  return undefined;
+}
+
+/**
+ * On a real GPU the largest daily driver that fits, else the largest of all; WebLLM's build of a model is the faster one.
+ * On a CPU only the embedded models answer at the speed of a chat.
+ */
+function recommendedOf(offers: readonly ModelOffer[], report: DeviceReport): ModelOffer | undefined {
+  const fitting = offers.filter(({ fits }) => fits);
+  if (!hasFastGpu(report)) return fitting[0];
+  const onGpu = fitting.filter(({ engine }) => engine === 'webllm');
+  const daily = onGpu.filter(({ id }) =>
+    CATALOG.some((model) => model.mlcId === id && tierOf(model.id) === 'daily-driver'),
+  );
+  return daily[0] ?? onGpu[0] ?? fitting[0];
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`;
+}

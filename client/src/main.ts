@@ -1,0 +1,114 @@
+/**
+ * Puts the page on the screen at once and brings the mesh up behind it. The only file that knows which adapters run.
+ */
+import { mount } from 'svelte';
+import './styles/tokens.css';
+import './styles/base.css';
+import { type Mesh, randomHexId, systemClock, systemRandom } from '@tabmesh/shared';
+import type { App } from './app-context.ts';
+import AppShell from './app-shell.svelte';
+import { ActiveAnswers } from './state/active-answers.svelte.ts';
+import { Contribution, type Engines } from './state/contribution.svelte.ts';
+import { Conversations } from './state/conversations.svelte.ts';
+import { createDrafts } from './state/drafts.ts';
+import { MeshState } from './state/mesh-state.svelte.ts';
+import { Preferences } from './state/preferences.svelte.ts';
+import { createRouter } from './state/router.svelte.ts';
+import { createChangeChannel } from './storage/change-channel.ts';
+import type { ConversationStorage } from './storage/conversation-storage.ts';
+import { type Database, openDatabase } from './storage/database.ts';
+import { createIndexedDbStorage } from './storage/indexed-db-storage.ts';
+import { createMemoryStorage } from './storage/memory-storage.ts';
+
+const target = document.getElementById('app');
+if (target === null) throw new Error('index.html has no element #app.');
+const app = createApp();
+mount(AppShell, { target, props: { app } });
+
+// Leaving is announced, so that jobs move before the heartbeat notices. A page that comes back from the browser's
+// back-forward cache has left the mesh: it starts anew.
+window.addEventListener('pagehide', () => {
+  app.answers.close();
+  app.contribution.close();
+  app.mesh.close();
+});
+window.addEventListener('pageshow', (event) => {
+  if (event.persisted) location.reload();
+});
+
+function createApp(): App {
+  const clock = systemClock;
+  const newId = () => randomHexId(systemRandom);
+  const now = () => new Date(clock.wallMs());
+  const database = openDatabase().catch(() => undefined);
+  const demo = import.meta.env.DEV && new URLSearchParams(location.search).has('demo');
+
+  const preferences = new Preferences();
+  const drafts = createDrafts(localStorageOrNothing());
+  const mesh = new MeshState(demo ? demoMesh() : realMesh(database), clock);
+  const conversations = new Conversations({
+    storage: database.then(storageOn),
+    channel: createChangeChannel(),
+    clock,
+    newId,
+    now,
+    onRemove(id) {
+      answers.stop(id);
+      drafts.write(id, '');
+    },
+  });
+  const answers = new ActiveAnswers({
+    mesh,
+    conversations,
+    clock,
+    frames: {
+      request: (callback) => requestAnimationFrame(callback),
+      cancel: (frame) => cancelAnimationFrame(frame),
+    },
+    newId,
+    now,
+    chosenModel: () => preferences.model,
+  });
+  const contribution = new Contribution(mesh, demo ? demoEngines : realEngines, location.origin);
+  return {
+    router: createRouter(),
+    mesh,
+    conversations,
+    answers,
+    contribution,
+    preferences,
+    drafts,
+  };
+}
+
+function storageOn(database: Database | undefined): ConversationStorage {
+  return database === undefined ? createMemoryStorage() : createIndexedDbStorage(database);
+}
+
+async function realMesh(database: Promise<Database | undefined>): Promise<Mesh> {
+  const { createBrowserMesh } = await import('./mesh/browser-mesh.ts');
+  return createBrowserMesh(await database, location.origin);
+}
+
+function realEngines(): Promise<Engines> {
+  return import('./engines/index.ts');
+}
+
+async function demoMesh(): Promise<Mesh> {
+  const { createScriptedMesh } = await import('./dev/scripted-mesh.ts');
+  return createScriptedMesh(new URLSearchParams(location.search));
+}
+
+async function demoEngines(): Promise<Engines> {
+  const { scriptedEngines } = await import('./dev/scripted-engines.ts');
+  return scriptedEngines;
+}
+
+/** Reading the property itself throws where site data is blocked. */
+function localStorageOrNothing(): Storage | undefined {
+  try {
+    return localStorage;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * The Markdown libraries, loaded with the first message that is shown: an empty page has no use for them.
+ */
+import type { MarkdownBlock } from './markdown-blocks.ts';
+
+type NewRenderer = () => (markdown: string) => MarkdownBlock[];
+
+let newRenderer = $state.raw<NewRenderer | undefined>();
+let asked = false;
+
+/** Undefined until it is there; read in an effect or a template, it announces itself. */
+export function markdownRenderers(): NewRenderer | undefined {
+  if (!asked) {
+    asked = true;
+    load();
+  }
+  return newRenderer;
+}
+
+async function load(): Promise<void> {
+  const [{ createBlockRenderer }, { sanitize }] = await Promise.all([
+    import('./markdown-blocks.ts'),
+    import('./sanitize.ts'),
+  ]);
+  newRenderer = () => createBlockRenderer(sanitize);
+}

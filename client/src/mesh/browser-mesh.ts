@@ -1,0 +1,71 @@
+/** This tab as a member of the mesh: its key, its way to the entry, its links. */
+import {
+  createIdentity,
+  createMesh,
+  createSimplePeerTransport,
+  createSocketIoSignaling,
+  type Identity,
+  type Logger,
+  type Mesh,
+  systemClock,
+  systemRandom,
+} from '@tabmesh/shared';
+import { version } from '../../package.json';
+import type { Database } from '../storage/database.ts';
+import { claimIdentity, type KeyStore, type SlotMemory } from './key-pool.ts';
+
+/** A reloading page lets go of its lock within a few milliseconds; a duplicated tab never does. */
+const RELOAD_PATIENCE_MS = 1_000;
+
+export async function createBrowserMesh(database: Database | undefined, entryUrl: string): Promise<Mesh> {
+  return createMesh({
+    identity: await ownIdentity(database),
+    kind: 'tab',
+    version,
+    signaling: createSocketIoSignaling({ url: entryUrl }),
+    transport: createSimplePeerTransport(),
+    clock: systemClock,
+    random: systemRandom,
+    logger: consoleLogger,
+  });
+}
+
+/** Without storage, or on a page that is not secure (locks need that), the key lasts as long as the page. */
+async function ownIdentity(database: Database | undefined): Promise<Identity> {
+  if (database === undefined || !('locks' in navigator)) return createIdentity(systemRandom);
+  return claimIdentity({
+    keys: keysIn(database),
+    locks: navigator.locks,
+    memory: slotMemory,
+    random: systemRandom,
+    reloadPatience: () => AbortSignal.timeout(RELOAD_PATIENCE_MS),
+  });
+}
+
+function keysIn(database: Database): KeyStore {
+  return {
+    read: (slot) => database.get('keys', slot),
+    async write(slot, secretKey) {
+      await database.put('keys', secretKey, slot);
+    },
+  };
+}
+
+/** The session storage of a tab outlives a reload and nothing else. */
+const slotMemory: SlotMemory = {
+  get() {
+    const slot = Number.parseInt(sessionStorage.getItem('tabmesh.key-slot') ?? '', 10);
+    return Number.isNaN(slot) ? undefined : slot;
+  },
+  set(slot) {
+    sessionStorage.setItem('tabmesh.key-slot', String(slot));
+  },
+};
+
+/** What needs nobody's attention stays out of the console. */
+const consoleLogger: Logger = {
+  debug() {},
+  info() {},
+  warn: (fields, text) => console.warn(text, fields),
+  error: (fields, text) => console.error(text, fields),
+};

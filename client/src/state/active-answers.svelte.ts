@@ -1,0 +1,124 @@
+/**
+ * The answers that are running, at most one per conversation. They belong to the app and not to the page that shows
+ * them: walking to another conversation stops nothing.
+ */
+import { type Clock, type Mesh, MeshError, type ModelId, peerName } from '@tabmesh/shared';
+import { SvelteMap } from 'svelte/reactivity';
+import { type AnswerUpdate, reduceAnswer, updateOfError } from './answer-reducer.ts';
+import { type Message, pendingAnswer, promptOf, userMessage } from './conversation.ts';
+import type { Conversations } from './conversations.svelte.ts';
+import { createFrameBatch, type FrameBatch, type FramePort } from './frame-batch.ts';
+import type { MeshState } from './mesh-state.svelte.ts';
+import type { Thread } from './thread.svelte.ts';
+
+export interface ActiveAnswersOptions {
+  readonly mesh: MeshState;
+  readonly conversations: Conversations;
+  readonly clock: Clock;
+  readonly frames: FramePort;
+  readonly newId: () => string;
+  readonly now: () => Date;
+  /** What the user chose; undefined: the mesh's default. */
+  readonly chosenModel: () => ModelId | undefined;
+}
+
+export class ActiveAnswers {
+  /** What a screen reader is told, once per answer. */
+  announcement = $state.raw('');
+  readonly #options: ActiveAnswersOptions;
+  readonly #running = new SvelteMap<string, AbortController>();
+
+  constructor(options: ActiveAnswersOptions) {
+    this.#options = options;
+  }
+
+  isRunning(conversationId: string): boolean {
+    return this.#running.has(conversationId);
+  }
+
+  /** Asks in a conversation, or in a new one. */
+  ask(open: Thread | undefined, text: string): Thread {
+    const { conversations, mesh, newId, now } = this.#options;
+    const thread = open ?? conversations.create(text);
+    if (this.isRunning(thread.id)) return thread;
+    conversations.append(thread, userMessage(newId(), text, mesh.peerId ?? null, now()));
+    this.#answer(thread);
+    return thread;
+  }
+
+  /** Answers anew from `position` on; what stands there and after it goes. */
+  regenerate(thread: Thread, position: number): void {
+    if (this.isRunning(thread.id)) return;
+    this.#options.conversations.truncate(thread, position);
+    this.#answer(thread);
+  }
+
+  /** Asks with another text in place of the message at `position`; what came after it goes. */
+  edit(thread: Thread, position: number, text: string): void {
+    if (this.isRunning(thread.id)) return;
+    this.#options.conversations.truncate(thread, position);
+    this.ask(thread, text);
+  }
+
+  stop(conversationId: string): void {
+    this.#running.get(conversationId)?.abort(MeshError.cancelled());
+  }
+
+  close(): void {
+    for (const controller of this.#running.values()) controller.abort(MeshError.cancelled());
+  }
+
+  async #answer(thread: Thread): Promise<void> {
+    const { mesh, conversations, frames, clock, newId, now } = this.#options;
+    const turns = thread.messages();
+    const cell = conversations.append(thread, pendingAnswer(newId(), now()));
+    const controller = new AbortController();
+    this.#running.set(thread.id, controller);
+    const batch = createFrameBatch<AnswerUpdate>(
+      (updates) => {
+        cell.value = updates.reduce((answer, update) => reduceAnswer(answer, update, peerName), cell.value);
+        conversations.update(thread, cell);
+      },
+      frames,
+      clock,
+    );
+    try {
+      const ready = await mesh.answerable(controller.signal);
+      await this.#stream(ready, thread.id, turns, batch, controller.signal);
+    } catch (error) {
+      batch.push(controller.signal.aborted ? { type: 'stopped' } : updateOfError(error));
+    } finally {
+      batch.flush();
+      this.#running.delete(thread.id);
+      this.announcement = spoken(cell.value);
+    }
+  }
+
+  /** A conversation that outgrew the model's context is asked again with its newer half, until it fits. */
+  async #stream(
+    mesh: Mesh,
+    conversationId: string,
+    turns: readonly Message[],
+    batch: FrameBatch<AnswerUpdate>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const model = this.#options.chosenModel();
+    for (let omit = 0; ; ) {
+      const { messages, omitted } = promptOf(turns, omit);
+      batch.push({ type: 'omitted', count: omitted });
+      try {
+        for await (const event of mesh.complete({ model, messages, conversationId }, signal)) batch.push(event);
+        return;
+      } catch (error) {
+        if (!MeshError.is(error, 'context_length_exceeded') || messages.length <= 1) throw error;
+        omit = omitted + Math.ceil(messages.length / 2);
+      }
+    }
+  }
+}
+
+function spoken(answer: Message): string {
+  const { status } = answer;
+  if (status.state === 'error') return `The answer failed: ${status.message}`;
+  return `${answer.host?.model ?? 'The mesh'} answered: ${answer.content}`;
+}

@@ -1,0 +1,95 @@
+/**
+ * The mesh as the page shows it: a copy of what the `Mesh` reports, renewed on every change. The page stands before the
+ * mesh does, so this begins as 'joining' and takes the mesh when it is there.
+ */
+import {
+  type Clock,
+  type Mesh,
+  type MeshConnection,
+  MeshError,
+  type MeshModel,
+  type MeshPeer,
+  type ModelId,
+  type PeerId,
+} from '@tabmesh/shared';
+
+/** How long a message that was sent while joining waits for the first roster. */
+const JOIN_PATIENCE_MS = 10_000;
+
+export class MeshState {
+  connection = $state.raw<MeshConnection>({ state: 'joining' });
+  /** Without entries, which answer nothing themselves. */
+  peers = $state.raw<readonly MeshPeer[]>([]);
+  models = $state.raw<readonly MeshModel[]>([]);
+  defaultModel = $state.raw<ModelId | undefined>();
+  serving = $state.raw<ReturnType<Mesh['serving']>>({
+    activeJobs: 0,
+    finishedJobs: 0,
+    tokens: 0,
+  });
+  /** This tab's own id, once it has one. */
+  peerId = $state.raw<PeerId | undefined>();
+
+  readonly canAnswer = $derived(this.models.length > 0 || this.connection.state === 'joining');
+
+  readonly #starting: Promise<Mesh>;
+  readonly #clock: Clock;
+  #unsubscribe = () => {};
+
+  constructor(starting: Promise<Mesh>, clock: Clock) {
+    this.#starting = starting;
+    this.#clock = clock;
+    starting.then(
+      (mesh) => {
+        this.#unsubscribe = mesh.onChange(() => this.#read(mesh));
+        this.#read(mesh);
+      },
+      (error: unknown) => {
+        const code = MeshError.is(error) ? error.code : 'unsupported';
+        const message = error instanceof Error ? error.message : String(error);
+        this.connection = { state: 'refused', code, message };
+      },
+    );
+  }
+
+  /** The mesh, as soon as there is no point in waiting any longer: a model is there, or joining is over. */
+  async answerable(signal: AbortSignal): Promise<Mesh> {
+    const mesh = await this.#starting;
+    const settled = () => mesh.models().length > 0 || mesh.connection().state !== 'joining';
+    if (settled()) return mesh;
+    await new Promise<void>((resolve) => {
+      const finish = () => {
+        unsubscribe();
+        cancelTimer();
+        signal.removeEventListener('abort', finish);
+        resolve();
+      };
+      const unsubscribe = mesh.onChange(() => {
+        if (settled()) finish();
+      });
+      const cancelTimer = this.#clock.after(JOIN_PATIENCE_MS, finish);
+      signal.addEventListener('abort', finish);
+    });
+    return mesh;
+  }
+
+  started(): Promise<Mesh> {
+    return this.#starting;
+  }
+
+  async close(): Promise<void> {
+    this.#unsubscribe();
+    const mesh = await this.#starting.catch(() => undefined);
+    await mesh?.close();
+  }
+
+  #read(mesh: Mesh): void {
+    const everybody = mesh.peers();
+    this.peerId = mesh.peerId;
+    this.connection = mesh.connection();
+    this.peers = everybody.filter((peer) => peer.announcement.kind !== 'entry');
+    this.models = mesh.models();
+    this.defaultModel = mesh.defaultModel();
+    this.serving = mesh.serving();
+  }
+}

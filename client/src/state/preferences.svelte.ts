@@ -1,0 +1,58 @@
+/** What the user set in this browser: theme and model. Storage may be blocked; then they last until the page closes. */
+import { ModelId } from '@tabmesh/shared';
+
+export type Theme = 'system' | 'light' | 'dark';
+
+/** `public/theme.js` reads the same key before the first paint. */
+const THEME_KEY = 'tabmesh.theme';
+const MODEL_KEY = 'tabmesh.model';
+
+export class Preferences {
+  #theme = $state.raw<Theme>('system');
+  #model = $state.raw<ModelId | undefined>();
+
+  constructor() {
+    const theme = readSetting(THEME_KEY);
+    if (theme === 'light' || theme === 'dark') this.#theme = theme;
+    const model = ModelId.safeParse(readSetting(MODEL_KEY));
+    if (model.success) this.#model = model.data;
+  }
+
+  get theme(): Theme {
+    return this.#theme;
+  }
+
+  set theme(theme: Theme) {
+    this.#theme = theme;
+    if (theme === 'system') delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+    writeSetting(THEME_KEY, theme === 'system' ? undefined : theme);
+  }
+
+  /** Undefined: automatic, the mesh's default model. */
+  get model(): ModelId | undefined {
+    return this.#model;
+  }
+
+  set model(model: ModelId | undefined) {
+    this.#model = model;
+    writeSetting(MODEL_KEY, model);
+  }
+}
+
+function readSetting(key: string): string | undefined {
+  try {
+    return localStorage.getItem(key) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function writeSetting(key: string, value: string | undefined): void {
+  try {
+    if (value === undefined) localStorage.removeItem(key);
+    else localStorage.setItem(key, value);
+  } catch {
+    // Blocked or full: the setting holds until the page closes.
+  }
+}

@@ -1,0 +1,129 @@
+import {
+  ClassId,
+  type EngineEvent,
+  type EngineModel,
+  type GenerationRequest,
+  MeshError,
+  ModelId,
+} from '@tabmesh/shared';
+import { describe, expect, it } from 'vitest';
+import { describeEngineContract } from '../../shared/src/testing/describe-engine-contract.ts';
+import { createWebllmEngine } from '../src/engines/webllm-adapter.ts';
+import { webllmLoadError } from '../src/engines/webllm-errors.ts';
+import { createScriptedWebllm } from './engines-scripted-webllm.ts';
+
+const model: EngineModel = {
+  id: ModelId.parse('scripted-mlc'),
+  classId: ClassId.parse('0'.repeat(32)),
+  family: 'mlc',
+  backend: 'WebLLM · scripted',
+  contextTokens: 512,
+  slots: 1,
+  sizeBytes: 1,
+  features: ['seed'],
+};
+
+const question: GenerationRequest = {
+  messages: [{ role: 'user', content: 'What is the mesh?' }],
+  maxTokens: 64,
+  temperature: 0,
+  topP: 1,
+  stop: [],
+};
+
+describeEngineContract('WebLLM adapter', () => ({
+  engine: createWebllmEngine({ model, webllm: createScriptedWebllm(model.contextTokens), dispose() {} }),
+  longPrompt: 'Tell me a story.',
+  prompts: ['What is the mesh?', 'Who measures?'],
+}));
+
+describe('WebLLM adapter', () => {
+  it('EN40: the token that ends an answer is no part of it', async () => {
+    const { engine } = start();
+    const events = await collect(engine.generate(question, never()));
+
+    expect(events.at(-1)).toMatchObject({ reason: 'stop', usage: { completionTokens: 24, cachedTokens: 0 } });
+  });
+
+  it('EN41: requests wait in line for the one slot, and one that is cancelled in line never starts', async () => {
+    const { engine, asked } = start();
+    const abort = new AbortController();
+    const first = collect(engine.generate(question, never()));
+    const second = collect(engine.generate(question, abort.signal));
+    const third = collect(engine.generate(question, never()));
+    abort.abort();
+
+    await expect(second).rejects.toMatchObject({ code: 'cancelled' });
+    expect((await first).at(-1)).toMatchObject({ type: 'end' });
+    expect((await third).at(-1)).toMatchObject({ type: 'end' });
+    expect(asked()).toBe(2);
+  });
+
+  it('EN42: a lost GPU fails the running answer, tells once, ends the worker, and refuses from then on', async () => {
+    const { engine, disposals } = start();
+    const losses: Error[] = [];
+    engine.onLost((error) => losses.push(error));
+    const events = engine.generate(question, never());
+    const iterator = events[Symbol.asyncIterator]();
+    await iterator.next();
+    const loss = MeshError.engineFailed('the device is gone');
+    engine.lose(loss);
+    engine.lose(loss);
+
+    await expect(drain(iterator)).rejects.toBe(loss);
+    await expect(collect(engine.generate(question, never()))).rejects.toBe(loss);
+    expect(losses).toEqual([loss]);
+    await engine.close();
+    expect(disposals()).toBe(1);
+  });
+
+  it('EN43: close unloads the model and then ends the worker', async () => {
+    const { engine, webllm, disposals } = start();
+    await engine.close();
+
+    expect(webllm.unloaded()).toBe(true);
+    expect(disposals()).toBe(1);
+  });
+
+  it.each([
+    ['TypeError: WebAssembly.instantiate(): Import #0 "env": function import requires a callable', 'model_invalid'],
+    ['LinkError: WebAssembly.instantiate(): Import #3', 'model_invalid'],
+    ['Error: This model requires WebGPU extension shader-f16, which is not enabled', 'unsupported'],
+    ["TypeError: Failed to execute 'add' on 'Cache': Request failed", 'download_failed'],
+    ["QuotaExceededError: Failed to execute 'put' on 'Cache': Quota exceeded.", 'download_failed'],
+    ['Error: The WebGPU device was lost while loading the model. This issue often occurs', 'out_of_memory'],
+    ['Error: Unable to find a compatible GPU. Does your browser support WebGPU?', 'unsupported'],
+    ['Error: something new', 'engine_failed'],
+  ])('EN44: while loading, "%s" means %s', (text, code) => {
+    const error = webllmLoadError(text, 'http://host/lib.wasm');
+    expect(error.code).toBe(code);
+    expect(error.message).toMatch(/\.$/);
+  });
+});
+
+function start() {
+  const webllm = createScriptedWebllm(model.contextTokens);
+  const { create } = webllm.chat.completions;
+  let asked = 0;
+  let disposals = 0;
+  webllm.chat.completions.create = (request) => {
+    asked += 1;
+    return create(request);
+  };
+  const engine = createWebllmEngine({ model, webllm, dispose: () => (disposals += 1) });
+  return { engine, webllm, asked: () => asked, disposals: () => disposals };
+}
+
+async function collect(source: AsyncIterable<EngineEvent>): Promise<EngineEvent[]> {
+  const events: EngineEvent[] = [];
+  for await (const event of source) events.push(event);
+  return events;
+}
+
+async function drain(iterator: AsyncIterator<EngineEvent>): Promise<void> {
+  while (!(await iterator.next()).done);
+}
+
+function never(): AbortSignal {
+  return new AbortController().signal;
+}
