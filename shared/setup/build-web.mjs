@@ -15,7 +15,7 @@ export async function ensureWebBuilt(root) {
   if (existsSync(join(dist, 'index.html')) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   console.log('Building the web app …');
   const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
-  const { status } = spawnSync(process.execPath, [vite, 'build', '--logLevel', 'warn'], {
+  const { status } = spawnSync(process.execPath, [vite, 'build', '--logLevel', 'error'], {
     cwd: join(root, 'client'),
     stdio: 'inherit',
     // Vite takes another mode from a NODE_ENV that somebody exported.

@@ -1,35 +1,28 @@
 /**
- * The story of one prompt: routing → connection → inference → measurement, wired here and nowhere else.
+ * The story of one prompt: routing → connection → inference → measurement, wired here and in the chooser, nowhere else.
  */
-import { catalogModel, DEFAULT_TEMPERATURE, defaultModel, tierOf } from './catalog/catalog.ts';
-import { SLA_TARGETS } from './catalog/sla-targets.ts';
+import { catalogModel, defaultModel } from './catalog/catalog.ts';
+import { createChooser, type RouteEvent } from './chooser.ts';
 import { Links } from './connection/links.ts';
 import { MeshError } from './errors.ts';
 import { peerName } from './identity/peer-name.ts';
-import { type AnswerNeeds, type Assignment, answer } from './inference/answer.ts';
+import { answer } from './inference/answer.ts';
 import { createLocalLine } from './inference/local-line.ts';
 import { Provider } from './inference/provider.ts';
 import { RecentKeys } from './inference/recent-keys.ts';
 import { Requester } from './inference/requester.ts';
 import { Measurements } from './measurement/measurements.ts';
 import type { AnswerEvent, CompletionRequest, Mesh, MeshConnection, MeshOptions } from './mesh-interface.ts';
-import { randomHexId } from './ports/random.ts';
 import type { Announcement, ServedModel } from './protocol/announcement.ts';
-import { JobId, type ModelId, type PeerId } from './protocol/ids.ts';
+import type { ModelId, PeerId } from './protocol/ids.ts';
 import { Announcer } from './roster/announcer.ts';
 import { Roster } from './roster/roster.ts';
 import { fastestServing, modelsServedBy } from './roster/served-models.ts';
-import { toCandidate } from './routing/candidate.ts';
-import { explain, type RouteQuery, route } from './routing/route.ts';
-
-type RouteEvent = Extract<AnswerEvent, { type: 'route' }>;
 
 /** Peers to keep links to, so that a prompt finds the line open and the round trip measured. */
 const STANDING_LINKS = 8;
-/** Chat answers are about this long; the estimate only has to compare peers. */
-const TYPICAL_ANSWER_TOKENS = 200;
 const CHANGE_DELAY_MS = 50;
-/** Conversations whose peer, and models whose name, are remembered. */
+/** Models whose name is remembered after the last peer left. */
 const MOST_REMEMBERED = 1_000;
 
 export function createMesh(options: MeshOptions): Mesh {
@@ -37,21 +30,26 @@ export function createMesh(options: MeshOptions): Mesh {
   const self = identity.peerId;
   let connection: MeshConnection = { state: 'joining' };
   const listeners = new Set<() => void>();
+  let rosterChanged = false;
   let cancelNotice: (() => void) | undefined;
   /** Those who asked before the entry answered; they wait for its first word, whatever it is. */
   const waiting = new Set<() => void>();
   const measurements = new Measurements();
-  const conversationPeers = new RecentKeys<string, PeerId>(MOST_REMEMBERED);
   const knownModels = new RecentKeys<string, true>(MOST_REMEMBERED);
 
   const roster = new Roster({
     self,
     clock,
     logger,
-    onChange: handleRosterChange,
+    isLinked,
+    onChange() {
+      rosterChanged = true;
+      notify();
+    },
     onRemoved: (peerId) => {
       links.handlePeerRemoved(peerId);
       measurements.forget(peerId);
+      chooser.left(peerId);
     },
   });
   const links = new Links({
@@ -85,6 +83,16 @@ export function createMesh(options: MeshOptions): Mesh {
   });
   const requester = new Requester({ clock });
   const localLine = createLocalLine({ self, provider, requester });
+  const chooser = createChooser({
+    clock,
+    random,
+    // Without an entry only open lines lead anywhere.
+    reachable: () => announcements().filter((peer) => connection.state === 'online' || isLinked(peer.peerId)),
+    isLocal: (peerId) => peerId === self,
+    linkRttMs: (peerId) => links.get(peerId)?.rttMs,
+    measured: (peerId, model) => measurements.measured(peerId, model, clock.monotonicMs()),
+    inFlight: (peerId) => requester.inFlight(peerId),
+  });
   const announcer = new Announcer({
     ...options,
     models: servedModels,
@@ -114,6 +122,10 @@ export function createMesh(options: MeshOptions): Mesh {
     },
   });
 
+  function isLinked(peerId: PeerId): boolean {
+    return peerId === self || links.get(peerId) !== undefined;
+  }
+
   function setConnection(next: MeshConnection): void {
     connection = next;
     for (const release of waiting) release();
@@ -138,7 +150,7 @@ export function createMesh(options: MeshOptions): Mesh {
         id: model.id,
         classId: model.classId,
         family: model.family,
-        backend: model.backend,
+        backend: model.backend.slice(0, 120),
         contextTokens: model.contextTokens,
         slots: model.slots,
         sizeBytes: model.sizeBytes,
@@ -157,12 +169,13 @@ export function createMesh(options: MeshOptions): Mesh {
   function handleRosterChange(): void {
     for (const { id } of modelsServedBy(roster.announcements())) knownModels.set(id, true);
     if (kind !== 'native') links.want(new Set(fastestServing(roster.announcements(), STANDING_LINKS)));
-    notify();
   }
 
   function notify(): void {
     cancelNotice ??= clock.after(CHANGE_DELAY_MS, () => {
       cancelNotice = undefined;
+      if (rosterChanged) handleRosterChange();
+      rosterChanged = false;
       for (const listener of [...listeners]) {
         try {
           listener();
@@ -171,62 +184,6 @@ export function createMesh(options: MeshOptions): Mesh {
         }
       }
     });
-  }
-
-  function candidatesFor(model: ModelId, failed: ReadonlySet<PeerId>, prefixHolder: PeerId | undefined) {
-    const nowMs = clock.monotonicMs();
-    return announcements().flatMap((peer) => {
-      const served = peer.models.find((offered) => offered.id === model);
-      if (served === undefined) return [];
-      const { peerId } = peer;
-      return toCandidate(peer, served, {
-        local: peerId === self,
-        linkRttMs: links.get(peerId)?.rttMs,
-        ownMeasured: measurements.measured(peerId, model, nowMs),
-        inFlight: requester.inFlight(peerId),
-        failed: failed.has(peerId),
-        holdsPrefix: peerId === prefixHolder,
-      });
-    });
-  }
-
-  /** The router's choice among the peers that are left, and the job as that peer will get it. */
-  function assign(request: CompletionRequest, model: ModelId, needs: AnswerNeeds): Assignment<RouteEvent> | undefined {
-    const prefixHolder = request.conversationId && conversationPeers.get(request.conversationId);
-    const candidates = candidatesFor(model, needs.failed, prefixHolder || undefined);
-    const query: RouteQuery = {
-      outputTokens: Math.min(request.maxTokens ?? TYPICAL_ANSWER_TOKENS, TYPICAL_ANSWER_TOKENS),
-      contextTokens: needs.contextTokens,
-      target: SLA_TARGETS[tierOf(model)],
-      draws: [random.float(), random.float()],
-    };
-    const index = route(candidates, query);
-    const chosen = candidates[index];
-    if (chosen === undefined) return undefined;
-    const { peerId, contextTokens } = chosen;
-    const jobId = JobId.parse(randomHexId(random));
-    return {
-      jobId,
-      peerId,
-      contextTokens,
-      parameters: {
-        messages: [...request.messages],
-        maxTokens: request.maxTokens ?? contextTokens,
-        temperature: request.temperature ?? catalogModel(model)?.temperature ?? DEFAULT_TEMPERATURE,
-        topP: request.topP ?? 1,
-        ...(request.seed === undefined ? {} : { seed: request.seed }),
-        stop: [...(request.stop ?? [])],
-      },
-      route: {
-        type: 'route',
-        jobId,
-        peerId,
-        model,
-        get explanation() {
-          return explain(candidates, query, index);
-        },
-      },
-    };
   }
 
   async function* complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
@@ -238,12 +195,13 @@ export function createMesh(options: MeshOptions): Mesh {
         clock,
         requester,
         model,
-        assign: (needs) => assign(request, model, needs),
+        assign: (needs) => chooser.assign(request, model, needs),
         lineTo: async (peerId, aborted) => (peerId === self ? localLine : links.connect(peerId, aborted)),
         onMeasured(peerId, measurement) {
           measurements.record(peerId, model, measurement, clock.monotonicMs());
-          if (request.conversationId !== undefined) conversationPeers.set(request.conversationId, peerId);
+          chooser.answered(peerId, request.conversationId);
         },
+        onFailed: (peerId) => chooser.failed(peerId),
         failure: (lastError) => failureOf(model, lastError),
       },
       signal,
@@ -263,15 +221,8 @@ export function createMesh(options: MeshOptions): Mesh {
     peers: () =>
       announcements().map((announcement) => {
         const { peerId } = announcement;
-        const link = links.get(peerId);
-        const own = peerId === self;
-        return {
-          peerId,
-          name: peerName(peerId),
-          announcement,
-          linked: own || link !== undefined,
-          rttMs: own ? 0 : (link?.rttMs ?? null),
-        };
+        const rttMs = peerId === self ? 0 : (links.get(peerId)?.rttMs ?? null);
+        return { peerId, name: peerName(peerId), announcement, linked: isLinked(peerId), rttMs };
       }),
     models: () => modelsServedBy(announcements()),
     defaultModel: () => defaultModel(mesh.models().map(({ id, peers }) => ({ id, peerCount: peers.length }))),
@@ -288,10 +239,12 @@ export function createMesh(options: MeshOptions): Mesh {
       setConnection({ state: 'closed' });
       announcer.stop();
       signaling.close();
-      links.close();
+      const linksClosed = links.close();
+      localLine.close();
       roster.close();
       cancelNotice?.();
       listeners.clear();
+      await linksClosed;
     },
   };
   return mesh;

@@ -5,7 +5,7 @@
 import { MeshError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
-import type { Channel, IceServer, Transport } from '../ports/transport.ts';
+import type { Channel, IceServer, Transport, TransportHandlers } from '../ports/transport.ts';
 import { decodePeerMessage, encodePeerMessage } from '../protocol/decode.ts';
 import { FrameAssembler, toFrames } from '../protocol/frames.ts';
 import type { PeerId } from '../protocol/ids.ts';
@@ -29,7 +29,8 @@ export interface LinkOptions {
   onClose(link: Link, error: Error | undefined): void;
 }
 
-type LinkState = 'connecting' | 'greeting' | 'open' | 'closed';
+/** `leaving`: closed for its users, while the goodbye and what was said before it are still under way. */
+type LinkState = 'connecting' | 'greeting' | 'open' | 'leaving' | 'closed';
 
 /** ICE, DTLS and the handshake together; a slow mobile network needs a few seconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -42,6 +43,8 @@ const LOW_WATER_BYTES = 64 * 1024;
 /** Past this the peer is not reading: the link is closed rather than memory filled. */
 const OUTBOX_LIMIT_BYTES = 8 * 1024 * 1024;
 const DRAIN_POLL_MS = 4;
+/** WebRTC drops what is under way when it is closed: whoever leaves lets the other end hang up, this long. */
+const LEAVING_MS = 1_000;
 /** A peer that goes on sending nonsense is cut off. */
 const VIOLATION_LIMIT = 8;
 /** The round trip is the least of the last few, as in BBR: what a busy event loop adds is not the network's. */
@@ -61,9 +64,13 @@ export class Link {
   #outbox: Uint8Array[] = [];
   #outboxBytes = 0;
   #waiters: (() => void)[] = [];
+  #stalledAtBytes = -1;
+  #movedMs = 0;
   #cancelDrain: (() => void) | undefined;
   #cancelProbe: (() => void) | undefined;
   #cancelTimer: () => void;
+  #leaving: Promise<void> | undefined;
+  #left: () => void = () => {};
   readonly #rttSamplesMs: number[] = [];
   #lastHeardMs = 0;
   #pingId = 0;
@@ -77,15 +84,12 @@ export class Link {
     this.#cancelTimer = options.clock.after(CONNECT_TIMEOUT_MS, () =>
       this.#fail(MeshError.connectionFailed(`no answer within ${CONNECT_TIMEOUT_MS / 1000} s`)),
     );
-    this.#channel = options.transport.open(
-      { initiator: options.initiator, iceServers: options.iceServers },
-      {
-        onSignal: (payload) => options.onSignal(payload),
-        onOpen: () => this.#greet(),
-        onMessage: (bytes) => this.#receive(bytes),
-        onClose: (error) => this.#end(error ?? MeshError.connectionFailed('the other end closed it')),
-      },
-    );
+    this.#channel = openChannel(options, {
+      onSignal: (payload) => options.onSignal(payload),
+      onOpen: () => this.#greet(),
+      onMessage: (bytes) => this.#receive(bytes),
+      onClose: (error) => this.#end(error ?? MeshError.connectionFailed('the other end closed it')),
+    });
   }
 
   get isOpen(): boolean {
@@ -128,10 +132,31 @@ export class Link {
     });
   }
 
-  /** Says goodbye when it can. Idempotent. */
-  close(reason: string): void {
+  /** Says goodbye when it can; resolves when the other end has heard it, or never will. Idempotent. */
+  close(reason: string): Promise<void> {
     if (this.#state === 'open') this.#write({ type: 'goodbye', reason });
-    this.#end(undefined);
+    if (this.#state === 'open') this.#leave();
+    else if (this.#state !== 'leaving') this.#end(undefined);
+    return this.#leaving ?? Promise.resolve();
+  }
+
+  #leave(): void {
+    this.#state = 'leaving';
+    this.#leaving = new Promise((resolve) => {
+      this.#left = resolve;
+    });
+    this.#stopTimers();
+    this.#cancelTimer = this.#options.clock.after(LEAVING_MS, () => this.#end(undefined));
+    if (this.#outboxBytes > 0) this.#scheduleDrain();
+    this.#releaseWaiters();
+    this.#options.onClose(this, undefined);
+  }
+
+  #stopTimers(): void {
+    this.#cancelTimer();
+    this.#cancelDrain?.();
+    this.#cancelDrain = undefined;
+    this.#cancelProbe?.();
   }
 
   #greet(): void {
@@ -160,7 +185,12 @@ export class Link {
     try {
       this.#handle(decodePeerMessage(bytes));
     } catch (error) {
-      if (!MeshError.is(error)) throw error;
+      if (!MeshError.is(error)) {
+        // A fault of this end's own: the peer loses its link, not this process its life.
+        this.#options.logger.error({ peer: this.remote, error }, 'Handling a message failed.');
+        this.#fail(error);
+        return;
+      }
       this.#violations += 1;
       this.#options.logger.warn({ peer: this.remote, code: error.code }, error.message);
       if (this.#state !== 'open' || this.#violations >= VIOLATION_LIMIT) this.#fail(error);
@@ -181,6 +211,7 @@ export class Link {
       if (this.#state === 'greeting') this.#open();
       return;
     }
+    if (this.#state === 'leaving' && message.type !== 'goodbye') return;
     switch (message.type) {
       case 'hello':
         throw MeshError.protocolViolation(`'hello' came twice`);
@@ -217,6 +248,7 @@ export class Link {
     this.#pingId += 1;
     this.#pingSentMs = nowMs;
     this.#write({ type: 'ping', id: this.#pingId });
+    if (!this.isOpen) return;
     const pauseMs = FIRST_HEARTBEATS_MS[this.#pingId - 1] ?? HEARTBEAT_MS;
     this.#cancelTimer = clock.after(pauseMs, () => this.#heartbeat());
   }
@@ -257,7 +289,8 @@ export class Link {
   }
 
   #scheduleDrain(): void {
-    this.#cancelDrain ??= this.#options.clock.after(DRAIN_POLL_MS, () => {
+    if (this.#cancelDrain !== undefined) return;
+    this.#cancelDrain = this.#options.clock.after(DRAIN_POLL_MS, () => {
       this.#cancelDrain = undefined;
       this.#drain();
     });
@@ -265,7 +298,17 @@ export class Link {
 
   #drain(): void {
     if (this.#state === 'closed') return;
-    if (this.#channel.bufferedBytes() <= LOW_WATER_BYTES) {
+    const nowMs = this.#options.clock.monotonicMs();
+    const bufferedBytes = this.#channel.bufferedBytes();
+    if (bufferedBytes !== this.#stalledAtBytes) {
+      this.#stalledAtBytes = bufferedBytes;
+      this.#movedMs = nowMs;
+    } else if (nowMs - this.#movedMs > SILENCE_LIMIT_MS) {
+      // It may answer pings and still take nothing: what waits for it would hold a slot for ever.
+      this.#fail(MeshError.connectionFailed('the peer does not read what it asked for'));
+      return;
+    }
+    if (bufferedBytes <= LOW_WATER_BYTES) {
       let sent = 0;
       while (sent < this.#outbox.length && this.#channel.bufferedBytes() < HIGH_WATER_BYTES) {
         const frame = this.#outbox[sent];
@@ -276,7 +319,10 @@ export class Link {
       this.#outbox.splice(0, sent);
     }
     if (this.#outboxBytes > 0) this.#scheduleDrain();
-    else this.#releaseWaiters();
+    else {
+      this.#stalledAtBytes = -1;
+      this.#releaseWaiters();
+    }
   }
 
   #releaseWaiters(): void {
@@ -291,14 +337,32 @@ export class Link {
 
   #end(error: Error | undefined): void {
     if (this.#state === 'closed') return;
+    const told = this.#state === 'leaving';
     this.#state = 'closed';
-    this.#cancelTimer();
-    this.#cancelDrain?.();
-    this.#cancelProbe?.();
+    this.#stopTimers();
     this.#outbox = [];
     this.#outboxBytes = 0;
     this.#channel?.close();
     this.#releaseWaiters();
-    this.#options.onClose(this, error);
+    this.#left();
+    if (!told) this.#options.onClose(this, error);
+  }
+}
+
+/** A platform without WebRTC throws: for whoever dials that is an attempt that failed. */
+function openChannel({ transport, clock, initiator, iceServers }: LinkOptions, handlers: TransportHandlers): Channel {
+  try {
+    return transport.open({ initiator, iceServers }, handlers);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    clock.after(0, () => handlers.onClose(MeshError.connectionFailed(reason, error)));
+    return {
+      signal() {},
+      send() {
+        throw MeshError.closed('channel');
+      },
+      bufferedBytes: () => 0,
+      close() {},
+    };
   }
 }

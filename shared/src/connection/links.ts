@@ -34,12 +34,20 @@ interface Session {
   readonly remote: PeerId;
   readonly role: SessionDescription['role'];
   readonly link: Link;
+  /** Undefined while it is an attempt. */
+  openedMs: number | undefined;
   nextSentIndex: number;
   nextReceivedIndex: number;
 }
 
 /** A first attempt fails now and then for reasons that a second one doesn't meet (libdatachannel's candidate race). */
 const DIAL_ATTEMPTS = 3;
+/** What took longer to fail was silence, and a second attempt would meet it again. */
+const QUICK_FAILURE_MS = 2_000;
+/** A link that lived shorter is one more failure: a peer that hangs up at once is not dialled at once. */
+const STEADY_MS = 30_000;
+/** Chromium allows 500 connections a page. */
+const MOST_SESSIONS = 400;
 /** A living peer answers a ping sooner, a killed one must be gone within 2 s. */
 const PROBE_MS = 1_000;
 
@@ -47,7 +55,8 @@ export class Links {
   readonly #options: LinksOptions;
   readonly #sessions = new Map<SessionId, Session>();
   readonly #open = new Map<PeerId, Link>();
-  readonly #dialling = new Map<PeerId, SessionId>();
+  /** The one attempt per peer, whoever began it. */
+  readonly #attempts = new Map<PeerId, Session>();
   readonly #waiting = new Map<PeerId, Set<(error: Error | undefined) => void>>();
   readonly #failures = new Map<PeerId, number>();
   readonly #redials = new Map<PeerId, () => void>();
@@ -77,8 +86,9 @@ export class Links {
       cancel();
       this.#redials.delete(peerId);
     }
+    for (const peerId of this.#failures.keys()) if (!peerIds.has(peerId)) this.#failures.delete(peerId);
     for (const peerId of peerIds) {
-      if (!this.#open.has(peerId) && !this.#dialling.has(peerId) && !this.#redials.has(peerId)) this.#dial(peerId);
+      if (!this.#open.has(peerId) && !this.#attempts.has(peerId) && !this.#redials.has(peerId)) this.#dial(peerId);
     }
   }
 
@@ -88,13 +98,15 @@ export class Links {
    */
   async connect(peerId: PeerId, signal: AbortSignal): Promise<Link> {
     for (let attempt = 1; ; attempt += 1) {
-      signal.throwIfAborted();
+      if (signal.aborted) throw MeshError.cancelled();
       const link = this.#open.get(peerId);
       if (link !== undefined) return link;
+      const askedMs = this.#options.clock.monotonicMs();
       try {
         await this.#nextOutcome(peerId, signal);
       } catch (error) {
-        if (attempt === DIAL_ATTEMPTS || !MeshError.is(error, 'connection_failed')) throw error;
+        const quick = this.#options.clock.monotonicMs() - askedMs < QUICK_FAILURE_MS;
+        if (attempt >= DIAL_ATTEMPTS || !quick || !MeshError.is(error, 'connection_failed')) throw error;
       }
     }
   }
@@ -122,24 +134,24 @@ export class Links {
    * (it may have lost the entry alone).
    */
   handlePeerRemoved(peerId: PeerId): void {
+    this.#settle(peerId, MeshError.peerLost('it left the mesh'));
+    this.#attempts.get(peerId)?.link.close('the peer left the mesh');
+    this.#open.get(peerId)?.probe(PROBE_MS);
     this.#redials.get(peerId)?.();
     this.#redials.delete(peerId);
     this.#failures.delete(peerId);
-    for (const { remote, link } of [...this.#sessions.values()]) {
-      if (remote !== peerId) continue;
-      if (link.isOpen) link.probe(PROBE_MS);
-      else link.close('the peer left the mesh');
-    }
   }
 
-  close(): void {
+  /** Resolves when the other ends have heard it. */
+  async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     for (const cancel of this.#redials.values()) cancel();
     this.#redials.clear();
-    for (const session of [...this.#sessions.values()]) session.link.close('the peer is leaving');
+    const closing = Array.from(this.#sessions.values(), ({ link }) => link.close('the peer is leaving'));
     for (const waiters of this.#waiting.values()) for (const settle of waiters) settle(MeshError.closed('mesh'));
     this.#waiting.clear();
+    await Promise.all(closing);
   }
 
   #nextOutcome(peerId: PeerId, signal: AbortSignal): Promise<void> {
@@ -156,15 +168,14 @@ export class Links {
       const onAbort = () => settle(MeshError.cancelled());
       signal.addEventListener('abort', onAbort);
       waiters.add(settle);
-      if (!this.#dialling.has(peerId)) this.#dial(peerId);
+      if (!this.#attempts.has(peerId)) this.#dial(peerId);
     });
   }
 
   #dial(peerId: PeerId): void {
     this.#redials.get(peerId)?.();
     this.#redials.delete(peerId);
-    const session = this.#startSession(SessionId.parse(randomHexId(this.#options.random)), peerId, 'offerer');
-    this.#dialling.set(peerId, session.id);
+    this.#startSession(SessionId.parse(randomHexId(this.#options.random)), peerId, 'offerer');
   }
 
   /**
@@ -173,15 +184,12 @@ export class Links {
    */
   #answer({ sessionId, from, role, index }: SessionDescription): Session | undefined {
     if (role !== 'offerer' || index !== 0) return undefined;
-    const ownAttempt = this.#dialling.get(from);
-    if (ownAttempt !== undefined) {
-      if (this.#options.identity.peerId < from) return undefined;
-      this.#dialling.delete(from);
-      const given = this.#sessions.get(ownAttempt);
-      this.#sessions.delete(ownAttempt);
-      given?.link.close('the other end dialled too');
-    }
-    return this.#startSession(sessionId, from, 'answerer');
+    const before = this.#attempts.get(from);
+    if (before?.role === 'offerer' && this.#options.identity.peerId < from) return undefined;
+    if (before === undefined && this.#sessions.size >= MOST_SESSIONS) return undefined;
+    const session = this.#startSession(sessionId, from, 'answerer');
+    before?.link.close('the other end dialled too');
+    return session;
   }
 
   #startSession(id: SessionId, remote: PeerId, role: Session['role']): Session {
@@ -201,19 +209,21 @@ export class Links {
         if (session === undefined) early.push(payload);
         else this.#describe(session, payload);
       },
-      onOpen: (opened) => this.#handleOpen(id, opened),
+      onOpen: () => session && this.#handleOpen(session),
       onMessage: (from, message) => this.#options.onMessage(from, message),
-      onClose: (closed, error) => this.#handleClose(id, closed, error),
+      onClose: (_link, error) => session && this.#handleClose(session, error),
     });
     session = {
       id,
       remote,
       role,
       link,
+      openedMs: undefined,
       nextSentIndex: 0,
       nextReceivedIndex: 0,
     };
     this.#sessions.set(id, session);
+    this.#attempts.set(remote, session);
     for (const payload of early) this.#describe(session, payload);
     return session;
   }
@@ -232,28 +242,30 @@ export class Links {
     this.#options.describe(session.remote, this.#options.identity.sign(description));
   }
 
-  #handleOpen(id: SessionId, link: Link): void {
-    const replaced = this.#open.get(link.remote);
-    this.#open.set(link.remote, link);
+  #handleOpen(session: Session): void {
+    const { link, remote } = session;
+    const replaced = this.#open.get(remote);
+    session.openedMs = this.#options.clock.monotonicMs();
+    this.#open.set(remote, link);
+    if (this.#attempts.get(remote) === session) this.#attempts.delete(remote);
     // The peer came back without this end having noticed that it was gone.
-    if (replaced !== undefined) replaced.close('replaced by a newer link');
-    if (this.#dialling.get(link.remote) === id) this.#dialling.delete(link.remote);
-    this.#failures.delete(link.remote);
+    replaced?.close('replaced by a newer link');
     this.#options.onOpen(link);
-    this.#settle(link.remote, undefined);
+    this.#settle(remote, undefined);
   }
 
-  #handleClose(id: SessionId, link: Link, error: Error | undefined): void {
-    const known = this.#sessions.delete(id);
-    const wasOpen = this.#open.get(link.remote) === link;
-    if (wasOpen) this.#open.delete(link.remote);
-    if (this.#dialling.get(link.remote) === id) this.#dialling.delete(link.remote);
-    if (error !== undefined) this.#options.logger.debug({ peer: link.remote, error: error.message }, 'A link closed.');
-    if (wasOpen) this.#options.onClose(link, error);
-    if (this.#closed || !known) return;
-    if (this.#open.has(link.remote) || this.#dialling.has(link.remote)) return;
-    if (!wasOpen) this.#settle(link.remote, error ?? MeshError.connectionFailed('it was given up'));
-    if (this.#wanted.has(link.remote) && !this.#dialling.has(link.remote)) this.#redialLater(link.remote);
+  #handleClose({ id, remote, link, openedMs }: Session, error: Error | undefined): void {
+    const { clock, logger } = this.#options;
+    this.#sessions.delete(id);
+    if (this.#open.get(remote) === link) this.#open.delete(remote);
+    if (this.#attempts.get(remote)?.id === id) this.#attempts.delete(remote);
+    if (error !== undefined) logger.debug({ peer: remote, error: error.message }, 'A link closed.');
+    // Replaced ones too: what runs on them is over.
+    if (openedMs !== undefined) this.#options.onClose(link, error);
+    if (this.#closed || this.#open.has(remote) || this.#attempts.has(remote)) return;
+    if (openedMs === undefined) this.#settle(remote, asConnectionFailed(error));
+    else if (clock.monotonicMs() - openedMs > STEADY_MS) this.#failures.delete(remote);
+    if (this.#wanted.has(remote) && !this.#attempts.has(remote)) this.#redialLater(remote);
   }
 
   #redialLater(peerId: PeerId): void {
@@ -262,7 +274,7 @@ export class Links {
     this.#failures.set(peerId, failures + 1);
     const cancel = this.#options.clock.after(backoffMs(failures, this.#options.random), () => {
       this.#redials.delete(peerId);
-      if (!this.#open.has(peerId) && !this.#dialling.has(peerId)) this.#dial(peerId);
+      if (!this.#open.has(peerId) && !this.#attempts.has(peerId)) this.#dial(peerId);
     });
     this.#redials.set(peerId, cancel);
   }
@@ -272,4 +284,10 @@ export class Links {
     this.#waiting.delete(peerId);
     if (waiters !== undefined) for (const settle of [...waiters]) settle(error);
   }
+}
+
+/** However the attempt failed (a peer of another protocol included): another peer may be tried. */
+function asConnectionFailed(error: Error | undefined): MeshError {
+  if (MeshError.is(error, 'connection_failed')) return error;
+  return MeshError.connectionFailed(error?.message ?? 'it was given up', error);
 }

@@ -33,6 +33,8 @@ export interface AnswerOptions<Route> {
   assign(needs: AnswerNeeds): Assignment<Route> | undefined;
   lineTo(peerId: PeerId, signal: AbortSignal): Promise<JobLine>;
   onMeasured(peerId: PeerId, measurement: JobMeasurement): void;
+  /** The peer could not do what it announced. */
+  onFailed(peerId: PeerId): void;
   /** No peer is left: `lastError` is why the last one did not answer, undefined when there was none at all. */
   failure(lastError: MeshError | undefined): MeshError;
 }
@@ -54,6 +56,15 @@ export type AnswerPart<Route> =
 
 /** Peers that one job may be offered to before it is given up. */
 const MOST_ATTEMPTS = 5;
+
+/** What tells of the peer's state; a busy or leaving one is as good as it says. */
+const BROKEN: ReadonlySet<string> = new Set([
+  'peer_lost',
+  'connection_failed',
+  'engine_failed',
+  'out_of_memory',
+  'closed',
+]);
 
 export async function* answer<Route>(
   options: AnswerOptions<Route>,
@@ -91,6 +102,7 @@ export async function* answer<Route>(
       return;
     } catch (error) {
       if (signal.aborted) throw MeshError.cancelled();
+      if (MeshError.is(error) && BROKEN.has(error.code)) options.onFailed(peerId);
       if (!MeshError.is(error) || firstTokenMs !== undefined) throw error;
       lastError = error;
       if (error.code === 'context_length_exceeded') contextTokens = assignment.contextTokens + 1;

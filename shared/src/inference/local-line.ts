@@ -3,19 +3,34 @@ import type { PeerId } from '../protocol/ids.ts';
 import type { JobSink, Provider } from './provider.ts';
 import type { JobLine, Requester } from './requester.ts';
 
-export function createLocalLine(options: { self: PeerId; provider: Provider; requester: Requester }): JobLine {
+export interface LocalLine extends JobLine {
+  /** Ends what runs on it. */
+  close(): void;
+}
+
+export function createLocalLine(options: { self: PeerId; provider: Provider; requester: Requester }): LocalLine {
   const { self, provider, requester } = options;
+  let open = true;
   const sink: JobSink = {
-    isOpen: true,
+    get isOpen() {
+      return open;
+    },
     send: (reply) => requester.handleReply(self, reply),
     ready: () => undefined,
   };
   return {
     remote: self,
-    isOpen: true,
+    get isOpen() {
+      return open;
+    },
     send(message) {
       if (message.type === 'job-start') provider.handleStart(sink, message);
       else provider.handleCancel(sink, message.jobId);
+    },
+    close() {
+      open = false;
+      provider.handleSinkClosed(sink);
+      requester.handleLineClosed(self, 'this peer is closing');
     },
   };
 }

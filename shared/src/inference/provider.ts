@@ -39,13 +39,23 @@ interface Service {
   readonly running: Map<JobId, Job>;
   readonly queue: Job[];
   state: 'ready' | 'draining';
-  /** Smoothed length of an answer, for wait estimates. */
-  answerMs: number;
+  /** While draining: what everyone who takes the engine away waits for. */
+  removed: Promise<void> | undefined;
+  /** Smoothed length of an answer, for wait estimates; undefined before the first. */
+  answerMs: number | undefined;
+  /** Who got a slot last comes last in line. */
+  readonly lastServed: Map<JobSink, number>;
   onIdle: (() => void) | undefined;
 }
 
+/** As many as an announcement lists. */
+const MOST_ENGINES = 32;
 /** Waiting answers per slot; past it a wait is worse than another peer. */
 const QUEUE_PER_SLOT = 4;
+/** Requesters take a peer that is silent for 60 s for lost; a wait that may be longer is refused. */
+const LONGEST_WAIT_MS = 30_000;
+/** An engine lets go within a token; one that does not by now hangs. */
+const LET_GO_MS = 5_000;
 const FIRST_ANSWER_GUESS_MS = 2_000;
 const ANSWER_WEIGHT = 0.2;
 
@@ -63,36 +73,28 @@ export class Provider {
     if (this.#services.has(engine.model.id)) {
       throw new MeshError('invalid_request', `This peer serves '${engine.model.id}' already. Stop that engine first.`);
     }
+    if (this.#services.size >= MOST_ENGINES) {
+      throw new MeshError('invalid_request', `A peer serves at most ${MOST_ENGINES} models. Stop another one first.`);
+    }
     this.#services.set(engine.model.id, {
       engine,
       running: new Map(),
       queue: [],
       state: 'ready',
-      answerMs: FIRST_ANSWER_GUESS_MS,
+      removed: undefined,
+      answerMs: undefined,
+      lastServed: new Map(),
       onIdle: undefined,
     });
     this.#options.onChange();
   }
 
   /** Refuses new jobs, moves waiting ones away, and waits `graceMs` for running ones before it cancels them. */
-  async removeEngine(engine: Engine, graceMs: number): Promise<void> {
+  removeEngine(engine: Engine, graceMs: number): Promise<void> {
     const service = this.#services.get(engine.model.id);
-    if (service === undefined || service.engine !== engine || service.state === 'draining') return;
-    service.state = 'draining';
-    for (const job of service.queue.splice(0)) this.#refuse(job.sink, job.start.jobId, MeshError.peerDraining());
-    this.#options.onChange();
-    if (service.running.size > 0) {
-      const idle = new Promise<void>((resolve) => {
-        service.onIdle = resolve;
-      });
-      const cancelGrace = this.#options.clock.after(graceMs, () => {
-        for (const job of service.running.values()) job.controller.abort(MeshError.peerDraining());
-      });
-      await idle;
-      cancelGrace();
-    }
-    this.#services.delete(engine.model.id);
-    this.#options.onChange();
+    if (service === undefined || service.engine !== engine) return Promise.resolve();
+    service.removed ??= this.#drain(service, graceMs);
+    return service.removed;
   }
 
   services(): {
@@ -128,7 +130,7 @@ export class Provider {
     } else if (this.#find(start.jobId) !== undefined) {
       // The same id twice would mix two answers; the first one goes on.
       this.#options.logger.warn({ jobId: start.jobId }, 'A job was started twice; the second start was dropped.');
-    } else if (service.queue.length >= service.engine.model.slots * QUEUE_PER_SLOT) {
+    } else if (this.#isFull(service, sink)) {
       this.#refuse(sink, start.jobId, MeshError.peerBusy(this.#waitMs(service)));
     } else {
       service.queue.push({ start, sink, controller: new AbortController() });
@@ -140,22 +142,61 @@ export class Provider {
   /** Only who started a job can cancel it. */
   handleCancel(sink: JobSink, jobId: JobId): void {
     const found = this.#find(jobId);
-    if (found !== undefined && found.job.sink === sink) this.#cancel(found.service, found.job);
+    if (found !== undefined && found.job.sink === sink) this.#stop(found.service, found.job, MeshError.cancelled());
   }
 
   handleSinkClosed(sink: JobSink): void {
     for (const service of this.#services.values()) {
       for (const job of [...service.queue, ...service.running.values()]) {
-        if (job.sink === sink) this.#cancel(service, job);
+        if (job.sink === sink) this.#stop(service, job, MeshError.cancelled());
       }
     }
   }
 
-  #cancel(service: Service, job: Job): void {
-    job.controller.abort(MeshError.cancelled());
+  async #drain(service: Service, graceMs: number): Promise<void> {
+    const { onChange } = this.#options;
+    service.state = 'draining';
+    for (const job of [...service.queue]) this.#stop(service, job, MeshError.peerDraining());
+    onChange();
+    const idle = new Promise<void>((resolve) => {
+      service.onIdle = resolve;
+    });
+    if (service.running.size > 0 && !(await this.#within(graceMs, idle))) {
+      for (const job of service.running.values()) this.#stop(service, job, MeshError.peerDraining());
+      await this.#within(LET_GO_MS, idle);
+    }
+    this.#services.delete(service.engine.model.id);
+    onChange();
+  }
+
+  #within(ms: number, promise: Promise<void>): Promise<boolean> {
+    return new Promise((resolve) => {
+      const cancel = this.#options.clock.after(ms, () => resolve(false));
+      void promise.then(() => {
+        cancel();
+        resolve(true);
+      });
+    });
+  }
+
+  /** Says so at once; the slot is free when the engine has let go of it. */
+  #stop(service: Service, job: Job, reason: MeshError): void {
+    if (job.controller.signal.aborted) return;
+    job.controller.abort(reason);
+    this.#refuse(job.sink, job.start.jobId, reason);
     const waiting = service.queue.indexOf(job);
     if (waiting !== -1) service.queue.splice(waiting, 1);
     this.#options.onChange();
+  }
+
+  /** No room, a wait too long, or more than this sink's half of the queue. */
+  #isFull(service: Service, sink: JobSink): boolean {
+    const { engine, running, queue } = service;
+    const { slots } = engine.model;
+    if (running.size < slots) return false;
+    const own = queue.filter((job) => job.sink === sink).length;
+    const most = slots * QUEUE_PER_SLOT;
+    return queue.length >= most || own >= most / 2 || this.#waitMs(service) > LONGEST_WAIT_MS;
   }
 
   #find(jobId: JobId): { service: Service; job: Job } | undefined {
@@ -166,13 +207,27 @@ export class Provider {
     return undefined;
   }
 
-  #waitMs(service: Service): number {
-    return Math.ceil((service.queue.length / service.engine.model.slots) * service.answerMs);
+  #waitMs({ engine, queue, answerMs = FIRST_ANSWER_GUESS_MS }: Service): number {
+    return Math.ceil(((queue.length + 1) / engine.model.slots) * answerMs);
+  }
+
+  /** Sinks take turns, so that one peer's many don't hold up another's one. */
+  #next({ queue, lastServed }: Service): Job | undefined {
+    const turn = (job: Job) => lastServed.get(job.sink) ?? -1;
+    let next = queue[0];
+    for (const job of queue) if (next !== undefined && turn(job) < turn(next)) next = job;
+    if (next === undefined) {
+      lastServed.clear();
+      return undefined;
+    }
+    queue.splice(queue.indexOf(next), 1);
+    lastServed.set(next.sink, Math.max(-1, ...lastServed.values()) + 1);
+    return next;
   }
 
   #fill(service: Service): void {
     while (service.running.size < service.engine.model.slots) {
-      const job = service.queue.shift();
+      const job = this.#next(service);
       if (job === undefined) return;
       service.running.set(job.start.jobId, job);
       void this.#run(service, job).finally(() => {
@@ -184,7 +239,7 @@ export class Provider {
     }
   }
 
-  async #run(service: Service, { start, sink, controller }: Job): Promise<void> {
+  async #run(service: Service, { start, sink, controller: { signal } }: Job): Promise<void> {
     const { clock } = this.#options;
     const { jobId } = start;
     const startedMs = clock.monotonicMs();
@@ -192,12 +247,13 @@ export class Provider {
     const writer = new DeltaWriter({ jobId, sink, clock });
     let ended = false;
     try {
-      for await (const event of service.engine.generate(start.parameters, controller.signal)) {
+      for await (const event of service.engine.generate(start.parameters, signal)) {
+        if (signal.aborted) return;
         if (event.type === 'tokens') {
           timer.tokens(clock.monotonicMs(), event.tokenCount);
           writer.push(event.text, event.tokenCount);
           const pause = sink.ready();
-          if (pause !== undefined) await pause;
+          if (pause !== undefined) await Promise.race([pause, aborted(signal)]);
         } else {
           ended = true;
           writer.end(event.reason, event.usage);
@@ -207,12 +263,15 @@ export class Provider {
       const measurement = timer.measurement();
       if (measurement !== undefined) this.#options.onMeasured(start.model, measurement);
       this.#finishedJobs += 1;
-      service.answerMs += ANSWER_WEIGHT * (clock.monotonicMs() - startedMs - service.answerMs);
+      const tookMs = clock.monotonicMs() - startedMs;
+      service.answerMs = tookMs * ANSWER_WEIGHT + (service.answerMs ?? tookMs) * (1 - ANSWER_WEIGHT);
     } catch (error) {
-      writer.close();
-      const reason: unknown = controller.signal.aborted ? controller.signal.reason : error;
-      this.#refuse(sink, jobId, MeshError.is(reason) ? reason : MeshError.engineFailed(messageOf(reason), reason));
+      // Whoever stopped the job has told its sink; an engine that cancels by itself was closed.
+      if (signal.aborted) return;
+      const failed = MeshError.is(error) && error.code !== 'cancelled';
+      this.#refuse(sink, jobId, failed ? error : MeshError.engineFailed(messageOf(error), error));
     } finally {
+      writer.close();
       this.#tokens += writer.tokenCount;
     }
   }
@@ -234,4 +293,11 @@ export class Provider {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }

@@ -8,7 +8,9 @@ export class RecentKeys<Key, Value> {
   }
 
   get(key: Key): Value | undefined {
-    return this.#values.get(key);
+    const value = this.#values.get(key);
+    if (value !== undefined) this.set(key, value);
+    return value;
   }
 
   set(key: Key, value: Value): void {

@@ -32,6 +32,7 @@ export type JobEvent =
 interface OpenJob {
   readonly line: JobLine;
   readonly timer: JobTimer;
+  readonly maxTokens: number;
   readonly inbox: JobEvent[];
   receivedTokens: number;
   bufferedChars: number;
@@ -44,6 +45,8 @@ interface OpenJob {
 const STALL_MS = 60_000;
 /** An answer that nobody reads is given up beyond this. */
 const MOST_BUFFERED_CHARS = 4 * 1024 * 1024;
+/** What an event takes beside its text. */
+const DELTA_CHARS = 256;
 
 export class Requester {
   readonly #clock: Clock;
@@ -78,6 +81,7 @@ export class Requester {
     const open: OpenJob = {
       line,
       timer: new JobTimer(this.#clock.monotonicMs()),
+      maxTokens: job.parameters.maxTokens,
       inbox: [],
       receivedTokens: 0,
       bufferedChars: 0,
@@ -95,7 +99,7 @@ export class Requester {
       while (!ended) {
         const event = open.inbox.shift();
         if (event !== undefined) {
-          if (event.type === 'tokens') open.bufferedChars -= event.text.length;
+          if (event.type === 'tokens') open.bufferedChars -= event.text.length + DELTA_CHARS;
           ended = event.type === 'end';
           yield event;
         } else if (open.error !== undefined) {
@@ -154,8 +158,12 @@ export class Requester {
       return;
     }
     job.receivedTokens += delta.tokenCount;
+    if (job.receivedTokens > job.maxTokens) {
+      this.#fail(job, MeshError.peerLost('it sent more tokens than it was asked for'));
+      return;
+    }
     job.timer.tokens(this.#clock.monotonicMs(), delta.tokenCount);
-    job.bufferedChars += delta.text.length;
+    job.bufferedChars += delta.text.length + DELTA_CHARS;
     if (job.bufferedChars > MOST_BUFFERED_CHARS) this.#fail(job, MeshError.cancelled());
     else
       this.#push(job, {
@@ -193,7 +201,8 @@ export class Requester {
 class PeerRefusal extends MeshError {
   constructor(reply: PeerMessageOf<'job-error'>) {
     super(reply.code, reply.message, {
-      retryable: reply.retryable,
+      // One peer's word on its own state: another peer may do better, whatever this one says of that.
+      retryable: true,
       details: reply.waitMs === undefined ? {} : { waitMs: reply.waitMs },
     });
   }

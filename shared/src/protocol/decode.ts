@@ -37,9 +37,17 @@ export function decodePeerMessage(bytes: Uint8Array): PeerMessage {
   return parseJson(PeerMessage, text);
 }
 
+/**
+ * Reads an announcement whose signature is still to be checked (`verifySignature`).
+ * @throws MeshError `protocol_violation`.
+ */
+export function readAnnouncement(record: SignedRecord): Announcement {
+  return parseJson(Announcement, record.body);
+}
+
 /** @throws MeshError `protocol_violation` or `signature_invalid`. */
 export function decodeAnnouncement(record: SignedRecord): Announcement {
-  const announcement = parseJson(Announcement, record.body);
+  const announcement = readAnnouncement(record);
   verifySignature(record, announcement.peerId);
   return announcement;
 }

@@ -15,15 +15,17 @@ const [alice, bob, carol] = [createIdentity(random), createIdentity(random), cre
 function setUp() {
   const clock = new ManualClock();
   const removed: string[] = [];
+  const linked = new Set<string>();
   const roster = new Roster({
     self: alice.peerId,
+    isLinked: (peerId) => linked.has(peerId),
     clock,
     logger: silentLogger,
     onChange: () => {},
     onRemoved: (peerId) => removed.push(peerId),
   });
   const known = () => roster.announcements().map((announcement) => announcement.peerId);
-  return { clock, roster, removed, known };
+  return { clock, roster, removed, known, linked };
 }
 
 function announce(identity: Identity, changes: object = {}) {
@@ -72,6 +74,17 @@ describe('the roster', () => {
     expect(removed).toEqual([bob.peerId]);
     await clock.advance(60_000);
     expect(clock.pendingTimers()).toBe(0);
+  });
+
+  it('RO6: a linked peer stays as long as its link, though no entry renews it', async () => {
+    const { roster, clock, known, linked } = setUp();
+    linked.add(bob.peerId);
+    roster.apply({ upserted: [announce(bob)], removed: [] });
+    await clock.advance(100_000);
+    expect(known()).toEqual([bob.peerId]);
+    linked.clear();
+    await clock.advance(31_000);
+    expect(known()).toEqual([]);
   });
 
   it('RO4: a full roster takes the place of the old one; its own announcement is not in it', () => {

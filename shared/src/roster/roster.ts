@@ -6,14 +6,17 @@ import { MeshError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Announcement, SignedRecord } from '../protocol/announcement.ts';
-import { decodeAnnouncement } from '../protocol/decode.ts';
+import { readAnnouncement } from '../protocol/decode.ts';
 import type { PeerId } from '../protocol/ids.ts';
+import { verifySignature } from '../protocol/signature.ts';
 
 export interface RosterOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** The member's own id: its own announcement is not part of its roster. */
   readonly self: PeerId;
+  /** A peer with an open link is there, whether or not an entry renews what it announced. */
+  isLinked(peerId: PeerId): boolean;
   onChange(): void;
   onRemoved(peerId: PeerId): void;
 }
@@ -72,17 +75,20 @@ export class Roster {
   #upsert(record: SignedRecord): PeerId | undefined {
     let announcement: Announcement;
     try {
-      announcement = decodeAnnouncement(record);
+      announcement = readAnnouncement(record);
+      const { peerId, sequence } = announcement;
+      if (peerId === this.#options.self) return undefined;
+      const known = this.#entries.get(peerId);
+      if (known === undefined && this.#entries.size >= MOST_PEERS) return undefined;
+      // Before the signature, which costs a millisecond: nothing changes for a record that brings no news.
+      if (known !== undefined && known.announcement.sequence >= sequence) return peerId;
+      verifySignature(record, peerId);
     } catch (error) {
       if (!MeshError.is(error)) throw error;
       this.#options.logger.warn({ code: error.code }, `An announcement was refused: ${error.message}`);
       return undefined;
     }
     const { peerId } = announcement;
-    if (peerId === this.#options.self) return undefined;
-    const known = this.#entries.get(peerId);
-    if (known === undefined && this.#entries.size >= MOST_PEERS) return undefined;
-    if (known !== undefined && known.announcement.sequence >= announcement.sequence) return peerId;
     const expiresAtMs = this.#options.clock.monotonicMs() + announcement.lifetimeMs;
     this.#entries.set(peerId, { announcement, expiresAtMs });
     if (expiresAtMs < this.#expiryAtMs) this.#scheduleExpiry(expiresAtMs);
@@ -104,7 +110,11 @@ export class Roster {
     let nextMs = Number.POSITIVE_INFINITY;
     let expired = false;
     for (const [peerId, entry] of this.#entries) {
-      if (entry.expiresAtMs <= nowMs) {
+      if (entry.expiresAtMs <= nowMs && this.#options.isLinked(peerId)) {
+        const expiresAtMs = nowMs + entry.announcement.lifetimeMs;
+        this.#entries.set(peerId, { ...entry, expiresAtMs });
+        nextMs = Math.min(nextMs, expiresAtMs);
+      } else if (entry.expiresAtMs <= nowMs) {
         this.#remove(peerId);
         expired = true;
       } else {

@@ -11,8 +11,13 @@ const hurriedClock: Clock = {
   wallMs: () => 0,
   monotonicMs: () => 0,
   after(_, callback) {
-    const timer = setTimeout(callback, 0);
-    return () => clearTimeout(timer);
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      callback();
+    };
+    port2.postMessage(undefined);
+    return () => port1.close();
   },
 };
 

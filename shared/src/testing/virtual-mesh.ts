@@ -56,8 +56,9 @@ export class VirtualMesh {
   }
 
   async close(): Promise<void> {
-    for (const mesh of this.#members) await mesh.close();
+    const closed = Promise.all(this.#members.map((mesh) => mesh.close()));
     await this.clock.advance(10_000);
+    await closed;
   }
 }
 

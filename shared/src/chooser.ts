@@ -1,0 +1,127 @@
+/**
+ * Which peer gets a prompt, and as what job: brings together what the router needs to know. The routing half of `mesh.ts`,
+ * which hands in everything that it asks.
+ */
+import { catalogModel, DEFAULT_TEMPERATURE, tierOf } from './catalog/catalog.ts';
+import { SLA_TARGETS } from './catalog/sla-targets.ts';
+import type { AnswerNeeds, Assignment } from './inference/answer.ts';
+import { checkedParameters } from './inference/checked-parameters.ts';
+import { RecentKeys } from './inference/recent-keys.ts';
+import type { AnswerEvent, CompletionRequest } from './mesh-interface.ts';
+import type { Clock } from './ports/clock.ts';
+import { type Random, randomHexId } from './ports/random.ts';
+import type { Announcement, Measured } from './protocol/announcement.ts';
+import { JobId, type ModelId, type PeerId } from './protocol/ids.ts';
+import { toCandidate } from './routing/candidate.ts';
+import { Distrust } from './routing/distrust.ts';
+import { explain, type RouteCandidate, type RouteQuery, route } from './routing/route.ts';
+
+export type RouteEvent = Extract<AnswerEvent, { type: 'route' }>;
+
+export interface ChooserOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Announcements of all members that a job could get to now, this end included. */
+  reachable(): readonly Announcement[];
+  isLocal(peerId: PeerId): boolean;
+  /** null: linked, not measured yet; undefined: not linked. */
+  linkRttMs(peerId: PeerId): number | null | undefined;
+  /** This end's own samples. */
+  measured(peerId: PeerId, model: ModelId): Measured | null;
+  inFlight(peerId: PeerId): number;
+}
+
+export interface Chooser {
+  /**
+   * The router's choice among the peers that are left, and the job as that peer will get it.
+   * @throws MeshError `invalid_request` when no peer would take the job.
+   */
+  assign(request: CompletionRequest, model: ModelId, needs: AnswerNeeds): Assignment<RouteEvent> | undefined;
+  answered(peerId: PeerId, conversationId: string | undefined): void;
+  failed(peerId: PeerId): void;
+  left(peerId: PeerId): void;
+}
+
+/** Chat answers are about this long; the estimate only has to compare peers. */
+const TYPICAL_ANSWER_TOKENS = 200;
+/** Conversations whose peer is remembered. */
+const MOST_CONVERSATIONS = 1_000;
+
+export function createChooser(options: ChooserOptions): Chooser {
+  const { clock, random } = options;
+  const distrust = new Distrust();
+  const conversationPeers = new RecentKeys<string, PeerId>(MOST_CONVERSATIONS);
+
+  function candidatesFor(
+    model: ModelId,
+    isExcluded: (peerId: PeerId) => boolean,
+    prefixHolder: PeerId | undefined,
+  ): RouteCandidate[] {
+    return options.reachable().flatMap((peer) => {
+      const served = peer.models.find((offered) => offered.id === model);
+      if (served === undefined) return [];
+      const { peerId } = peer;
+      return toCandidate(peer, served, {
+        local: options.isLocal(peerId),
+        linkRttMs: options.linkRttMs(peerId),
+        ownMeasured: options.measured(peerId, model),
+        inFlight: options.inFlight(peerId),
+        failed: isExcluded(peerId),
+        holdsPrefix: peerId === prefixHolder,
+      });
+    });
+  }
+
+  return {
+    assign(request, model, { failed, contextTokens: neededTokens }) {
+      const { conversationId } = request;
+      const prefixHolder = conversationId === undefined ? undefined : conversationPeers.get(conversationId);
+      const query: RouteQuery = {
+        outputTokens: Math.min(request.maxTokens ?? TYPICAL_ANSWER_TOKENS, TYPICAL_ANSWER_TOKENS),
+        contextTokens: neededTokens,
+        target: SLA_TARGETS[tierOf(model)],
+        draws: [random.float(), random.float()],
+      };
+      const nowMs = clock.monotonicMs();
+      let candidates = candidatesFor(model, (id) => failed.has(id) || distrust.holds(id, nowMs), prefixHolder);
+      let index = route(candidates, query);
+      if (index === -1) {
+        // Better a peer that failed lately than none.
+        candidates = candidatesFor(model, (id) => failed.has(id), prefixHolder);
+        index = route(candidates, query);
+      }
+      const chosen = candidates[index];
+      if (chosen === undefined) return undefined;
+      const { peerId, contextTokens } = chosen;
+      const jobId = JobId.parse(randomHexId(random));
+      return {
+        jobId,
+        peerId,
+        contextTokens,
+        parameters: checkedParameters({
+          messages: [...request.messages],
+          maxTokens: request.maxTokens ?? contextTokens,
+          temperature: request.temperature ?? catalogModel(model)?.temperature ?? DEFAULT_TEMPERATURE,
+          topP: request.topP ?? 1,
+          ...(request.seed === undefined ? {} : { seed: request.seed }),
+          stop: [...(request.stop ?? [])],
+        }),
+        route: {
+          type: 'route',
+          jobId,
+          peerId,
+          model,
+          get explanation() {
+            return explain(candidates, query, index);
+          },
+        },
+      };
+    },
+    answered(peerId, conversationId) {
+      distrust.clear(peerId);
+      if (conversationId !== undefined) conversationPeers.set(conversationId, peerId);
+    },
+    failed: (peerId) => distrust.failed(peerId, clock.monotonicMs()),
+    left: (peerId) => distrust.clear(peerId),
+  };
+}

@@ -1,0 +1,27 @@
+/**
+ * Peers that failed lately: the last choice for a while that doubles with every further failure, so that a peer which was
+ * fast and now hangs does not cost every prompt its time-out.
+ */
+import type { PeerId } from '../protocol/ids.ts';
+
+const FIRST_MS = 30_000;
+const LONGEST_MS = 300_000;
+
+export class Distrust {
+  readonly #peers = new Map<PeerId, { failures: number; untilMs: number }>();
+
+  failed(peerId: PeerId, nowMs: number): void {
+    const failures = (this.#peers.get(peerId)?.failures ?? 0) + 1;
+    const untilMs = nowMs + Math.min(LONGEST_MS, FIRST_MS * 2 ** (failures - 1));
+    this.#peers.set(peerId, { failures, untilMs });
+  }
+
+  /** It answered, or left the mesh. */
+  clear(peerId: PeerId): void {
+    this.#peers.delete(peerId);
+  }
+
+  holds(peerId: PeerId, nowMs: number): boolean {
+    return (this.#peers.get(peerId)?.untilMs ?? Number.NEGATIVE_INFINITY) > nowMs;
+  }
+}
