@@ -15,6 +15,7 @@ export interface ScriptedWllama extends WllamaChat {
   readonly requests: StreamedParams[];
   /** Makes all running and the next request fail with this. */
   failWith(error: Error): void;
+  exited(): boolean;
 }
 
 /** A prompt token is a word. */
@@ -22,6 +23,7 @@ export function createScriptedWllama(slots: number, contextTokens: number, answe
   const requests: StreamedParams[] = [];
   let running = 0;
   let failure: Error | undefined;
+  let exited = false;
 
   async function answer(params: StreamedParams): Promise<void> {
     const promptTokens = params.messages.reduce((sum, { content }) => sum + String(content).split(/\s+/).length, 0);
@@ -59,7 +61,11 @@ export function createScriptedWllama(slots: number, contextTokens: number, answe
         running -= 1;
       });
     },
-    exit: () => Promise.resolve(),
+    exit() {
+      exited = true;
+      return Promise.resolve();
+    },
+    exited: () => exited,
     failWith(error) {
       failure = error;
     },

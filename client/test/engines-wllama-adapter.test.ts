@@ -78,7 +78,7 @@ describe('wllama adapter', () => {
     expect(losses).toHaveLength(0);
   });
 
-  it('EN55: an abort inside llama.cpp loses the engine', async () => {
+  it('EN55: an abort inside llama.cpp loses the engine and frees its memory', async () => {
     const { engine, wllama } = start();
     const losses: Error[] = [];
     engine.onLost((error) => losses.push(error));
@@ -86,6 +86,7 @@ describe('wllama adapter', () => {
 
     await expect(collect(engine.generate(question, never()))).rejects.toMatchObject({ code: 'engine_failed' });
     expect(losses).toHaveLength(1);
+    expect(wllama.exited()).toBe(true);
     await expect(collect(engine.generate(question, never()))).rejects.toBe(losses[0]);
   });
 });

@@ -31,6 +31,7 @@ export async function runService(start: (stop: AbortSignal) => Promise<Service>)
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onStop);
     // A child whose parent is gone, however it went, must not stay behind.
     if (process.connected) process.once('disconnect', onStop);
+    if (process.env.npm_lifecycle_event !== undefined) watchParent(onStop);
   });
   let exitCode = 0;
   try {
@@ -47,4 +48,20 @@ export async function runService(start: (stop: AbortSignal) => Promise<Service>)
     }
   }
   process.exit(exitCode);
+}
+
+const WATCH_PARENT_MS = 500;
+
+/**
+ * A SIGTERM for npm ends npm and its shell, but the shell does not pass it on. All that this process sees of it is that it
+ * gets another parent.
+ */
+function watchParent(onGone: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    onGone();
+  }, WATCH_PARENT_MS);
+  timer.unref();
 }

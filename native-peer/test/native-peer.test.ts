@@ -1,6 +1,8 @@
 /** Entry and native peers as processes, over real WebRTC. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { MINI } from './embedded-models.ts';
 import { chat, listed, startTabmesh } from './tabmesh-process.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -97,5 +99,21 @@ describe('tabmesh up', () => {
     up.child.kill('SIGKILL');
     // The peer holds the same stdout: it has ended when that is closed.
     await up.ended;
+  });
+
+  it('CL17: npm start ends everything when npm alone is told to stop', async () => {
+    const root = fileURLToPath(new URL('../../', import.meta.url));
+    const environment = {
+      ...process.env,
+      TABMESH_HOME: await temporaryFolder(),
+      PORT: '0',
+      CI: '1',
+      TABMESH_THREADS: '1',
+    };
+    const npm = spawn('npm', ['start'], { cwd: root, env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
+    onTestFinished(() => void npm.kill('SIGKILL'));
+    const ended = once(npm, 'close');
+    for await (const chunk of npm.stdout) if (String(chunk).includes('TabMesh ready')) npm.kill('SIGTERM');
+    await ended;
   });
 });

@@ -7,7 +7,7 @@ import { dirname, join, relative } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { parseAst } from 'vite';
 import { ensureWebBuilt } from '../../shared/setup/build-web.mjs';
-import { startBenchEntry } from './peers/member.ts';
+import { startBenchEntry } from './peers/bench-entry.ts';
 import { type BenchContext, type Benchmark, type Target, toResult } from './run/benchmark.ts';
 import { launchChromium } from './run/tabs.ts';
 

@@ -1,7 +1,9 @@
 /** A native peer is killed without a chance to say goodbye; when does nobody count on it any more? */
 import { join } from 'node:path';
-import type { Mesh, PeerId } from '@tabmesh/shared';
-import { joinMesh, startBenchEntry, until } from './peers/member.ts';
+import type { Mesh } from '@tabmesh/shared';
+import { createNodeTransport } from '@tabmesh/shared/node';
+import { startBenchEntry } from './peers/bench-entry.ts';
+import { joinMesh, whenGone, whenLinked } from './peers/bench-mesh.ts';
 import type { ProviderCalls } from './peers/provider-process.ts';
 import { type BenchContext, type Benchmark, toResult } from './run/benchmark.ts';
 import { median } from './run/statistics.ts';
@@ -15,7 +17,7 @@ export const benchmark: Benchmark = {
   async run(context) {
     const entry = await startBenchEntry();
     context.onEnd(() => entry.close());
-    const bob = joinMesh(entry.url, 'tab');
+    const bob = joinMesh(entry.url, 'tab', createNodeTransport());
     context.onEnd(() => bob.close());
     const entryMs: number[] = [];
     const memberMs: number[] = [];
@@ -37,20 +39,16 @@ async function killOne(
   watchers: readonly Mesh[],
 ): Promise<number[]> {
   const alice = await children.start<ProviderCalls>(new URL('./peers/provider-process.ts', import.meta.url));
-  const { peerId } = await alice.call('serve', { url, file: join(root, 'shared/models/mesh-tiny.gguf'), slots: 1 });
+  const serving = await alice.call('serve', { url, file: join(root, 'shared/models/mesh-tiny.gguf'), slots: 1 });
   // Linked, because a link that is still open may keep a peer.
-  await Promise.all(watchers.map((mesh) => until(mesh, signal, () => peerOf(mesh, peerId)?.linked === true)));
+  await Promise.all(watchers.map((mesh) => whenLinked(mesh, serving, signal)));
   const killedMs = performance.now();
   const gone = watchers.map(async (mesh) => {
-    await until(mesh, signal, () => peerOf(mesh, peerId) === undefined);
+    await whenGone(mesh, serving.peerId, signal);
     return performance.now() - killedMs;
   });
   await alice.kill();
   return Promise.all(gone);
-}
-
-function peerOf(mesh: Mesh, peerId: PeerId) {
-  return mesh.peers().find((peer) => peer.peerId === peerId);
 }
 
 function figures(where: string, times: readonly number[]) {

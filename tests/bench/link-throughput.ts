@@ -1,7 +1,7 @@
 /** Round trip and throughput of a link of the mesh, against a bare data channel between the same two processes. */
 
+import { startBenchEntry } from './peers/bench-entry.ts';
 import type { LinkCalls } from './peers/link-process.ts';
-import { startBenchEntry } from './peers/member.ts';
 import { type BenchContext, type Benchmark, toResult } from './run/benchmark.ts';
 import { inTurn, median, medianOfPairs, percentile } from './run/statistics.ts';
 

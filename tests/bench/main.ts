@@ -21,6 +21,9 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   'first-load': () => import('./first-load.ts'),
 };
 
+/** Of one benchmark. Not a judgement of its speed: one that takes so long waits for something that never comes. */
+const LIMIT_MS = 600_000;
+
 const root = resolve(import.meta.dirname, '../..');
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort(new Error('Stopped.')));
@@ -91,15 +94,16 @@ async function runOne(name: string): Promise<readonly Result[]> {
   console.log(`\n${name}: ${benchmark.describe}`);
   const children = createChildren();
   const closers: (() => unknown)[] = [() => children.close()];
+  const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(LIMIT_MS)]);
   const aborted = new Promise<never>((_, reject) => {
-    stop.signal.addEventListener('abort', () => reject(stop.signal.reason), { once: true });
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
   try {
     const results = await Promise.race([
       aborted,
       benchmark.run({
         root,
-        signal: stop.signal,
+        signal,
         children,
         progress: (text) => console.log(`  … ${text}`),
         onEnd: (close) => closers.push(close),

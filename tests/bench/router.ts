@@ -1,7 +1,17 @@
 /** One routing decision over many candidates, against a router that makes a list of estimates and sorts it. */
-import { createIdentity, type PeerId, type RouteCandidate, type RouteQuery, route } from '@tabmesh/shared';
+import {
+  type Announcement,
+  ClassId,
+  ModelId,
+  PeerId,
+  type RouteCandidate,
+  type RouteQuery,
+  route,
+  type ServedModel,
+} from '@tabmesh/shared';
 import { createSeededRandom } from '@tabmesh/shared/testing';
-import { type Benchmark, type Result, type Target, toResult } from './run/benchmark.ts';
+import { toCandidate } from '../../shared/src/routing/candidate.ts';
+import { type Benchmark, type Result, toResult } from './run/benchmark.ts';
 import { inTurn, median } from './run/statistics.ts';
 
 const SIZES: readonly { readonly candidates: number; readonly targetUs?: number }[] = [
@@ -10,6 +20,7 @@ const SIZES: readonly { readonly candidates: number; readonly targetUs?: number 
   { candidates: 10_000, targetUs: 1_000 },
   { candidates: 100_000 },
 ];
+const RIVAL = 'sorting router';
 const ROUNDS = 9;
 const WARM_UPS = 3;
 /** Long enough for the clock and for the optimising compiler. */
@@ -23,33 +34,40 @@ export const benchmark: Benchmark = {
     const results: Result[] = [];
     for (const { candidates: count, targetUs } of SIZES) {
       progress(`${count} candidates`);
-      const random = createSeededRandom(count);
-      const peerId = createIdentity(random).peerId;
-      const candidates = Array.from({ length: count }, () => candidate(peerId, random.float));
-      const queries = Array.from({ length: QUERIES }, () => query(random.float));
+      const { float } = createSeededRandom(count);
+      const peers = Array.from({ length: count }, () => peer(float));
+      const candidates = peers.map(toCandidateOf);
+      const queries = Array.from({ length: QUERIES }, () => query(float));
       const { ours, rivals } = await inTurn({
         rounds: ROUNDS,
         warmUps: WARM_UPS,
         signal,
-        ours: () => microsecondsPerDecision((index) => route(candidates, pick(queries, index))),
+        ours: () => ({
+          decisionUs: microsecondsPerDecision((index) => route(candidates, pick(queries, index))),
+          fromRosterUs: microsecondsPerDecision((index) => route(peers.map(toCandidateOf), pick(queries, index))),
+        }),
         rivals: () => microsecondsPerDecision((index) => sortedRoute(candidates, pick(queries, index))),
       });
-      const target: Target | undefined =
-        targetUs === undefined ? undefined : { of: 'value', bound: 'at most', limit: targetUs };
-      const rival = { name: 'sorting router', value: median(rivals) };
+      const decisionUs = median(ours.map((round) => round.decisionUs));
+      const rivalUs = median(rivals);
       results.push(
         toResult({
           name: `one decision over ${count}`,
-          value: median(ours),
+          value: decisionUs,
           unit: 'µs',
-          rival,
-          target,
+          rival: { name: RIVAL, value: rivalUs },
+          target: targetUs === undefined ? undefined : { of: 'value', bound: 'at most', limit: targetUs },
         }),
         toResult({
           name: `decisions over ${count}`,
-          value: 1e6 / median(ours),
+          value: 1e6 / decisionUs,
           unit: '/s',
-          rival: { name: rival.name, value: 1e6 / rival.value },
+          rival: { name: RIVAL, value: 1e6 / rivalUs },
+        }),
+        toResult({
+          name: `the same from ${count} announcements`,
+          value: median(ours.map((round) => round.fromRosterUs)),
+          unit: 'µs',
         }),
       );
     }
@@ -57,26 +75,49 @@ export const benchmark: Benchmark = {
   },
 };
 
+type Peer = Parameters<typeof toCandidate>;
+
+function toCandidateOf(parts: Peer): RouteCandidate {
+  return toCandidate(...parts);
+}
+
 /** As a mesh looks: most are idle and measured, some busy, unmeasured, draining, unlinked. */
-function candidate(peerId: PeerId, float: () => number): RouteCandidate {
-  const measured = float() < 0.9;
-  const linked = float() < 0.1;
+function peer(float: () => number): Peer {
   const slots = 1 + Math.floor(float() * 4);
-  return {
-    peerId,
-    local: false,
-    draining: float() < 0.02,
+  const load = Math.floor(float() * (slots + 2));
+  const model: ServedModel = {
+    id: ModelId.parse('mesh-tiny'),
+    classId: ClassId.parse('0'.repeat(32)),
+    family: 'scripted',
+    backend: 'none',
     contextTokens: float() < 0.5 ? 4_096 : 32_768,
-    failed: false,
-    connectMs: linked ? 0 : 300,
-    rttMs: 1 + float() * 120,
     slots,
-    load: Math.floor(float() * (slots + 2)),
-    ttftMs: measured ? 50 + float() * 4_000 : Number.NaN,
-    tokensPerSecond: measured ? 2 + float() * 80 : Number.NaN,
-    source: measured ? 'announced' : 'none',
-    holdsPrefix: false,
+    inFlight: Math.min(load, slots),
+    queued: Math.max(0, load - slots),
+    sizeBytes: 0,
+    features: [],
+    measured:
+      float() < 0.9
+        ? { ttftMs: 50 + float() * 4_000, tokensPerSecond: 2 + float() * 80, sampleCount: 9, ageMs: 1_000 }
+        : null,
   };
+  const announcement: Announcement = {
+    type: 'announcement',
+    peerId: PeerId.parse('A'.repeat(43)),
+    kind: 'native',
+    version: 'bench',
+    sequence: 1,
+    issuedAtMs: 0,
+    lifetimeMs: 30_000,
+    state: float() < 0.02 ? 'draining' : 'ready',
+    models: [model],
+  };
+  const linkRttMs = float() < 0.1 ? 1 + float() * 120 : undefined;
+  return [
+    announcement,
+    model,
+    { local: false, linkRttMs, ownMeasured: null, inFlight: 0, failed: false, holdsPrefix: false },
+  ];
 }
 
 function query(float: () => number): RouteQuery {

@@ -5,7 +5,7 @@
 import { CATALOG, type CatalogModel, tierOf } from '@tabmesh/shared';
 import { type DeviceReport, hasFastGpu } from './device-report.ts';
 import { featuresOf } from './mlc-features.ts';
-import type { ModelSource } from './model-source.ts';
+import { MAX_GGUF_BYTES, type ModelSource } from './model-source.ts';
 import type { MlcListing } from './webllm-messages.ts';
 
 export interface ModelOffer {
@@ -25,14 +25,21 @@ export interface ModelOffer {
 const MEMORY_FACTOR = 1.1;
 /** Firefox and Safari tell no memory; devices with less are rare. */
 const ASSUMED_MEMORY_BYTES = 4 * 1024 ** 3;
-/** wllama reads no larger file: the C library's file positions are 32 bits wide. */
-const MAX_GGUF_BYTES = 2 ** 31 - 1;
 
-/** Embedded models first, then those that fit, the largest first, then the others. Rejects when WebLLM can't be fetched. */
+/** Embedded models first, then those that fit, the largest first, then the others. */
 export async function modelOffers(report: DeviceReport, entryUrl: string): Promise<ModelOffer[]> {
-  if (!report.webgpu.available) return offersAmong([], report, entryUrl);
-  const { listMlcModels } = await import('./webllm-client.ts');
-  return offersAmong(await listMlcModels(), report, entryUrl);
+  const listed = report.webgpu.available ? await listedByWebllm() : [];
+  return offersAmong(listed, report, entryUrl);
+}
+
+/** Without WebLLM's list, offline say, the other models are still there to lend. */
+async function listedByWebllm(): Promise<readonly MlcListing[]> {
+  try {
+    const { listMlcModels } = await import('./webllm-client.ts');
+    return await listMlcModels();
+  } catch {
+    return [];
+  }
 }
 
 /** The same over a given list of WebLLM. */

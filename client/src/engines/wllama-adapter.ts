@@ -56,7 +56,7 @@ export function createWllamaEngine({ model, wllama, lastNativeError }: WllamaEng
     } catch (error) {
       const mine = unstarted.has(request) && unstarted.size === 1;
       const failure = requestError(error, model.contextTokens, mine, lastNativeError());
-      if (isFatal(error)) runner.lose(failure);
+      if (isFatal(error)) lose(failure);
       if (!chunks.stopped || signal.aborted || failure.code !== 'cancelled') throw failure;
     } finally {
       unstarted.delete(request);
@@ -64,15 +64,25 @@ export function createWllamaEngine({ model, wllama, lastNativeError }: WllamaEng
     chunks.end();
   }
 
+  function exit(): Promise<void> {
+    exited ??= wllama.exit();
+    return exited;
+  }
+
+  /** A broken module still holds the memory of its model. */
+  function lose(error: MeshError): void {
+    runner.lose(error);
+    void exit();
+  }
+
   return {
     model,
     generate: (request, signal) => runner.run((emit, stopped) => answer(request, emit, stopped), signal),
     onLost: (listener) => runner.onLost(listener),
-    lose: (error) => runner.lose(error),
+    lose,
     close() {
       runner.close();
-      exited ??= wllama.exit();
-      return exited;
+      return exit();
     },
   };
 }

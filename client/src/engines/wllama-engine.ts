@@ -22,7 +22,7 @@ import { type DeviceReport, hasFastGpu, probeDevice } from './device-report.ts';
 import { downloadError } from './download-error.ts';
 import { type GgufMetadata, readGgufMetadata } from './gguf-metadata.ts';
 import { cacheForWllama, openGgufStore } from './gguf-store.ts';
-import type { LoadOptions, ModelSource } from './model-source.ts';
+import { type LoadOptions, MAX_GGUF_BYTES, type ModelSource } from './model-source.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { sha256OfFile } from './sha256-file.ts';
 import { createWllamaEngine, type WllamaEngine } from './wllama-adapter.ts';
@@ -81,11 +81,18 @@ async function openModelFile(source: GgufSource, meter: ProgressMeter, signal: A
   const store = openGgufStore();
   const expectedSha256 = catalogModel(source.id)?.gguf?.sha256;
   for (let attempt = 1; ; attempt += 1) {
-    const blob = await store.fetch(
+    const tooLarge = new AbortController();
+    const fetching = store.fetch(
       source.url,
-      (loadedBytes, totalBytes) => meter.update('download', loadedBytes, totalBytes ?? source.sizeBytes ?? null),
-      signal,
+      (loadedBytes, totalBytes) => {
+        meter.update('download', loadedBytes, totalBytes ?? source.sizeBytes ?? null);
+        if (Math.max(loadedBytes, totalBytes ?? 0) > MAX_GGUF_BYTES) tooLarge.abort();
+      },
+      AbortSignal.any([signal, tooLarge.signal]),
     );
+    const blob = await fetching.catch((error: unknown) => {
+      throw tooLarge.signal.aborted && !signal.aborted ? tooLargeError() : error;
+    });
     try {
       const file = await checkFile(parseId(source.id), blob, meter, signal);
       if (expectedSha256 === undefined || file.sha256 === expectedSha256) return file;
@@ -104,6 +111,7 @@ async function openModelFile(source: GgufSource, meter: ProgressMeter, signal: A
 }
 
 async function checkFile(id: ModelId, blob: Blob, meter: ProgressMeter, signal: AbortSignal): Promise<ModelFile> {
+  if (blob.size > MAX_GGUF_BYTES) throw tooLargeError();
   meter.update('check', 0, blob.size);
   const metadata = await readGgufMetadata(blob);
   const sha256 = await sha256OfFile(blob, (bytes) => meter.update('check', bytes, blob.size), signal);
@@ -199,6 +207,13 @@ function threadsFor(device: DeviceReport): number {
 function backendName(onGpu: boolean, device: DeviceReport, threads: number): string {
   if (onGpu) return `wllama · WebGPU (${device.webgpu.adapter})`;
   return `wllama · WebAssembly, ${threads} thread${threads === 1 ? '' : 's'}`;
+}
+
+function tooLargeError(): MeshError {
+  return new MeshError(
+    'out_of_memory',
+    'A browser can hold GGUF files of up to 2 GB only. Choose a smaller model or quantisation, or serve this one natively.',
+  );
 }
 
 function hasMemory64(): boolean {

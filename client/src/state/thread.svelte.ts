@@ -19,7 +19,7 @@ export class Thread {
   loading = $state.raw<'loading' | 'ready' | 'missing'>('loading');
   cells = $state.raw<readonly MessageCell[]>([]);
   /** Where its reader was when another page was opened; undefined: at the end. Nothing is drawn from it. */
-  reading: { readonly shown: number; readonly scrollTop: number } | undefined;
+  reading: { readonly from: number; readonly scrollTop: number } | undefined;
 
   constructor(id: string) {
     this.id = id;

@@ -1,36 +1,73 @@
 /** simple-peer alone: both ends in one place, signals handed over in memory, nothing signed, no handshake of the mesh. */
-import type { Channel, Transport, TransportHandlers } from '@tabmesh/shared';
+import { type Channel, systemClock, type Transport } from '@tabmesh/shared';
 
-/** Milliseconds from dialling to two open ends; both are closed again. */
+/** An attempt fails now and then (libdatachannel's candidate race); the mesh redials too. */
+const ATTEMPTS = 5;
+const ATTEMPT_LIMIT_MS = 10_000;
+
+/** Milliseconds from dialling to two open ends, of the first attempt that succeeds; both are closed again. */
 export async function bareConnectMs(transport: Transport): Promise<number> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await connectOnce(transport);
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function connectOnce(transport: Transport): Promise<number> {
   const startMs = performance.now();
-  const ends: { offerer?: Channel; answerer?: Channel } = {};
-  const closed: Promise<void>[] = [];
-  const open = (initiator: boolean, other: 'offerer' | 'answerer') =>
-    new Promise<void>((resolve, reject) => {
-      let onEnd: () => void = () => {};
-      closed.push(
-        new Promise((settle) => {
-          onEnd = settle;
-        }),
-      );
-      const handlers: TransportHandlers = {
-        onSignal: (payload) => ends[other]?.signal(payload),
-        onOpen: resolve,
-        onMessage() {},
-        onClose(error) {
-          onEnd();
-          reject(error ?? new Error('Closed early.'));
-        },
-      };
-      ends[initiator ? 'offerer' : 'answerer'] = transport.open({ initiator, iceServers: [] }, handlers);
+  const offerer = new End();
+  const answerer = new End();
+  const cancelLimit = systemClock.after(ATTEMPT_LIMIT_MS, () => offerer.fail(new Error('It took too long.')));
+  try {
+    answerer.open(transport, false, offerer);
+    offerer.open(transport, true, answerer);
+    await Promise.all([offerer.opened, answerer.opened]);
+    return performance.now() - startMs;
+  } finally {
+    cancelLimit();
+    offerer.close();
+    answerer.close();
+    await Promise.all([offerer.closed, answerer.closed]);
+  }
+}
+
+class End {
+  readonly opened: Promise<void>;
+  readonly closed: Promise<void>;
+  #channel: Channel | undefined;
+  #succeed: () => void = () => {};
+  #end: () => void = () => {};
+  fail: (error: Error) => void = () => {};
+
+  constructor() {
+    this.opened = new Promise((resolve, reject) => {
+      this.#succeed = resolve;
+      this.fail = reject;
     });
-  const answering = open(false, 'offerer');
-  const offering = open(true, 'answerer');
-  await Promise.all([offering, answering]);
-  const connectMs = performance.now() - startMs;
-  ends.offerer?.close();
-  ends.answerer?.close();
-  await Promise.all(closed);
-  return connectMs;
+    this.closed = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  open(transport: Transport, initiator: boolean, other: End): void {
+    this.#channel = transport.open(
+      { initiator, iceServers: [] },
+      {
+        onSignal: (payload) => other.#channel?.signal(payload),
+        onOpen: () => this.#succeed(),
+        onMessage() {},
+        onClose: (error) => {
+          this.fail(error ?? new Error('It closed early.'));
+          this.#end();
+        },
+      },
+    );
+  }
+
+  close(): void {
+    this.#channel?.close();
+  }
 }

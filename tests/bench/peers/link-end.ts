@@ -33,7 +33,7 @@ export interface LinkEnd {
 export async function joinWithLinks(url: string, kind: PeerKind, transport: Transport): Promise<LinkEnd> {
   const identity = createIdentity(systemRandom);
   const signaling = createSocketIoSignaling({ url });
-  const open = new Set<Link>();
+  const open = new Map<PeerId, Link>();
   let onNoneLeft: (() => void)[] = [];
   let onReply: (message: TokenDelta) => void = () => {};
 
@@ -44,14 +44,14 @@ export async function joinWithLinks(url: string, kind: PeerKind, transport: Tran
     random: systemRandom,
     logger: silentLogger,
     describe: (to, record) => signaling.describe(to, record),
-    onOpen: (link) => open.add(link),
+    onOpen: (link) => open.set(link.remote, link),
     onMessage(link, message) {
       if (message.type !== 'token-delta') return;
       if (message.tokenCount === REPLY) onReply(message);
       else if (message.tokenCount === ECHO) link.send({ ...message, tokenCount: REPLY });
     },
     onClose(link) {
-      open.delete(link);
+      if (open.get(link.remote) === link) open.delete(link.remote);
       if (open.size > 0) return;
       for (const resolve of onNoneLeft) resolve();
       onNoneLeft = [];
@@ -92,7 +92,7 @@ export async function joinWithLinks(url: string, kind: PeerKind, transport: Tran
       return performance.now() - startMs;
     },
     hangUp() {
-      for (const link of open) link.close('the benchmark goes on');
+      for (const link of open.values()) link.close('the benchmark goes on');
       return end.noLinkLeft();
     },
     noLinkLeft: () => (open.size === 0 ? Promise.resolve() : new Promise((resolve) => onNoneLeft.push(resolve))),

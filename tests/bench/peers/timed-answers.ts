@@ -1,4 +1,5 @@
-/** Answers under the stopwatch, the same way wherever the tokens come from: an engine or the mesh. Runs in Node and in tabs. */
+/** Answers under the stopwatch, the same way whether they come from an engine or through the mesh. Runs in Node and in tabs. */
+import type { Engine, Mesh, ModelId } from '@tabmesh/shared';
 
 /** `prompts.length` answers at a time, `waves` times in a row. */
 export interface Workload {
@@ -11,12 +12,29 @@ export interface AnswerTimes {
   /** Of all answers together, from the first token of a wave to its last (contract §6). */
   readonly tokensPerSecond: number;
   readonly ttftMs: readonly number[];
-  readonly tokens: number;
+}
+
+export function timeEngine(engine: Engine, workload: Workload): Promise<AnswerTimes> {
+  const { signal } = new AbortController();
+  return timeAnswers(workload, (content, maxTokens) =>
+    engine.generate({ messages: [{ role: 'user', content }], maxTokens, temperature: 0, topP: 1, stop: [] }, signal),
+  );
+}
+
+export function timeMesh(mesh: Mesh, model: ModelId, workload: Workload, signal: AbortSignal): Promise<AnswerTimes> {
+  return timeAnswers(workload, (content, maxTokens) =>
+    mesh.complete({ model, messages: [{ role: 'user', content }], maxTokens, temperature: 0 }, signal),
+  );
+}
+
+/** Different ones, so that each slot keeps a prefix of its own. mesh-tiny's answers to them have some 60 tokens. */
+export function storyPrompts(count: 1 | 4): string[] {
+  return ['fox', 'mouse', 'cat', 'bird'].slice(0, count).map((animal) => `Tell me a story about a ${animal}.`);
 }
 
 type AnswerEvents = AsyncIterable<{ readonly type: string; readonly tokenCount?: number }>;
 
-export async function timeAnswers(
+async function timeAnswers(
   { prompts, waves, maxTokens }: Workload,
   ask: (prompt: string, maxTokens: number) => AnswerEvents,
 ): Promise<AnswerTimes> {
@@ -31,7 +49,7 @@ export async function timeAnswers(
       ttftMs.push(answer.firstMs - answer.startMs);
     }
   }
-  return { tokensPerSecond: ((tokens - waves * prompts.length) * 1000) / windowMs, ttftMs, tokens };
+  return { tokensPerSecond: ((tokens - waves * prompts.length) * 1000) / windowMs, ttftMs };
 }
 
 async function timeOne(ask: () => AnswerEvents) {

@@ -6,7 +6,7 @@ import type { Entry } from '@tabmesh/signaling';
 import { type Browser, chromium, type Page } from 'playwright';
 import { build } from 'vite';
 import { chromiumLaunch, ensureChromium } from '../../setup/chromium.mjs';
-import { startBenchEntry } from '../peers/member.ts';
+import { startBenchEntry } from '../peers/bench-entry.ts';
 import type { BenchContext } from './benchmark.ts';
 
 export interface Tabs {

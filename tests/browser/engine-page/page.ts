@@ -31,8 +31,8 @@ export interface CaseOutcome {
 interface LoadSettings {
   readonly slots?: number;
   readonly threads?: number;
-  /** Cancels as soon as this phase has begun to move. */
-  readonly cancelIn?: LoadProgress['phase'];
+  /** Cancels with the first sign of life, or with the first bytes of a phase. */
+  readonly cancelIn?: LoadProgress['phase'] | 'start';
 }
 
 let engine: Engine | undefined;
@@ -51,6 +51,7 @@ async function load(source: ModelSource, settings: LoadSettings = {}): Promise<L
       signal: abort.signal,
       onProgress(step) {
         progress.push(step);
+        if (settings.cancelIn === 'start') abort.abort();
         if (step.phase === settings.cancelIn && step.loadedBytes > 0) abort.abort();
       },
     });
@@ -98,6 +99,20 @@ async function ask(content: string, maxTokens: number, temperature = 0) {
   throw new Error('The answer has no end.');
 }
 
+/** Cancels an answer at its first token; the next one then has to wait for the slot only. */
+async function abortMidway(content: string): Promise<void> {
+  if (engine === undefined) throw new Error('No engine is loaded.');
+  const abort = new AbortController();
+  const request = { messages: [{ role: 'user' as const, content }], maxTokens: 100, temperature: 0, topP: 1, stop: [] };
+  try {
+    for await (const event of engine.generate(request, abort.signal)) if (event.type === 'tokens') abort.abort();
+    throw new Error('The answer ended although it was cancelled.');
+  } catch (error) {
+    if (!MeshError.is(error, 'cancelled')) throw error;
+  }
+  await ask(content, 1);
+}
+
 /** Puts something else where WebLLM keeps a file. */
 async function plantInCache(cacheName: string, url: string, content: string): Promise<void> {
   await (await caches.open(cacheName)).put(url, new Response(content));
@@ -122,6 +137,7 @@ const functions = {
   loadFile,
   contract,
   ask,
+  abortMidway,
   plantInCache,
   isCached,
   claimLock,

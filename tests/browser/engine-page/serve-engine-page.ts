@@ -17,10 +17,16 @@ export interface EnginePageServer {
 
 type Route = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
-/** `routes` come first; what they don't name is the page or a file of `shared/models`. */
-export async function serveEnginePage(routes: Readonly<Record<string, Route>> = {}): Promise<EnginePageServer> {
+/**
+ * `routes` come first; what they don't name is the page or a file of `shared/models`. `packages`: folders that stand in
+ * for the installed packages of these names.
+ */
+export async function serveEnginePage(
+  routes: Readonly<Record<string, Route>> = {},
+  packages: Readonly<Record<string, string>> = {},
+): Promise<EnginePageServer> {
   const outDir = await mkdtemp(join(tmpdir(), 'tabmesh-engine-page-'));
-  await buildPage(outDir);
+  await buildPage(outDir, packages);
   const downloads = new Map<string, number>();
   const server = createServer(async (request, response) => {
     const path = new URL(request.url ?? '/', 'http://host').pathname;
@@ -53,13 +59,13 @@ export function sendBytes(request: IncomingMessage, response: ServerResponse, by
 
 export const embeddedModels = fileURLToPath(new URL('../../../shared/models/', import.meta.url));
 
-async function buildPage(outDir: string): Promise<void> {
+async function buildPage(outDir: string, packages: Readonly<Record<string, string>>): Promise<void> {
   await build({
     root: fileURLToPath(new URL('.', import.meta.url)),
     configFile: false,
     logLevel: 'error',
     // The web app's own: see client/vite.config.ts.
-    resolve: { alias: [{ find: /^simple-peer$/, replacement: 'simple-peer/simplepeer.min.js' }] },
+    resolve: { alias: { 'simple-peer': 'simple-peer/simplepeer.min.js', ...packages } },
     worker: { format: 'es' },
     build: { outDir, emptyOutDir: true, target: 'esnext', minify: false, chunkSizeWarningLimit: 10_000 },
   });
