@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { formatBytes, formatCount, formatMs, formatRate, plural } from '../src/state/format.ts';
+
+describe('figures', () => {
+  it('UI41: have one decimal below ten and none above, with their unit', () => {
+    expect([0.4, 4.93, 84.3, 999.6, 1_234, 59_000, 61_000].map(formatMs)).toEqual([
+      ...['<1 ms', '4.9 ms', '84 ms', '1 s', '1.2 s', '59 s', '1 min'],
+    ]);
+    expect([0, 5.27, 41.3, 1_432, 12_400, 3_100_000].map(formatCount)).toEqual([
+      '0',
+      '5.3',
+      '41',
+      '1.4k',
+      '12k',
+      '3.1M',
+    ]);
+    expect(formatRate(41.3)).toBe('41 tok/s');
+    expect([0, 812, 5_620_864, 412_000_000, 2_020_000_000].map(formatBytes)).toEqual([
+      ...['0 KB', '1 KB', '5.6 MB', '412 MB', '2 GB'],
+    ]);
+    expect([plural(1, 'peer'), plural(0, 'peer'), plural(5, 'peer')]).toEqual(['1 peer', '0 peers', '5 peers']);
+  });
+});
