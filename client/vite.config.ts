@@ -21,11 +21,6 @@ export default defineConfig(({ mode }) => {
     build: {
       // The first versions with `light-dark()`, which the colour tokens are written in.
       target: ['chrome123', 'firefox121', 'safari17.5'],
-      rolldownOptions: {
-        // Importing a file of the core does nothing by itself, so that what the first paint does not need goes into
-        // the mesh's own chunk, which loads behind it.
-        treeshake: { moduleSideEffects: (id) => !id.includes('/shared/src/') },
-      },
       // The engines are megabytes by nature and load on demand.
       chunkSizeWarningLimit: 8_000,
     },

@@ -31,7 +31,9 @@ function isInstalledByHand(root, lock) {
 
 function install(root) {
   // No package of ours needs its install script; without them nothing is compiled or downloaded behind npm's back.
-  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
+  // `install --no-save` keeps to the lock file and leaves it as it is. `npm ci` would too, but refuses a lock file that was
+  // written where the registry lacked a package for some other platform.
+  const args = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   const npm = process.env.npm_execpath;
   const [command, commandArgs] = npm?.endsWith('.js') ? [process.execPath, [npm, ...args]] : ['npm', args];
   const { status, error } = spawnSync(command, commandArgs, {
@@ -40,5 +42,6 @@ function install(root) {
     shell: command === 'npm' && process.platform === 'win32',
   });
   if (error !== undefined) throw new Error(`npm can't be started (${error.message}). Install npm, then try again.`);
-  if (status !== 0) throw new Error('npm ci failed: its own message stands above. Check the network, then try again.');
+  if (status !== 0)
+    throw new Error('npm install failed; its own message stands above. Check the network, then try again.');
 }
