@@ -3,6 +3,8 @@ export * from './catalog/catalog.ts';
 export * from './errors.ts';
 export * from './identity/identity.ts';
 export * from './identity/peer-name.ts';
+export { AnswerText } from './inference/answer-text.ts';
+export { StopScanner } from './inference/stop-scanner.ts';
 export * from './mesh.ts';
 export * from './mesh-interface.ts';
 export * from './ports/clock.ts';

@@ -3,9 +3,15 @@
  * to the mesh's. Only what WebLLM has had for long is called, so that older packages run it too. Loading is
  * `webllm-engine.ts`.
  */
-import { type Engine, type EngineEvent, type EngineModel, type GenerationRequest, MeshError } from '@tabmesh/shared';
+import {
+  AnswerText,
+  type Engine,
+  type EngineEvent,
+  type EngineModel,
+  type GenerationRequest,
+  MeshError,
+} from '@tabmesh/shared';
 import { AnswerRunner } from './answer-runner.ts';
-import { AnswerText } from './answer-text.ts';
 
 export interface WebllmRequest {
   messages: { role: 'system' | 'user' | 'assistant'; content: string }[];

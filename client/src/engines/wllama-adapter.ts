@@ -2,10 +2,16 @@
  * The engine port over a loaded wllama, whatever loaded it: requests to llama.cpp's parameters, its chunks to events, its
  * errors to the mesh's. Loading is `wllama-engine.ts`.
  */
-import { type Engine, type EngineEvent, type EngineModel, type GenerationRequest, MeshError } from '@tabmesh/shared';
+import {
+  AnswerText,
+  type Engine,
+  type EngineEvent,
+  type EngineModel,
+  type GenerationRequest,
+  MeshError,
+} from '@tabmesh/shared';
 import type { ChatCompletionChunk, ChatCompletionParams } from '@wllama/wllama/esm/index.js';
 import { AnswerRunner } from './answer-runner.ts';
-import { AnswerText } from './answer-text.ts';
 
 /** The part of `Wllama` that answers need. */
 export interface WllamaChat {

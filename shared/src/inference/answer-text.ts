@@ -3,8 +3,8 @@
  * anywhere holds text that ends at a token boundary. Neither engine's own stop strings will do: llama.cpp drops what it
  * held back when an answer is cut by its length, and WebLLM shows the beginning of a stop string.
  */
-import type { EngineEvent } from '@tabmesh/shared';
-import { StopScanner } from '../../../shared/src/inference/stop-scanner.ts';
+import type { EngineEvent } from '../ports/engine.ts';
+import { StopScanner } from './stop-scanner.ts';
 
 export class AnswerText {
   readonly #emit: (event: EngineEvent) => void;
