@@ -1,5 +1,4 @@
 /** The native peer as a library: what the command line is made of. */
-export * from './answer-text.ts';
 export * from './chat-prompt.ts';
 export * from './download.ts';
 export * from './file-hash.ts';

@@ -2,12 +2,19 @@
  * The `Engine` port on llama.cpp: one model, one context, `slots` sequences that are computed in common batches.
  */
 import { randomInt } from 'node:crypto';
-import { type Engine, type EngineEvent, type EngineModel, type GenerationRequest, MeshError } from '@tabmesh/shared';
+import {
+  AnswerText,
+  type Engine,
+  type EngineEvent,
+  type EngineModel,
+  type GenerationRequest,
+  MeshError,
+} from '@tabmesh/shared';
 import type { LlamaContext, LlamaModel, Token } from 'node-llama-cpp';
 import { AnswerStop } from './answer-stop.ts';
-import { AnswerTextStream } from './answer-text.ts';
 import type { ChatPrompt } from './chat-prompt.ts';
 import { type Lane, SequencePool } from './sequence-pool.ts';
+import { type DecodedTokens, TokenDecoder } from './token-decoder.ts';
 
 /** What `loadLlamaEngine` has loaded; the engine owns it from then on. */
 export interface LoadedModel {
@@ -56,7 +63,10 @@ export class LlamaEngine implements Engine {
     try {
       lane = await stop.race(this.#pool.take(prompt));
       cachedTokens = await this.#prefill(lane, prompt, stop);
-      const text = new AnswerTextStream(this.#loaded.model.detokenize, prompt, request.stop);
+      const decoder = new TokenDecoder(this.#loaded.model.detokenize, prompt);
+      const ready: EngineEvent[] = [];
+      const text = new AnswerText(request.stop, (event) => ready.push(event));
+      const take = (decoded: DecodedTokens | undefined) => decoded && text.push(decoded.text, decoded.tokenCount);
       const tokens = lane.sequence.evaluateWithMetadata(
         prompt.slice(lane.sequence.nextTokenIndex),
         {},
@@ -69,8 +79,8 @@ export class LlamaEngine implements Engine {
           const { done, value } = await stop.race(step);
           if (done) break;
           completionTokens += 1;
-          const ready = text.push(value.token);
-          if (ready.tokenCount > 0) yield { type: 'tokens', ...ready };
+          take(decoder.push(value.token));
+          if (ready.length > 0) yield* ready.splice(0);
           if (text.stopped) break;
           if (completionTokens >= limit) {
             reason = 'length';
@@ -80,8 +90,9 @@ export class LlamaEngine implements Engine {
       } finally {
         lane.work = tokens.return();
       }
-      const rest = text.end();
-      if (rest.tokenCount > 0) yield { type: 'tokens', ...rest };
+      take(decoder.end());
+      text.end(completionTokens);
+      yield* ready;
     } catch (error) {
       throw await this.#explain(error, lane);
     } finally {

@@ -37,7 +37,7 @@ it('SG25: an API call reaches a peer over WebRTC and streams its answer back', a
   expect((await fetch(`${entry.url}/readyz`)).status).toBe(200);
 });
 
-it('SG25: a client that leaves frees the slot of the peer', async () => {
+it('SG28: a client that leaves frees the slot of the peer', async () => {
   const entry = await startTestEntry();
   const { mesh, engine } = startPeer(entry.url, { tokens: 100_000, contextTokens: 200_000 });
   await until(entry.mesh, () => entry.mesh.defaultModel() !== undefined);
@@ -56,7 +56,7 @@ it('SG25: a client that leaves frees the slot of the peer', async () => {
   expect(engine.running()).toBe(0);
 });
 
-it('SG25: the entry is a member that everyone sees, and a peer that leaves is gone', async () => {
+it('SG29: the entry is a member that everyone sees, and a peer that leaves is gone', async () => {
   const entry = await startTestEntry();
   const { mesh } = startPeer(entry.url);
   await until(mesh, () => mesh.peers().some(({ announcement }) => announcement.kind === 'entry'));

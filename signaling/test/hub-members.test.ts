@@ -224,7 +224,7 @@ describe('who breaks the rules', () => {
     expect(hub.memberCount()).toBe(0);
   });
 
-  it('SG15: a second join is dropped like any wrong message', async () => {
+  it('SG14: a second join is dropped like any wrong message', async () => {
     const { connect, warnings } = await startHub();
     const alice = createMember();
     const socket = connect();

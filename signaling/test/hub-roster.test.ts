@@ -53,7 +53,7 @@ it('SG18: an announcement that is not renewed expires by its lifetime', async ()
   expect(clock.pendingTimers()).toBe(0);
 });
 
-it('SG17: a closed roster tells nothing more', async () => {
+it('SG30: a closed roster tells nothing more', async () => {
   const { clock, roster, deltas } = startRoster();
   put(roster, createMember());
 

@@ -170,7 +170,7 @@ describe('the web app', () => {
     },
   );
 
-  it('AP16: hashed files are kept for good, compressed ones are preferred', async () => {
+  it('AP21: hashed files are kept for good, compressed ones are preferred', async () => {
     const { app } = await withWebApp();
 
     const reply = await app.inject({
@@ -185,7 +185,7 @@ describe('the web app', () => {
     expect(reply.body).toBe('compressed');
   });
 
-  it('AP16: without a built web app / says how to build it', async () => {
+  it('AP22: without a built web app / says how to build it', async () => {
     const { app } = startServer({ webRoot: root });
 
     const reply = await app.inject('/');

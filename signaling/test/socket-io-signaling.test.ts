@@ -35,7 +35,7 @@ it('SG20: proves the key, hears the roster, and descriptions go from end to end'
   expect(await bobSide.news('description')).toEqual(record);
 });
 
-it('SG20: an announcement made before the welcome is not lost', async () => {
+it('SG31: an announcement made before the welcome is not lost', async () => {
   const { url } = await startEntry();
   const [alice, bob] = [createMember(), createMember()];
   const bobSide = joinMesh(url, bob);

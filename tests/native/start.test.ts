@@ -27,7 +27,7 @@ const isAlive = (pid: number) => {
 };
 
 describe('npm start', () => {
-  it('CL20: chats as soon as it says ready, and Ctrl-C ends every process and frees the port', async () => {
+  it('E2E2: chats as soon as it says ready, and Ctrl-C ends every process and frees the port', async () => {
     await using command = start();
     const [, url = ''] = await command.line(ready);
     const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 });
@@ -53,7 +53,7 @@ describe('npm start', () => {
 });
 
 describe('native peers', () => {
-  it('CL21: serve several models at once; a killed peer leaves the roster, and its models with it', async () => {
+  it('E2E3: serve several models at once; a killed peer leaves the roster, and its models with it', async () => {
     await using entry = tabmesh(['entry'], { PORT: '0' });
     const [, url = ''] = await entry.line(ready);
     await using peer = tabmesh(['serve', '--model', 'mesh-tiny', '--model', 'mesh-mini', '--join', url]);
