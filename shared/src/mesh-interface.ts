@@ -3,7 +3,7 @@
  */
 import type { MeshErrorCode } from './errors.ts';
 import type { Clock } from './ports/clock.ts';
-import type { Engine } from './ports/engine.ts';
+import type { Engine, TokensEvent } from './ports/engine.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Random } from './ports/random.ts';
 import type { Signaling } from './ports/signaling.ts';
@@ -52,11 +52,7 @@ export type AnswerEvent =
       readonly model: ModelId;
       readonly explanation: RouteExplanation;
     }
-  | {
-      readonly type: 'tokens';
-      readonly text: string;
-      readonly tokenCount: number;
-    }
+  | TokensEvent
   | {
       readonly type: 'end';
       readonly reason: FinishReason;

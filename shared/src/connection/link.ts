@@ -7,9 +7,10 @@ import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Channel, IceServer, Transport, TransportHandlers } from '../ports/transport.ts';
 import { decodePeerMessage, encodePeerMessage } from '../protocol/decode.ts';
-import { FrameAssembler, toFrames } from '../protocol/frames.ts';
+import { FrameAssembler } from '../protocol/frames.ts';
 import type { PeerId } from '../protocol/ids.ts';
 import { type PeerMessage, PROTOCOL_VERSION } from '../protocol/messages.ts';
+import { Outbox } from './outbox.ts';
 
 /** What a link passes on; handshake and heartbeat stay inside. */
 export type JobMessage = Exclude<PeerMessage, { type: 'hello' | 'ping' | 'pong' | 'goodbye' }>;
@@ -37,12 +38,6 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const HEARTBEAT_MS = 2_000;
 /** Three missed heartbeats: WebRTC itself takes 15 to 30 s to notice a closed page. */
 const SILENCE_LIMIT_MS = 6_500;
-/** Chromium closes a channel at 16 MB; beyond this mark frames wait here and `ready()` holds the producer. */
-const HIGH_WATER_BYTES = 256 * 1024;
-const LOW_WATER_BYTES = 64 * 1024;
-/** Past this the peer is not reading: the link is closed rather than memory filled. */
-const OUTBOX_LIMIT_BYTES = 8 * 1024 * 1024;
-const DRAIN_POLL_MS = 4;
 /** WebRTC drops what is under way when it is closed: whoever leaves lets the other end hang up, this long. */
 const LEAVING_MS = 1_000;
 /** A peer that goes on sending nonsense is cut off. */
@@ -58,15 +53,10 @@ export class Link {
   readonly #options: LinkOptions;
   readonly #channel: Channel;
   readonly #assembler = new FrameAssembler();
+  readonly #outbox: Outbox;
   #state: LinkState = 'connecting';
   /** The other end's hello has come. */
   #greeted = false;
-  #outbox: Uint8Array[] = [];
-  #outboxBytes = 0;
-  #waiters: (() => void)[] = [];
-  #stalledAtBytes = -1;
-  #movedMs = 0;
-  #cancelDrain: (() => void) | undefined;
   #cancelProbe: (() => void) | undefined;
   #cancelTimer: () => void;
   #leaving: Promise<void> | undefined;
@@ -89,6 +79,11 @@ export class Link {
       onOpen: () => this.#greet(),
       onMessage: (bytes) => this.#receive(bytes),
       onClose: (error) => this.#end(error ?? MeshError.connectionFailed('the other end closed it')),
+    });
+    this.#outbox = new Outbox({
+      channel: this.#channel,
+      clock: options.clock,
+      onFailure: (error) => this.#end(error),
     });
   }
 
@@ -116,8 +111,7 @@ export class Link {
 
   /** Resolves once a producer may go on: at once while little is buffered, else when the peer has read. */
   ready(): Promise<void> | undefined {
-    if (this.#state !== 'open' || this.#outboxBytes === 0) return undefined;
-    return new Promise((resolve) => this.#waiters.push(resolve));
+    return this.#state === 'open' ? this.#outbox.ready() : undefined;
   }
 
   /** The entry says that the peer is gone: unless it is heard from within `withinMs`, the link is closed. */
@@ -147,15 +141,11 @@ export class Link {
     });
     this.#stopTimers();
     this.#cancelTimer = this.#options.clock.after(LEAVING_MS, () => this.#end(undefined));
-    if (this.#outboxBytes > 0) this.#scheduleDrain();
-    this.#releaseWaiters();
     this.#options.onClose(this, undefined);
   }
 
   #stopTimers(): void {
     this.#cancelTimer();
-    this.#cancelDrain?.();
-    this.#cancelDrain = undefined;
     this.#cancelProbe?.();
   }
 
@@ -262,73 +252,7 @@ export class Link {
   }
 
   #write(message: PeerMessage): void {
-    for (const frame of toFrames(encodePeerMessage(message))) {
-      if (this.#outbox.length === 0 && this.#channel.bufferedBytes() < HIGH_WATER_BYTES) {
-        if (!this.#transmit(frame)) return;
-        continue;
-      }
-      this.#outbox.push(frame);
-      this.#outboxBytes += frame.length;
-    }
-    if (this.#outboxBytes > OUTBOX_LIMIT_BYTES) {
-      this.#fail(MeshError.connectionFailed('the peer does not read what it asked for'));
-    } else if (this.#outboxBytes > 0) {
-      this.#scheduleDrain();
-    }
-  }
-
-  /** A channel may close between its last event and this call. */
-  #transmit(frame: Uint8Array): boolean {
-    try {
-      this.#channel.send(frame);
-      return true;
-    } catch (error) {
-      this.#fail(MeshError.connectionFailed('it closed while sending', error));
-      return false;
-    }
-  }
-
-  #scheduleDrain(): void {
-    if (this.#cancelDrain !== undefined) return;
-    this.#cancelDrain = this.#options.clock.after(DRAIN_POLL_MS, () => {
-      this.#cancelDrain = undefined;
-      this.#drain();
-    });
-  }
-
-  #drain(): void {
-    if (this.#state === 'closed') return;
-    const nowMs = this.#options.clock.monotonicMs();
-    const bufferedBytes = this.#channel.bufferedBytes();
-    if (bufferedBytes !== this.#stalledAtBytes) {
-      this.#stalledAtBytes = bufferedBytes;
-      this.#movedMs = nowMs;
-    } else if (nowMs - this.#movedMs > SILENCE_LIMIT_MS) {
-      // It may answer pings and still take nothing: what waits for it would hold a slot for ever.
-      this.#fail(MeshError.connectionFailed('the peer does not read what it asked for'));
-      return;
-    }
-    if (bufferedBytes <= LOW_WATER_BYTES) {
-      let sent = 0;
-      while (sent < this.#outbox.length && this.#channel.bufferedBytes() < HIGH_WATER_BYTES) {
-        const frame = this.#outbox[sent];
-        if (frame === undefined || !this.#transmit(frame)) return;
-        this.#outboxBytes -= frame.length;
-        sent += 1;
-      }
-      this.#outbox.splice(0, sent);
-    }
-    if (this.#outboxBytes > 0) this.#scheduleDrain();
-    else {
-      this.#stalledAtBytes = -1;
-      this.#releaseWaiters();
-    }
-  }
-
-  #releaseWaiters(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const release of waiters) release();
+    this.#outbox.write(encodePeerMessage(message));
   }
 
   #fail(error: unknown): void {
@@ -340,10 +264,8 @@ export class Link {
     const told = this.#state === 'leaving';
     this.#state = 'closed';
     this.#stopTimers();
-    this.#outbox = [];
-    this.#outboxBytes = 0;
-    this.#channel?.close();
-    this.#releaseWaiters();
+    this.#outbox.close();
+    this.#channel.close();
     this.#left();
     if (!told) this.#options.onClose(this, error);
   }

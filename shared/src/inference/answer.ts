@@ -4,6 +4,7 @@
  */
 import { MeshError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { TokensEvent } from '../ports/engine.ts';
 import type { JobId, PeerId } from '../protocol/ids.ts';
 import type { FinishReason, JobParameters, Usage } from '../protocol/messages.ts';
 import type { JobMeasurement } from './job-timer.ts';
@@ -41,11 +42,7 @@ export interface AnswerOptions<Route> {
 
 export type AnswerPart<Route> =
   | Route
-  | {
-      readonly type: 'tokens';
-      readonly text: string;
-      readonly tokenCount: number;
-    }
+  | TokensEvent
   | {
       readonly type: 'end';
       readonly reason: FinishReason;

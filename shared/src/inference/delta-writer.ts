@@ -4,10 +4,8 @@
  */
 import type { Clock } from '../ports/clock.ts';
 import type { JobId } from '../protocol/ids.ts';
-import type { FinishReason, PeerMessageOf, Usage } from '../protocol/messages.ts';
-import type { JobSink } from './provider.ts';
-
-export type JobReply = PeerMessageOf<'token-delta'> | PeerMessageOf<'job-end'> | PeerMessageOf<'job-error'>;
+import type { FinishReason, Usage } from '../protocol/messages.ts';
+import type { JobSink } from './job-sink.ts';
 
 /** Below what a reader or a 60 Hz screen can tell. */
 const COALESCE_MS = 4;

@@ -5,8 +5,8 @@ import { silentLogger } from '../ports/logger.ts';
 import { JobId } from '../protocol/ids.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createScriptedEngine, type ScriptedEngineOptions } from '../testing/scripted-engine.ts';
-import type { JobReply } from './delta-writer.ts';
-import { type JobSink, Provider } from './provider.ts';
+import type { JobReply, JobSink } from './job-sink.ts';
+import { Provider } from './provider.ts';
 
 let clock: ManualClock;
 let provider: Provider;

@@ -1,6 +1,7 @@
 /** This end's own provider as a line like any other: a job that stays at home takes the same path as one that travels. */
 import type { PeerId } from '../protocol/ids.ts';
-import type { JobSink, Provider } from './provider.ts';
+import type { JobSink } from './job-sink.ts';
+import type { Provider } from './provider.ts';
 import type { JobLine, Requester } from './requester.ts';
 
 export interface LocalLine extends JobLine {

@@ -7,9 +7,9 @@ import { JobId, ModelId } from '../protocol/ids.ts';
 import type { PeerMessageOf } from '../protocol/messages.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createScriptedEngine, type ScriptedEngineOptions } from '../testing/scripted-engine.ts';
-import type { JobReply } from './delta-writer.ts';
+import type { JobReply, JobSink } from './job-sink.ts';
 import type { JobMeasurement } from './job-timer.ts';
-import { type JobSink, Provider } from './provider.ts';
+import { Provider } from './provider.ts';
 
 const model = ModelId.parse('scripted-model');
 const hourMs = 3_600_000;

@@ -8,16 +8,9 @@ import type { Engine } from '../ports/engine.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { JobId, ModelId } from '../protocol/ids.ts';
 import type { PeerMessageOf } from '../protocol/messages.ts';
-import { DeltaWriter, type JobReply } from './delta-writer.ts';
+import { DeltaWriter } from './delta-writer.ts';
+import type { JobSink } from './job-sink.ts';
 import { type JobMeasurement, JobTimer } from './job-timer.ts';
-
-/** Where a job's messages go. */
-export interface JobSink {
-  readonly isOpen: boolean;
-  send(message: JobReply): void;
-  /** Undefined: go on; else wait for it. */
-  ready(): Promise<void> | undefined;
-}
 
 export interface ProviderOptions {
   readonly clock: Clock;

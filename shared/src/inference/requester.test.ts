@@ -4,7 +4,7 @@ import { createIdentity } from '../identity/identity.ts';
 import { JobId, ModelId } from '../protocol/ids.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createSeededRandom } from '../testing/seeded-random.ts';
-import type { JobReply } from './delta-writer.ts';
+import type { JobReply } from './job-sink.ts';
 import { type JobEvent, Requester } from './requester.ts';
 
 const random = createSeededRandom(5);

@@ -4,9 +4,10 @@
  */
 import { MeshError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { TokensEvent } from '../ports/engine.ts';
 import type { JobId, ModelId, PeerId } from '../protocol/ids.ts';
 import type { FinishReason, JobParameters, PeerMessageOf, Usage } from '../protocol/messages.ts';
-import type { JobReply } from './delta-writer.ts';
+import type { JobReply } from './job-sink.ts';
 import { type JobMeasurement, JobTimer } from './job-timer.ts';
 
 /** The line to a provider: an open link, or this end's own provider. */
@@ -17,11 +18,7 @@ export interface JobLine {
 }
 
 export type JobEvent =
-  | {
-      readonly type: 'tokens';
-      readonly text: string;
-      readonly tokenCount: number;
-    }
+  | TokensEvent
   | {
       readonly type: 'end';
       readonly reason: FinishReason;

@@ -35,16 +35,18 @@ export interface GenerationRequest {
   readonly stop: readonly string[];
 }
 
+export interface TokensEvent {
+  readonly type: 'tokens';
+  readonly text: string;
+  readonly tokenCount: number;
+}
+
 /**
  * `tokens`: whole tokens only, `text` is valid Unicode (an engine holds bytes back until a character is complete, so a
  * text may be empty while its count is not). The counts of one answer add up to `usage.completionTokens`.
  */
 export type EngineEvent =
-  | {
-      readonly type: 'tokens';
-      readonly text: string;
-      readonly tokenCount: number;
-    }
+  | TokensEvent
   | {
       readonly type: 'end';
       readonly reason: FinishReason;
