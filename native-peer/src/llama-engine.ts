@@ -72,25 +72,31 @@ export class LlamaEngine implements Engine {
         {},
         { temperature: request.temperature, topP: request.topP, topK: TOP_K, minP: MIN_P, seed: seedOf(request) },
       );
+      // The next token is under way while the one before is handed out: llama.cpp never waits for what its consumer does.
+      const advance = (lane: Lane) => {
+        const step = tokens.next();
+        // Nobody waits for the one that the end of the answer left under way.
+        step.catch(() => {});
+        lane.work = step;
+        return step;
+      };
       try {
+        let step = advance(lane);
         for (;;) {
-          const step = tokens.next();
-          lane.work = step;
           const { done, value } = await stop.race(step);
           if (done) break;
           completionTokens += 1;
+          if (completionTokens < limit) step = advance(lane);
+          else reason = 'length';
           take(decoder.push(value.token));
           if (ready.length > 0) yield* ready.splice(0);
-          if (text.stopped) break;
-          if (completionTokens >= limit) {
-            reason = 'length';
-            break;
-          }
+          if (text.stopped || reason === 'length') break;
         }
       } finally {
         lane.work = tokens.return();
       }
       take(decoder.end());
+      if (text.stopped) reason = 'stop';
       text.end(completionTokens);
       yield* ready;
     } catch (error) {

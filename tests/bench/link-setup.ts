@@ -48,7 +48,6 @@ async function measure(
     warmUps: 2,
     signal,
     async ours() {
-      console.log('c');
       const connectMs = await from.connect(to.peerId);
 
       await from.hangUp();

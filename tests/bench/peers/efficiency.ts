@@ -19,7 +19,7 @@ const TTFT_ROUNDS = 41;
 const WARM_UPS = 2;
 
 export async function decodeEfficiency(comparison: Comparison, workload: Workload, least: number): Promise<Result> {
-  const rates = await compare(comparison, workload, DECODE_ROUNDS, (times) => times.tokensPerSecond);
+  const rates = await compare(comparison, workload, workload.rounds ?? DECODE_ROUNDS, (times) => times.tokensPerSecond);
   return toResult({
     name: `decode of ${comparison.label}, ${workload.prompts.length} at a time`,
     value: median(rates.ours),

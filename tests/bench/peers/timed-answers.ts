@@ -6,6 +6,8 @@ export interface Workload {
   readonly prompts: readonly string[];
   readonly waves: number;
   readonly maxTokens: number;
+  /** Of each side; many short rounds unless one takes seconds. */
+  readonly rounds?: number;
 }
 
 export interface AnswerTimes {
