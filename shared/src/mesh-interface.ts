@@ -9,7 +9,7 @@ import type { Random } from './ports/random.ts';
 import type { Signaling } from './ports/signaling.ts';
 import type { Signer } from './ports/signer.ts';
 import type { Transport } from './ports/transport.ts';
-import type { Announcement, PeerKind } from './protocol/announcement.ts';
+import type { Announcement, Baseline, Measured, PeerKind } from './protocol/announcement.ts';
 import type { JobId, ModelId, PeerId } from './protocol/ids.ts';
 import type { ChatMessage, FinishReason, Usage } from './protocol/messages.ts';
 import type { MeshModel } from './roster/served-models.ts';
@@ -24,6 +24,8 @@ export interface MeshOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Fast memory for models, announced for others to see; absent or null when unknown. */
+  readonly memoryBytes?: number | null | undefined;
 }
 
 /** Absent sampling fields mean: the temperature of the catalogue, top_p 1, as many tokens as the context holds. */
@@ -99,6 +101,10 @@ export interface Mesh {
   addEngine(engine: Engine): void;
   /** Drains: refuses new jobs at once, resolves when running ones have ended or `graceMs` passed (then cancelled). */
   removeEngine(engine: Engine, graceMs: number): Promise<void>;
+  /** What this end measured of a peer's model, else what the peer announced; null when neither. */
+  measurementOf(peerId: PeerId, model: ModelId): Measured | null;
+  /** Publishes what the engine of a model served here does without the mesh; null takes it back. */
+  setBaseline(model: ModelId, baseline: Baseline | null): void;
   /** What this end is serving now and since it started. */
   serving(): {
     readonly activeJobs: number;

@@ -13,7 +13,7 @@ import { RecentKeys } from './inference/recent-keys.ts';
 import { Requester } from './inference/requester.ts';
 import { Measurements } from './measurement/measurements.ts';
 import type { AnswerEvent, CompletionRequest, Mesh, MeshConnection, MeshOptions } from './mesh-interface.ts';
-import type { Announcement, ServedModel } from './protocol/announcement.ts';
+import type { Announcement, Baseline, ServedModel } from './protocol/announcement.ts';
 import type { ModelId, PeerId } from './protocol/ids.ts';
 import { Announcer } from './roster/announcer.ts';
 import { Roster } from './roster/roster.ts';
@@ -35,6 +35,7 @@ export function createMesh(options: MeshOptions): Mesh {
   /** Those who asked before the entry answered; they wait for its first word, whatever it is. */
   const waiting = new Set<() => void>();
   const measurements = new Measurements();
+  const baselines = new Map<ModelId, { baseline: Baseline; atMs: number }>();
   const knownModels = new RecentKeys<string, true>(MOST_REMEMBERED);
 
   const roster = new Roster({
@@ -96,6 +97,7 @@ export function createMesh(options: MeshOptions): Mesh {
   const announcer = new Announcer({
     ...options,
     models: servedModels,
+    links: () => links.open(),
     send: (record) => signaling.announce(record),
   });
 
@@ -158,7 +160,15 @@ export function createMesh(options: MeshOptions): Mesh {
         inFlight,
         queued,
         measured: measurements.measured(self, model.id, clock.monotonicMs()),
+        baseline: baselineOf(model.id),
       }));
+  }
+
+  function baselineOf(model: ModelId): Baseline | null {
+    const known = baselines.get(model);
+    return known === undefined
+      ? null
+      : { ...known.baseline, ageMs: known.baseline.ageMs + clock.monotonicMs() - known.atMs };
   }
 
   /** This end first. */
@@ -229,6 +239,17 @@ export function createMesh(options: MeshOptions): Mesh {
     complete,
     addEngine: (engine) => provider.addEngine(engine),
     removeEngine: (engine, graceMs) => provider.removeEngine(engine, graceMs),
+    measurementOf(peerId, model) {
+      const announced = announcements().find((peer) => peer.peerId === peerId);
+      const served = announced?.models.find((offered) => offered.id === model);
+      return measurements.measured(peerId, model, clock.monotonicMs()) ?? served?.measured ?? null;
+    },
+    setBaseline(model, baseline) {
+      if (baseline === null) baselines.delete(model);
+      else baselines.set(model, { baseline, atMs: clock.monotonicMs() });
+      announcer.changed();
+      notify();
+    },
     serving: () => provider.totals(),
     onChange(listener) {
       listeners.add(listener);

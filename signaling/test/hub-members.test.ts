@@ -269,5 +269,6 @@ function servedModel(id: string) {
     sizeBytes: 1,
     features: [],
     measured: null,
+    baseline: null,
   };
 }

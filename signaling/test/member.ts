@@ -38,7 +38,9 @@ export function createMember(): TestMember {
         issuedAtMs: systemClock.wallMs(),
         lifetimeMs: 60_000,
         state: 'ready',
+        memoryBytes: null,
         models: [],
+        links: [],
         ...fields,
       }),
     description: (to, fields = {}) =>

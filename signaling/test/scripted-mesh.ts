@@ -53,6 +53,8 @@ export function createScriptedMesh(
     issuedAtMs: 0,
     lifetimeMs: 60_000,
     state: 'ready',
+    memoryBytes: null,
+    links: [],
     models: [
       {
         id: tiny,
@@ -67,10 +69,13 @@ export function createScriptedMesh(
         features: ['seed'],
         measured: {
           ttftMs: 80,
+          ttftP95Ms: 120,
           tokensPerSecond: 40,
+          tokensPerSecondP95: 44,
           sampleCount: 3,
           ageMs: 1_000,
         },
+        baseline: null,
       },
     ],
   };
@@ -103,6 +108,8 @@ export function createScriptedMesh(
       },
     ],
     models: () => [{ id: tiny, peers: [servedBy], contextTokens: 1024 }],
+    measurementOf: () => announcement.models[0]?.measured ?? null,
+    setBaseline: () => {},
     defaultModel: () => defaultModel(mesh.models().map(({ id, peers }) => ({ id, peerCount: peers.length }))),
     async *complete(request, signal) {
       mesh.requests.push(request);

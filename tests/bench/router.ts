@@ -98,8 +98,16 @@ function peer(float: () => number): Peer {
     features: [],
     measured:
       float() < 0.9
-        ? { ttftMs: 50 + float() * 4_000, tokensPerSecond: 2 + float() * 80, sampleCount: 9, ageMs: 1_000 }
+        ? {
+            ttftMs: 50 + float() * 4_000,
+            ttftP95Ms: 5_000,
+            tokensPerSecond: 2 + float() * 80,
+            tokensPerSecondP95: 100,
+            sampleCount: 9,
+            ageMs: 1_000,
+          }
         : null,
+    baseline: null,
   };
   const announcement: Announcement = {
     type: 'announcement',
@@ -110,7 +118,9 @@ function peer(float: () => number): Peer {
     issuedAtMs: 0,
     lifetimeMs: 30_000,
     state: float() < 0.02 ? 'draining' : 'ready',
+    memoryBytes: null,
     models: [model],
+    links: [],
   };
   const linkRttMs = float() < 0.1 ? 1 + float() * 120 : undefined;
   return [

@@ -81,6 +81,10 @@ export function createScriptedMesh(parameters: URLSearchParams): Mesh {
     connection: () => connection,
     peers: () => [...(online() ? others : []), scriptedPeer(own, 'mild-aspen', undefined, 0)],
     models,
+    measurementOf: (peerId, model) =>
+      others.find((peer) => peer.peerId === peerId)?.announcement.models.find(({ id }) => id === model)?.measured ??
+      null,
+    setBaseline() {},
     defaultModel: () => defaultModel(models().map(({ id, peers }) => ({ id, peerCount: peers.length }))),
     async *complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<AnswerEvent> {
       const model = request.model ?? defaultModel(models().map(({ id, peers }) => ({ id, peerCount: peers.length })));
@@ -146,7 +150,17 @@ function scriptedPeers(count: number): MeshPeer[] {
 }
 
 function scriptedPeer(peerId: PeerId, name: string, model: ModelId | undefined, rate: number): MeshPeer {
-  const measured = rate === 0 ? null : { ttftMs: 84, tokensPerSecond: rate, sampleCount: 12, ageMs: 180_000 };
+  const measured =
+    rate === 0
+      ? null
+      : {
+          ttftMs: 84,
+          ttftP95Ms: 130,
+          tokensPerSecond: rate,
+          tokensPerSecondP95: rate * 1.1,
+          sampleCount: 12,
+          ageMs: 180_000,
+        };
   const served = {
     classId: '0'.repeat(32) as MeshPeer['announcement']['models'][number]['classId'],
     family: 'llama.cpp' as const,
@@ -158,6 +172,7 @@ function scriptedPeer(peerId: PeerId, name: string, model: ModelId | undefined, 
     sizeBytes: 5_620_864,
     features: [],
     measured,
+    baseline: null,
   };
   return {
     peerId,
@@ -173,7 +188,9 @@ function scriptedPeer(peerId: PeerId, name: string, model: ModelId | undefined, 
       issuedAtMs: Date.now(),
       lifetimeMs: 30_000,
       state: 'ready',
+      memoryBytes: 24 * 2 ** 30,
       models: model === undefined ? [] : [{ id: model, ...served }],
+      links: [],
     },
   };
 }

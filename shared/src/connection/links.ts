@@ -77,6 +77,14 @@ export class Links {
     return this.#open.get(peerId);
   }
 
+  /** Nearest first; those not measured yet last. */
+  open(): { peerId: PeerId; rttMs: number | null }[] {
+    const distance = ({ rttMs }: { rttMs: number | null }) => rttMs ?? Number.POSITIVE_INFINITY;
+    return Array.from(this.#open, ([peerId, { rttMs }]) => ({ peerId, rttMs })).sort(
+      (a, b) => distance(a) - distance(b),
+    );
+  }
+
   /** Keeps a link to each of these peers, and stops redialling all others (open links stay). */
   want(peerIds: ReadonlySet<PeerId>): void {
     if (this.#closed) return;

@@ -7,14 +7,16 @@ describe('the last hour', () => {
     tokensPerSecond,
   });
 
-  it('MS5: gives medians, count and age', () => {
+  it('MS5: gives medians, 95th percentiles, count and age', () => {
     const window = new SampleWindow();
     window.add(sample(10, 100), 1000);
     window.add(sample(30, 300), 2000);
     window.add(sample(20, 200), 3000);
     expect(window.measured(5000)).toEqual({
       ttftMs: 20,
+      ttftP95Ms: 29,
       tokensPerSecond: 200,
+      tokensPerSecondP95: 290,
       sampleCount: 3,
       ageMs: 2000,
     });

@@ -55,8 +55,7 @@ export class SampleWindow {
         ? undefined
         : {
             measured: {
-              ttftMs: median(this.#samples.map((sample) => sample.ttftMs)),
-              tokensPerSecond: median(this.#samples.map((sample) => sample.tokensPerSecond)),
+              ...percentilesOf(this.#samples),
               sampleCount: this.#samples.length,
               ageMs: 0,
             },
@@ -66,9 +65,21 @@ export class SampleWindow {
   }
 }
 
-function median(values: number[]): number {
-  const sorted = values.sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? upper)) / 2;
+function percentilesOf(samples: readonly Sample[]) {
+  const ttfts = samples.map((sample) => sample.ttftMs).sort((a, b) => a - b);
+  const rates = samples.map((sample) => sample.tokensPerSecond).sort((a, b) => a - b);
+  return {
+    ttftMs: percentile(ttfts, 0.5),
+    ttftP95Ms: percentile(ttfts, 0.95),
+    tokensPerSecond: percentile(rates, 0.5),
+    tokensPerSecondP95: percentile(rates, 0.95),
+  };
+}
+
+/** Linear between the two nearest ranks. */
+function percentile(sorted: readonly number[], share: number): number {
+  const rank = share * (sorted.length - 1);
+  const below = sorted[Math.floor(rank)] ?? 0;
+  const above = sorted[Math.ceil(rank)] ?? below;
+  return below + (above - below) * (rank - Math.floor(rank));
 }

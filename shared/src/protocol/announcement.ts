@@ -20,14 +20,28 @@ export type ModelFeature = z.infer<typeof ModelFeature>;
 
 const count = z.int().min(0).max(1_000_000);
 
-/** Medians over the provider's last hour. TTFT in ms, decode rate in tokens per second. */
+const durationMs = z.number().min(0).max(3_600_000);
+const tokensPerSecond = z.number().min(0).max(50_000);
+
+/** The provider's last hour: medians, and the 95th percentiles beside them. */
 export const Measured = z.object({
-  ttftMs: z.number().min(0).max(3_600_000),
-  tokensPerSecond: z.number().min(0).max(50_000),
+  ttftMs: durationMs,
+  ttftP95Ms: durationMs,
+  tokensPerSecond,
+  tokensPerSecondP95: tokensPerSecond,
   sampleCount: count,
   ageMs: z.number().min(0).max(86_400_000),
 });
 export type Measured = z.infer<typeof Measured>;
+
+/** What the engine does alone, without the mesh: medians of a few deterministic completions. */
+export const Baseline = z.object({
+  ttftMs: durationMs,
+  tokensPerSecond,
+  sampleCount: count,
+  ageMs: z.number().min(0),
+});
+export type Baseline = z.infer<typeof Baseline>;
 
 export const ServedModel = z.object({
   id: ModelId,
@@ -41,6 +55,8 @@ export const ServedModel = z.object({
   sizeBytes: z.int().min(0),
   features: z.array(ModelFeature).max(16),
   measured: Measured.nullable(),
+  /** null: not measured yet, or a model that no single peer holds. */
+  baseline: Baseline.nullable(),
 });
 export type ServedModel = z.infer<typeof ServedModel>;
 
@@ -57,6 +73,10 @@ export const Announcement = z.object({
   issuedAtMs: z.int().min(0),
   lifetimeMs: z.int().min(1_000).max(600_000),
   state: z.enum(['ready', 'draining']),
+  /** What the peer has for models; null when it can't tell. */
+  memoryBytes: z.number().min(0).nullable(),
   models: z.array(ServedModel).max(32),
+  /** Its open links, nearest first. */
+  links: z.array(z.object({ peerId: PeerId, rttMs: durationMs.nullable() })).max(32),
 });
 export type Announcement = z.infer<typeof Announcement>;

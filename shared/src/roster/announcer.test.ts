@@ -21,6 +21,7 @@ const model: ServedModel = {
   sizeBytes: 1,
   features: [],
   measured: null,
+  baseline: null,
 };
 
 let clock: ManualClock;
@@ -48,6 +49,7 @@ function announce(onClock: ManualClock): Announcer {
     version: '0.1.0',
     clock: onClock,
     models: () => models,
+    links: () => [],
     send: (record) => sent.push({ atMs: onClock.monotonicMs(), record }),
   });
 }

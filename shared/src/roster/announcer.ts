@@ -11,7 +11,9 @@ export interface AnnouncerOptions {
   readonly kind: PeerKind;
   readonly version: string;
   readonly clock: Clock;
+  readonly memoryBytes?: number | null | undefined;
   models(): ServedModel[];
+  links(): Announcement['links'];
   send(record: SignedRecord): void;
 }
 
@@ -20,6 +22,8 @@ const LIFETIME_MS = 30_000;
 const RENEW_MS = 10_000;
 /** Load changes with every job; peers need it to within this. */
 const CHANGE_DELAY_MS = 250;
+/** As many as an announcement lists. */
+const MOST_LINKS = 32;
 
 export class Announcer {
   readonly #options: AnnouncerOptions;
@@ -45,7 +49,9 @@ export class Announcer {
       issuedAtMs: clock.wallMs(),
       lifetimeMs: LIFETIME_MS,
       state: 'ready',
+      memoryBytes: this.#options.memoryBytes ?? null,
       models: this.#options.models(),
+      links: this.#options.links().slice(0, MOST_LINKS),
     };
   }
 

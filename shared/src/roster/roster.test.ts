@@ -38,7 +38,9 @@ function announce(identity: Identity, changes: object = {}) {
     issuedAtMs: 0,
     lifetimeMs: 30_000,
     state: 'ready',
+    memoryBytes: null,
     models: [],
+    links: [],
     ...changes,
   });
 }
@@ -106,7 +108,8 @@ describe('the roster', () => {
     queued: 0,
     sizeBytes: 1,
     features: [],
-    measured: { ttftMs: 1, tokensPerSecond: 100, sampleCount: 1, ageMs: 0 },
+    measured: { ttftMs: 1, ttftP95Ms: 2, tokensPerSecond: 100, tokensPerSecondP95: 110, sampleCount: 1, ageMs: 0 },
+    baseline: null,
   };
   const measured = (figures: object) => ({ models: [{ ...model, measured: { ...model.measured, ...figures } }] });
 
