@@ -69,7 +69,15 @@ function createApp(): App {
     now,
     chosenModel: () => preferences.model,
   });
-  const contribution = new Contribution(mesh, demo ? demoEngines : realEngines, location.origin);
+  const contribution = new Contribution(
+    mesh,
+    demo ? demoEngines : realEngines,
+    location.origin,
+    async (engine, joined) => {
+      const { collectBaseline } = await import('./mesh/browser-mesh.ts');
+      return collectBaseline(engine, joined, await database);
+    },
+  );
   return {
     router: createRouter(),
     mesh,

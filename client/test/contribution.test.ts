@@ -1,9 +1,10 @@
-import { type Engine, MeshError } from '@tabmesh/shared';
+import { BaselineCollector, type Engine, MeshError, silentLogger } from '@tabmesh/shared';
 import { createScriptedEngine, VirtualMesh } from '@tabmesh/shared/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ModelSource } from '../src/engines/index.ts';
-import { Contribution, type Engines } from '../src/state/contribution.svelte.ts';
+import { type CollectBaseline, Contribution, type Engines } from '../src/state/contribution.svelte.ts';
 import { MeshState } from '../src/state/mesh-state.svelte.ts';
+import { createBaselineStorage } from '../src/storage/baseline-storage.ts';
 
 const source: ModelSource = { kind: 'gguf-url', id: 'scripted-model', url: 'https://example.org/model.gguf' };
 const report = {
@@ -47,7 +48,15 @@ function setUp(overrides: Partial<Engines> = {}) {
   };
   const mesh = new MeshState(Promise.resolve(virtual.member('alice')), virtual.clock);
   closing.push(() => virtual.close());
-  const contribution = new Contribution(mesh, async () => engines, 'https://entry.example');
+  const collectBaseline: CollectBaseline = async (loaded, joined) =>
+    new BaselineCollector({
+      engine: loaded,
+      clock: virtual.clock,
+      store: createBaselineStorage(undefined),
+      logger: silentLogger,
+      onBaseline: (baseline) => joined.setBaseline(loaded.model.id, baseline),
+    });
+  const contribution = new Contribution(mesh, async () => engines, 'https://entry.example', collectBaseline);
   return { clock: virtual.clock, mesh, contribution, log, lost };
 }
 
@@ -66,6 +75,23 @@ describe('lending', () => {
     expect(contribution.phase.state).toBe('idle');
     expect(mesh.models).toEqual([]);
     expect(log).toEqual(['closed', 'unlocked']);
+  });
+
+  it('BL14: a tab publishes what its engine does alone, until it stops lending', async () => {
+    const { clock, mesh, contribution } = setUp();
+    const baseline = () => mesh.peers[0]?.announcement.models[0]?.baseline;
+    await contribution.start(source, 'scripted-model', 2);
+    await clock.advance(1_000);
+    expect(baseline()).toBeNull();
+    await clock.advance(40_000);
+    expect(baseline()).toMatchObject({ ttftMs: 20, sampleCount: 3 });
+
+    const stopping = contribution.stop();
+    await clock.advance(10_000);
+    await stopping;
+    await contribution.start(source, 'scripted-model', 2);
+    await clock.advance(1_000);
+    expect(baseline()).toBeNull();
   });
 
   it('UI28: while another tab of this browser lends, this one does not load', async () => {

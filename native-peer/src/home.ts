@@ -1,4 +1,4 @@
-/** Where a native peer keeps its state: keys, models, hashes. */
+/** Where a native peer keeps its state: keys, models, hashes, baselines. */
 import { access, constants, mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -8,6 +8,7 @@ export interface Home {
   readonly path: string;
   readonly modelsPath: string;
   readonly hashCacheFile: string;
+  readonly baselineFile: string;
 }
 
 /** `TABMESH_HOME`, else `~/.tabmesh`. */
@@ -21,7 +22,12 @@ export function homePath(environment: NodeJS.ProcessEnv = process.env): string {
  * @throws MeshError `home_not_writable`
  */
 export async function openHome(path: string): Promise<Home> {
-  const home = { path, modelsPath: join(path, 'models'), hashCacheFile: join(path, 'hashes.json') };
+  const home = {
+    path,
+    modelsPath: join(path, 'models'),
+    hashCacheFile: join(path, 'hashes.json'),
+    baselineFile: join(path, 'baselines.json'),
+  };
   try {
     await mkdir(home.modelsPath, { recursive: true });
     await access(path, constants.W_OK);

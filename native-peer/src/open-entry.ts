@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Logger, systemRandom } from '@tabmesh/shared';
-import { type Entry, startEntry } from '@tabmesh/signaling';
+import { createBudgetFile, type Entry, type FallbackTexts, fallbackSettings, startEntry } from '@tabmesh/signaling';
 import { checkBindAddress } from './bind-address.ts';
 import { homePath, openHome } from './home.ts';
 import { openIdentity } from './identity-file.ts';
@@ -14,12 +14,14 @@ export interface OpenEntryOptions {
   readonly host: string;
   /** Whether the user said that other machines may reach it. */
   readonly isPublic: boolean;
+  readonly fallback?: FallbackTexts;
   readonly logger: Logger;
 }
 
-/** @throws MeshError `unauthorized`, `home_not_writable`, `port_in_use` */
-export async function openEntry({ port, host, isPublic, logger }: OpenEntryOptions): Promise<Entry> {
+/** @throws MeshError `unauthorized`, `invalid_request`, `home_not_writable`, `port_in_use` */
+export async function openEntry({ port, host, isPublic, fallback, logger }: OpenEntryOptions): Promise<Entry> {
   checkBindAddress(host, isPublic);
+  const settings = fallbackSettings(fallback ?? {});
   const home = await openHome(homePath());
   const opened = await openIdentity(home.path, 'entry', systemRandom);
   try {
@@ -30,7 +32,10 @@ export async function openEntry({ port, host, isPublic, logger }: OpenEntryOptio
       ...(existsSync(join(repository.web, 'index.html')) ? { webRoot: repository.web } : {}),
       identity: opened.identity,
       version: VERSION,
+      ledgerPath: join(home.path, 'ledger.sqlite'),
+      redisUrl: process.env.REDIS_URL,
       logger,
+      fallback: settings && { settings, store: createBudgetFile(join(home.path, 'fallback-budget.json'), logger) },
     });
     return {
       url: entry.url,

@@ -1,9 +1,12 @@
 /**
  * A native peer: joins the mesh, loads its models and serves each as soon as it has answered once.
  */
+import { totalmem } from 'node:os';
 import {
+  BaselineCollector,
   createMesh,
   createSocketIoSignaling,
+  DeviceLoad,
   type Engine,
   type Identity,
   type Logger,
@@ -13,6 +16,7 @@ import {
   systemRandom,
 } from '@tabmesh/shared';
 import { createNodeTransport } from '@tabmesh/shared/node';
+import { createBaselineFile } from './baseline-file.ts';
 import { type LlamaEngineOptions, loadLlamaEngine } from './load-llama-engine.ts';
 import type { FoundModel } from './model-store.ts';
 import { online } from './online.ts';
@@ -25,6 +29,8 @@ export interface NativePeerOptions
   readonly models: readonly FoundModel[];
   readonly identity: Identity;
   readonly logger: Logger;
+  /** Where the native baselines are kept. */
+  readonly baselineFile: string;
   /** How long running answers may take to end when the peer leaves. */
   readonly graceMs: number;
   /** Called once per model, when it answers and the mesh is joined. */
@@ -51,7 +57,11 @@ export async function startNativePeer(options: NativePeerOptions, signal: AbortS
     clock: systemClock,
     random: systemRandom,
     logger,
+    memoryBytes: totalmem(),
   });
+  const baselines = createBaselineFile(options.baselineFile);
+  const collectors: BaselineCollector[] = [];
+  const load = new DeviceLoad();
   const engines: Engine[] = [];
   let fail: (error: Error) => void = () => {};
   const failed = new Promise<never>((_, reject) => {
@@ -61,6 +71,7 @@ export async function startNativePeer(options: NativePeerOptions, signal: AbortS
   failed.catch(() => {});
   let closing: Promise<void> | undefined;
   const close = async () => {
+    for (const collector of collectors) collector.close();
     await Promise.all(engines.map((engine) => mesh.removeEngine(engine, graceMs)));
     await mesh.close();
     await Promise.all(engines.map((engine) => engine.close()));
@@ -75,7 +86,20 @@ export async function startNativePeer(options: NativePeerOptions, signal: AbortS
   };
   try {
     for (const { id, file } of options.models) {
-      const engine = await loadLlamaEngine({ ...options, file, modelId: id, signal });
+      // What is loading takes the machine as much as a job does.
+      load.jobBegins();
+      const loaded = await loadLlamaEngine({ ...options, file, modelId: id, signal });
+      load.jobEnds();
+      const collector = new BaselineCollector({
+        engine: loaded,
+        clock: systemClock,
+        store: baselines,
+        logger,
+        load,
+        onBaseline: (baseline) => mesh.setBaseline(loaded.model.id, baseline),
+      });
+      collectors.push(collector);
+      const { engine } = collector;
       engines.push(engine);
       engine.onLost((error) => {
         logger.error({ model: id, error: error.message }, 'A model is lost.');

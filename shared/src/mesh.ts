@@ -7,6 +7,7 @@ import { Links } from './connection/links.ts';
 import { MeshError } from './errors.ts';
 import { peerName } from './identity/peer-name.ts';
 import { answer } from './inference/answer.ts';
+import { logUnsampled } from './inference/job-outcome.ts';
 import { createLocalLine } from './inference/local-line.ts';
 import { Provider } from './inference/provider.ts';
 import { RecentKeys } from './inference/recent-keys.ts';
@@ -35,6 +36,8 @@ export function createMesh(options: MeshOptions): Mesh {
   /** Those who asked before the entry answered; they wait for its first word, whatever it is. */
   const waiting = new Set<() => void>();
   const measurements = new Measurements();
+  /** Made once per peer: a name is a hash, and pages ask for all of them many times a second. */
+  const names = new Map<PeerId, string>();
   const baselines = new Map<ModelId, { baseline: Baseline; atMs: number }>();
   const knownModels = new RecentKeys<string, true>(MOST_REMEMBERED);
 
@@ -51,6 +54,7 @@ export function createMesh(options: MeshOptions): Mesh {
       links.handlePeerRemoved(peerId);
       measurements.forget(peerId);
       chooser.left(peerId);
+      names.delete(peerId);
     },
   });
   const links = new Links({
@@ -171,6 +175,12 @@ export function createMesh(options: MeshOptions): Mesh {
       : { ...known.baseline, ageMs: known.baseline.ageMs + clock.monotonicMs() - known.atMs };
   }
 
+  function nameOf(peerId: PeerId): string {
+    const known = names.get(peerId) ?? peerName(peerId);
+    names.set(peerId, known);
+    return known;
+  }
+
   /** This end first. */
   function announcements(): Announcement[] {
     return [announcer.current(), ...roster.announcements()];
@@ -207,10 +217,13 @@ export function createMesh(options: MeshOptions): Mesh {
         model,
         assign: (needs) => chooser.assign(request, model, needs),
         lineTo: async (peerId, aborted) => (peerId === self ? localLine : links.connect(peerId, aborted)),
-        onMeasured(peerId, measurement) {
-          measurements.record(peerId, model, measurement, clock.monotonicMs());
-          chooser.answered(peerId, request.conversationId);
+        onOutcome(peerId, jobId, outcome) {
+          // A job that stayed at home has been counted by this end's own provider.
+          if (peerId === self) return;
+          if (outcome.sample !== null) measurements.record(peerId, model, outcome.sample, clock.monotonicMs());
+          logUnsampled(logger, { jobId, model }, outcome);
         },
+        onAnswered: (peerId) => chooser.answered(peerId, request.conversationId),
         onFailed: (peerId) => chooser.failed(peerId),
         failure: (lastError) => failureOf(model, lastError),
       },
@@ -232,7 +245,7 @@ export function createMesh(options: MeshOptions): Mesh {
       announcements().map((announcement) => {
         const { peerId } = announcement;
         const rttMs = peerId === self ? 0 : (links.get(peerId)?.rttMs ?? null);
-        return { peerId, name: peerName(peerId), announcement, linked: isLinked(peerId), rttMs };
+        return { peerId, name: nameOf(peerId), announcement, linked: isLinked(peerId), rttMs };
       }),
     models: () => modelsServedBy(announcements()),
     defaultModel: () => defaultModel(mesh.models().map(({ id, peers }) => ({ id, peerCount: peers.length }))),
@@ -240,7 +253,7 @@ export function createMesh(options: MeshOptions): Mesh {
     addEngine: (engine) => provider.addEngine(engine),
     removeEngine: (engine, graceMs) => provider.removeEngine(engine, graceMs),
     measurementOf(peerId, model) {
-      const announced = announcements().find((peer) => peer.peerId === peerId);
+      const announced = peerId === self ? announcer.current() : roster.get(peerId);
       const served = announced?.models.find((offered) => offered.id === model);
       return measurements.measured(peerId, model, clock.monotonicMs()) ?? served?.measured ?? null;
     },

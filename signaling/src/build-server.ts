@@ -6,8 +6,13 @@ import type { Clock, Logger, Mesh } from '@tabmesh/shared';
 import fastify, { type FastifyInstance } from 'fastify';
 import { registerChatCompletions } from './api/chat-completions.ts';
 import { errorReply } from './api/error-reply.ts';
+import { registerEvents } from './api/events.ts';
+import { registerMetrics } from './api/metrics.ts';
 import { registerModels } from './api/models.ts';
+import { registerPrometheus } from './api/prometheus.ts';
 import { registerStatus } from './api/status.ts';
+import type { Fallback } from './fallback/fallback.ts';
+import type { Ledger } from './ledger/ledger.ts';
 import { SECURITY_HEADERS } from './web/security-headers.ts';
 import { registerWebApp, type WebRoots } from './web/web-app.ts';
 
@@ -15,6 +20,10 @@ export interface ServerParts extends WebRoots {
   /** A promise, because an entry joins its own hub and so must listen first; requests wait these few milliseconds. */
   readonly mesh: Mesh | Promise<Mesh>;
   readonly version: string;
+  /** Absent: no prompt ever leaves the mesh. */
+  readonly fallback?: Fallback | undefined;
+  /** Absent: nothing is counted, and there are no metrics. */
+  readonly ledger?: Ledger | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -58,6 +67,12 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   registerChatCompletions(app, parts);
   registerModels(app, parts);
   registerStatus(app, parts);
+  registerEvents(app, parts);
+  const { ledger } = parts;
+  if (ledger !== undefined) {
+    registerMetrics(app, { ...parts, ledger });
+    registerPrometheus(app, { ...parts, ledger });
+  }
   app.register(async (web) => registerWebApp(web, parts));
   return app;
 }

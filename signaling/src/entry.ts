@@ -17,10 +17,15 @@ import {
 import { createNodeTransport } from '@tabmesh/shared/node';
 import type { FastifyInstance } from 'fastify';
 import { buildServer } from './build-server.ts';
+import { createFallback } from './fallback/fallback.ts';
+import type { BudgetStore } from './fallback/fallback-budget.ts';
+import type { FallbackSettings } from './fallback/fallback-settings.ts';
 import { createHub, type HubLimits } from './hub.ts';
+import { createLedger } from './ledger/ledger.ts';
+import { type LedgerPlace, openLedgerStorage } from './ledger/open-storage.ts';
 import type { WebRoots } from './web/web-app.ts';
 
-export interface EntryOptions extends WebRoots {
+export interface EntryOptions extends WebRoots, LedgerPlace {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
@@ -30,6 +35,8 @@ export interface EntryOptions extends WebRoots {
   /** Handed to every member for its WebRTC links. Default none: direct links only. */
   readonly iceServers?: readonly IceServer[];
   readonly hubLimits?: Partial<HubLimits>;
+  /** A provider behind the gate of `/api/chat`. Default none: no prompt ever leaves the mesh. */
+  readonly fallback?: { readonly settings: FallbackSettings; readonly store: BudgetStore } | undefined;
 }
 
 export interface Entry {
@@ -40,7 +47,7 @@ export interface Entry {
   close(): Promise<void>;
 }
 
-/** @throws MeshError `port_in_use`. */
+/** @throws MeshError `port_in_use`; `invalid_request` for a `redisUrl` that is none. */
 export async function startEntry(options: EntryOptions): Promise<Entry> {
   const { identity, version, logger, iceServers = [] } = options;
   const clock = systemClock;
@@ -50,7 +57,10 @@ export async function startEntry(options: EntryOptions): Promise<Entry> {
     provideMesh = resolve;
   });
 
-  const app = buildServer({ ...options, mesh: meshReady, clock });
+  const fallback = options.fallback && createFallback({ ...options.fallback, clock, random, logger });
+  const storage = await openLedgerStorage(options, logger);
+  const ledger = createLedger({ storage, askedBy: identity.peerId, clock, random, logger });
+  const app = buildServer({ ...options, mesh: meshReady, clock, fallback, ledger });
   const hub = createHub({
     server: app.server,
     entryPeerId: identity.peerId,
@@ -63,6 +73,7 @@ export async function startEntry(options: EntryOptions): Promise<Entry> {
   const url = await listen(app, options).catch(async (error: unknown) => {
     hub.close();
     await app.close();
+    await ledger.close();
     throw error;
   });
   const mesh = createMesh({
@@ -82,6 +93,8 @@ export async function startEntry(options: EntryOptions): Promise<Entry> {
     await mesh.close();
     hub.close();
     await app.close();
+    await ledger.close();
+    await fallback?.close();
   };
   return {
     url,

@@ -1,4 +1,6 @@
 /** The entry of a mesh: `startEntry` runs one, `buildServer` and `createHub` are its halves. */
 export * from './build-server.ts';
 export * from './entry.ts';
+export * from './fallback/budget-file.ts';
+export * from './fallback/fallback-settings.ts';
 export * from './hub.ts';

@@ -39,11 +39,11 @@ describe('models and status', () => {
         object: 'model',
         created: expect.any(Number),
         owned_by: 'tabmesh',
-        tabmesh: { tier: 'experimental', contextTokens: 1024, peers: 1 },
+        tabmesh: { tier: 'experimental', contextTokens: 1024, peers: 1, sla: 'meets-sla' },
       },
       expect.objectContaining({
         id: 'Qwen3-8B',
-        tabmesh: { tier: 'daily-driver', contextTokens: 32_768, peers: 2 },
+        tabmesh: { tier: 'daily-driver', contextTokens: 32_768, peers: 2, sla: 'meets-sla' },
       }),
     ]);
   });
@@ -91,7 +91,7 @@ describe('models and status', () => {
         {
           peerId: mesh.servedBy,
           name: 'quiet-rowan',
-          kind: 'native',
+          role: 'native',
           state: 'ready',
           linked: true,
           rttMs: 0.4,

@@ -3,6 +3,7 @@
 import { startBenchEntry } from './peers/bench-entry.ts';
 import type { LinkCalls } from './peers/link-process.ts';
 import { type BenchContext, type Benchmark, toResult } from './run/benchmark.ts';
+import type { Child } from './run/children.ts';
 import { inTurn, median, medianOfPairs, percentile } from './run/statistics.ts';
 
 const RIVAL = 'bare data channel';
@@ -69,9 +70,19 @@ async function connectBoth({ children, onEnd }: BenchContext) {
   await alice.call('join', entry.url);
   const bobId = await bob.call('join', entry.url);
   await alice.call('connect', bobId);
-
-  const offer = await alice.call('bare-offer', undefined);
-  const answer = await bob.call('bare-answer', offer);
-  await alice.call('bare-accept', answer);
+  await connectBare(alice, bob);
   return { alice, bobId };
+}
+
+const ATTEMPTS = 5;
+
+async function connectBare(alice: Child<LinkCalls>, bob: Child<LinkCalls>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await bob.call('bare-answer', await alice.call('bare-offer', undefined));
+    try {
+      return await alice.call('bare-accept', answer);
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
 }

@@ -19,6 +19,7 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   'killed-peer': () => import('./killed-peer.ts'),
   'link-throughput': () => import('./link-throughput.ts'),
   'first-load': () => import('./first-load.ts'),
+  ledger: () => import('./ledger.ts'),
 };
 
 /** Of one benchmark. Not a judgement of its speed: one that takes so long waits for something that never comes. */

@@ -30,7 +30,7 @@ export const benchmark: Benchmark = {
     progress(`answers, 1 at a time (${serving.backend})`);
     const one = await decodeEfficiency(
       comparison,
-      { prompts: storyPrompts(1), waves: 2, maxTokens: 64 },
+      { prompts: storyPrompts(1), waves: 1, maxTokens: 64, rounds: 61 },
       LEAST_EFFICIENCY,
     );
     progress('answers, 4 at a time');

@@ -1,6 +1,7 @@
 /**
  * A mesh without a network, for looking at the page: `?demo=5` shows five peers that answer from a script. Add
- * `&scenario=` joining, offline, failing or slow. Only in development; no build contains it.
+ * `&scenario=` joining, offline, failing or slow; with more peers than five, `&churn=100` changes that many a second. Only
+ * in development; no build contains it.
  */
 
 import type { Engine, RouteExplanation } from '@tabmesh/shared';
@@ -20,6 +21,7 @@ import {
   randomHexId,
   systemRandom,
 } from '@tabmesh/shared';
+import { scriptedCrowd, stir } from './scripted-crowd.ts';
 
 type Scenario = 'steady' | 'joining' | 'offline' | 'failing' | 'slow';
 
@@ -56,6 +58,7 @@ export function createScriptedMesh(parameters: URLSearchParams): Mesh {
   const change = () => {
     for (const listener of listeners) listener();
   };
+  stirOften(others, Number(parameters.get('churn') || '0'), change);
   let connection: MeshConnection = { state: 'joining' };
   if (scenario !== 'joining') {
     setTimeout(() => {
@@ -68,6 +71,7 @@ export function createScriptedMesh(parameters: URLSearchParams): Mesh {
   const models = (): MeshModel[] => {
     const peersOf = new Map<ModelId, PeerId[]>();
     for (const peer of online() ? others : []) {
+      if (peer.announcement.state === 'draining') continue;
       for (const { id } of peer.announcement.models) peersOf.set(id, [...(peersOf.get(id) ?? []), peer.peerId]);
     }
     for (const { model } of engines) peersOf.set(model.id, [...(peersOf.get(model.id) ?? []), own]);
@@ -143,7 +147,21 @@ export function createScriptedMesh(parameters: URLSearchParams): Mesh {
   };
 }
 
+/** As the real mesh does, tells of changes every 50 ms at most. */
+function stirOften(peers: MeshPeer[], perSecond: number, onChange: () => void): void {
+  if (perSecond === 0 || peers.length === 0) return;
+  setInterval(() => {
+    for (let times = 0; times < perSecond / 20; times += 1) {
+      const index = Math.floor(Math.random() * peers.length);
+      const peer = peers[index];
+      if (peer !== undefined) peers[index] = stir(peer);
+    }
+    onChange();
+  }, 50);
+}
+
 function scriptedPeers(count: number): MeshPeer[] {
+  if (count > NAMES.length) return scriptedCrowd(count);
   return NAMES.slice(0, count).map((name, index) =>
     scriptedPeer(createIdentity(systemRandom).peerId, name, MODELS[index], RATES[index] ?? 0),
   );
@@ -161,18 +179,19 @@ function scriptedPeer(peerId: PeerId, name: string, model: ModelId | undefined, 
           sampleCount: 12,
           ageMs: 180_000,
         };
+  const baseline = rate === 0 ? null : { ttftMs: 70, tokensPerSecond: rate * 1.07, sampleCount: 3, ageMs: 3_600_000 };
   const served = {
     classId: '0'.repeat(32) as MeshPeer['announcement']['models'][number]['classId'],
     family: 'llama.cpp' as const,
     backend: 'llama.cpp · CPU AVX2',
     contextTokens: 8192,
     slots: 2,
-    inFlight: 0,
+    inFlight: rate === 41 ? 1 : 0,
     queued: 0,
     sizeBytes: 5_620_864,
     features: [],
     measured,
-    baseline: null,
+    baseline,
   };
   return {
     peerId,

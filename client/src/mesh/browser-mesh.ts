@@ -1,9 +1,11 @@
 /** This tab as a member of the mesh: its key, its way to the entry, its links. */
 import {
+  BaselineCollector,
   createIdentity,
   createMesh,
   createSimplePeerTransport,
   createSocketIoSignaling,
+  type Engine,
   type Identity,
   type Logger,
   type Mesh,
@@ -11,6 +13,7 @@ import {
   systemRandom,
 } from '@tabmesh/shared';
 import { version } from '../../package.json';
+import { createBaselineStorage } from '../storage/baseline-storage.ts';
 import type { Database } from '../storage/database.ts';
 import { claimIdentity, type KeyStore, type SlotMemory } from './key-pool.ts';
 
@@ -27,6 +30,17 @@ export async function createBrowserMesh(database: Database | undefined, entryUrl
     clock: systemClock,
     random: systemRandom,
     logger: consoleLogger,
+  });
+}
+
+/** Measures what the engine of this tab does without the mesh, and publishes it. */
+export function collectBaseline(engine: Engine, mesh: Mesh, database: Database | undefined): BaselineCollector {
+  return new BaselineCollector({
+    engine,
+    clock: systemClock,
+    store: createBaselineStorage(database),
+    logger: consoleLogger,
+    onBaseline: (baseline) => mesh.setBaseline(engine.model.id, baseline),
   });
 }
 

@@ -1,11 +1,14 @@
 /**
  * Lending this device: choose, load, serve, drain. It belongs to the app, so it goes on while the user chats.
  */
-import { type Engine, MeshError } from '@tabmesh/shared';
+import { type BaselineCollector, type Engine, type Mesh, MeshError } from '@tabmesh/shared';
 import type { DeviceReport, LoadProgress, ModelOffer, ModelSource } from '../engines/index.ts';
 import type { MeshState } from './mesh-state.svelte.ts';
 
 export type Engines = typeof import('../engines/index.ts');
+
+/** Stands in front of an engine and measures it while it has nothing to do. */
+export type CollectBaseline = (engine: Engine, mesh: Mesh) => Promise<Pick<BaselineCollector, 'engine' | 'close'>>;
 
 export type ContributionPhase =
   | { readonly state: 'idle' }
@@ -47,14 +50,21 @@ export class Contribution {
   readonly #mesh: MeshState;
   readonly #loadEngines: () => Promise<Engines>;
   readonly #entryUrl: string;
+  readonly #collectBaseline: CollectBaseline;
   #loading: AbortController | undefined;
   /** Takes down what serves, without waiting for answers. */
   #release: (() => Promise<void>) | undefined;
 
-  constructor(mesh: MeshState, loadEngines: () => Promise<Engines>, entryUrl: string) {
+  constructor(
+    mesh: MeshState,
+    loadEngines: () => Promise<Engines>,
+    entryUrl: string,
+    collectBaseline: CollectBaseline,
+  ) {
     this.#mesh = mesh;
     this.#loadEngines = loadEngines;
     this.#entryUrl = entryUrl;
+    this.#collectBaseline = collectBaseline;
   }
 
   /** Looks at the device and whether another tab lends. Called whenever the page that shows it opens. */
@@ -132,8 +142,10 @@ export class Contribution {
     await this.#release?.();
   }
 
-  async #serve(engine: Engine, label: string, unlock: () => void): Promise<void> {
+  async #serve(loaded: Engine, label: string, unlock: () => void): Promise<void> {
     const mesh = await this.#mesh.started();
+    const collector = await this.#collectBaseline(loaded, mesh);
+    const { engine } = collector;
     const unsubscribe = engine.onLost(async (error) => {
       this.phase = { state: 'failed', label, message: sentenceOf(error) };
       await mesh.removeEngine(engine, 0);
@@ -142,6 +154,8 @@ export class Contribution {
     this.#release = async () => {
       this.#release = undefined;
       unsubscribe();
+      collector.close();
+      mesh.setBaseline(engine.model.id, null);
       await engine.close();
       unlock();
     };

@@ -2,6 +2,7 @@
 export type Route =
   | { readonly page: 'chat'; readonly conversationId: string | undefined }
   | { readonly page: 'contribute' }
+  | { readonly page: 'status' }
   | { readonly page: 'settings' }
   | { readonly page: 'not-found' };
 
@@ -11,6 +12,7 @@ export function parseRoute(pathname: string): Route {
   if (path === '/' || path === '') return { page: 'chat', conversationId: undefined };
   if (chat !== null) return { page: 'chat', conversationId: chat[1] };
   if (path === '/contribute') return { page: 'contribute' };
+  if (path === '/status') return { page: 'status' };
   if (path === '/settings') return { page: 'settings' };
   return { page: 'not-found' };
 }

@@ -69,6 +69,7 @@ async function serve(options: ServeOptions, stop: AbortSignal): Promise<Service>
         contextTokens: options.context,
         gpu: options.gpu,
         hashCacheFile: home.hashCacheFile,
+        baselineFile: home.baselineFile,
         graceMs: options.grace * 1000,
         logger,
         onProgress: loadProgress(),

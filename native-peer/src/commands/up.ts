@@ -1,13 +1,14 @@
 /** `tabmesh up`, which is `npm start`: an entry and one native peer with the embedded model, ready when chat works. */
 import { ModelId, systemClock } from '@tabmesh/shared';
 import { Command, Option } from 'commander';
+import { addFallbackOptions, type FallbackFlags, fallbackTexts } from '../fallback-options.ts';
 import { createLogger } from '../logging.ts';
 import { hasScreen, openBrowser } from '../open-browser.ts';
 import { gpuOption, hostOption, portOption, portOr, publicOption, slotsOption, threadsOption } from '../options.ts';
 import { repository } from '../repository.ts';
 import { runService, type Service } from '../run-service.ts';
 
-interface UpOptions {
+interface UpOptions extends FallbackFlags {
   readonly port?: number;
   readonly host: string;
   readonly public: boolean;
@@ -19,7 +20,7 @@ interface UpOptions {
 }
 
 export function upCommand(): Command {
-  return new Command('up')
+  const command = new Command('up')
     .description('run everything: an entry, the web app and one native peer with the embedded model')
     .addOption(portOption())
     .addOption(hostOption())
@@ -30,8 +31,8 @@ export function upCommand(): Command {
     )
     .addOption(slotsOption())
     .addOption(threadsOption())
-    .addOption(gpuOption())
-    .action((options: UpOptions) => runService((stop) => up(options, stop)));
+    .addOption(gpuOption());
+  return addFallbackOptions(command).action((options: UpOptions) => runService((stop) => up(options, stop)));
 }
 
 /** In seconds; who presses Ctrl-C on everything waits for no answer. */
@@ -46,12 +47,18 @@ async function up(options: UpOptions, stop: AbortSignal): Promise<Service> {
   const { supervisePeer } = await import('../supervised-peer.ts');
   const { firstAnswer } = await import('../first-answer.ts');
 
-  const entry = await openEntry({ port, host: options.host, isPublic: options.public, logger });
+  const entry = await openEntry({
+    port,
+    host: options.host,
+    isPublic: options.public,
+    fallback: fallbackTexts(options),
+    logger,
+  });
   const peer = supervisePeer({
     script: repository.cli,
     args: serveArguments(options, entry.url),
-    // As quiet as this process is.
-    environment: { TABMESH_LOG: 'warn', ...process.env },
+    // As quiet as this process is, and without a key that is the entry's alone.
+    environment: { TABMESH_LOG: 'warn', ...process.env, TABMESH_FALLBACK_KEY: '' },
     clock: systemClock,
     logger,
   });

@@ -7,7 +7,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { TokensEvent } from '../ports/engine.ts';
 import type { JobId, PeerId } from '../protocol/ids.ts';
 import type { FinishReason, JobParameters, Usage } from '../protocol/messages.ts';
-import type { JobMeasurement } from './job-timer.ts';
+import type { JobOutcome } from './job-outcome.ts';
 import type { JobLine, Requester } from './requester.ts';
 
 /** What may narrow the choice, as an answer learns it. */
@@ -33,7 +33,10 @@ export interface AnswerOptions<Route> {
   /** The next peer; undefined when there is none left. */
   assign(needs: AnswerNeeds): Assignment<Route> | undefined;
   lineTo(peerId: PeerId, signal: AbortSignal): Promise<JobLine>;
-  onMeasured(peerId: PeerId, measurement: JobMeasurement): void;
+  /** Once for each job that a peer was given, when it is over. */
+  onOutcome(peerId: PeerId, jobId: JobId, outcome: JobOutcome): void;
+  /** The peer answered to the end. */
+  onAnswered(peerId: PeerId): void;
   /** The peer could not do what it announced. */
   onFailed(peerId: PeerId): void;
   /** No peer is left: `lastError` is why the last one did not answer, undefined when there was none at all. */
@@ -80,14 +83,15 @@ export async function* answer<Route>(
     let firstTokenMs: number | undefined;
     try {
       const line = await options.lineTo(peerId, signal);
-      for await (const event of requester.run(line, { jobId, model, parameters }, signal)) {
+      const onOutcome = (outcome: JobOutcome) => options.onOutcome(peerId, jobId, outcome);
+      for await (const event of requester.run(line, { jobId, model, parameters }, signal, onOutcome)) {
         if (event.type === 'tokens') {
           firstTokenMs ??= clock.monotonicMs();
           yield event;
           continue;
         }
         const { reason, usage, measurement } = event;
-        if (measurement !== undefined) options.onMeasured(peerId, measurement);
+        if (measurement !== undefined) options.onAnswered(peerId);
         yield {
           type: 'end',
           reason,

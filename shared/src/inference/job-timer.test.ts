@@ -12,6 +12,13 @@ describe('one job', () => {
     });
   });
 
+  it('BL29: tokens that come together with the first one make the rate no higher', () => {
+    const timer = new JobTimer(0);
+    timer.tokens(1000, 90);
+    for (let token = 1; token <= 10; token += 1) timer.tokens(1000 + token * 10, 1);
+    expect(timer.measurement()).toEqual({ ttftMs: 1000, tokensPerSecond: 100, approximate: false });
+  });
+
   it('MS2: a short window falls back to tokens over wall time and says so', () => {
     const timer = new JobTimer(0);
     timer.tokens(100, 3);

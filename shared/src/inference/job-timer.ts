@@ -1,6 +1,7 @@
 /**
  * What one job measured (contract §6). TTFT: send to first content token. Decode rate: (tokens − 1) ÷ (last token − first
- * token), where a window that is too short for that falls back to tokens ÷ wall time and is marked.
+ * token), where a window that is too short for that falls back to tokens ÷ wall time and is marked. Tokens that arrive
+ * together with the first one were decoded before the window began, and don't count in it either.
  */
 export interface JobMeasurement {
   readonly ttftMs: number;
@@ -18,6 +19,8 @@ export const FASTEST_TOKENS_PER_SECOND = 50_000;
 export class JobTimer {
   readonly #startMs: number;
   #firstTokenMs: number | undefined;
+  /** That came with the first one. */
+  #firstTokens = 0;
   #lastTokenMs = 0;
   #tokens = 0;
 
@@ -26,7 +29,10 @@ export class JobTimer {
   }
 
   tokens(nowMs: number, count: number): void {
-    this.#firstTokenMs ??= nowMs;
+    if (this.#firstTokenMs === undefined) {
+      this.#firstTokenMs = nowMs;
+      this.#firstTokens = count;
+    }
     this.#lastTokenMs = nowMs;
     this.#tokens += count;
   }
@@ -35,8 +41,9 @@ export class JobTimer {
   measurement(): JobMeasurement | undefined {
     if (this.#firstTokenMs === undefined) return undefined;
     const windowMs = this.#lastTokenMs - this.#firstTokenMs;
-    const approximate = windowMs < SHORTEST_WINDOW_MS || this.#tokens < FEWEST_TOKENS;
-    const tokens = approximate ? this.#tokens : this.#tokens - 1;
+    const windowTokens = this.#tokens - this.#firstTokens;
+    const approximate = windowMs < SHORTEST_WINDOW_MS || windowTokens < FEWEST_TOKENS - 1;
+    const tokens = approximate ? this.#tokens : windowTokens;
     const durationMs = approximate ? this.#lastTokenMs - this.#startMs : windowMs;
     const rate = durationMs > 0 ? (tokens * 1000) / durationMs : Number.POSITIVE_INFINITY;
     return {

@@ -7,8 +7,9 @@ import type { Clock } from '../ports/clock.ts';
 import type { Engine } from '../ports/engine.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { JobId, ModelId } from '../protocol/ids.ts';
-import type { PeerMessageOf } from '../protocol/messages.ts';
+import type { PeerMessageOf, Usage } from '../protocol/messages.ts';
 import { DeltaWriter } from './delta-writer.ts';
+import { failedOutcome, finishedOutcome, type JobOutcome, logUnsampled } from './job-outcome.ts';
 import type { JobSink } from './job-sink.ts';
 import { type JobMeasurement, JobTimer } from './job-timer.ts';
 
@@ -17,7 +18,7 @@ export interface ProviderOptions {
   readonly logger: Logger;
   /** Load, engines or draining changed. */
   onChange(): void;
-  /** A job ended well; the measurement is the provider's own, without the network. */
+  /** A job ended well; the measurement is the provider's own, without the network. Of every other job a line is logged. */
   onMeasured(model: ModelId, measurement: JobMeasurement): void;
 }
 
@@ -178,7 +179,10 @@ export class Provider {
     job.controller.abort(reason);
     this.#refuse(job.sink, job.start.jobId, reason);
     const waiting = service.queue.indexOf(job);
-    if (waiting !== -1) service.queue.splice(waiting, 1);
+    if (waiting !== -1) {
+      service.queue.splice(waiting, 1);
+      logUnsampled(this.#options.logger, job.start, failedOutcome(reason));
+    }
     this.#options.onChange();
   }
 
@@ -233,39 +237,44 @@ export class Provider {
   }
 
   async #run(service: Service, { start, sink, controller: { signal } }: Job): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, logger } = this.#options;
     const { jobId } = start;
     const startedMs = clock.monotonicMs();
     const timer = new JobTimer(startedMs);
     const writer = new DeltaWriter({ jobId, sink, clock });
-    let ended = false;
+    let end: { readonly usage: Usage } | undefined;
+    let outcome: JobOutcome | undefined;
     try {
       for await (const event of service.engine.generate(start.parameters, signal)) {
-        if (signal.aborted) return;
-        if (event.type === 'tokens') {
+        if (event.type === 'end') {
+          end = event;
+          if (!signal.aborted) writer.end(event.reason, event.usage);
+        } else {
+          if (signal.aborted) return;
           timer.tokens(clock.monotonicMs(), event.tokenCount);
           writer.push(event.text, event.tokenCount);
           const pause = sink.ready();
           if (pause !== undefined) await Promise.race([pause, aborted(signal)]);
-        } else {
-          ended = true;
-          writer.end(event.reason, event.usage);
         }
       }
-      if (!ended) throw MeshError.engineFailed('it stopped without an end');
-      const measurement = timer.measurement();
-      if (measurement !== undefined) this.#options.onMeasured(start.model, measurement);
+      if (end === undefined) throw MeshError.engineFailed('it stopped without an end');
+      // An answer that is complete counts, though its requester may just have left.
+      outcome = finishedOutcome(timer.measurement(), end.usage);
+      if (outcome.sample !== null) this.#options.onMeasured(start.model, outcome.sample);
       this.#finishedJobs += 1;
       const tookMs = clock.monotonicMs() - startedMs;
       service.answerMs = tookMs * ANSWER_WEIGHT + (service.answerMs ?? tookMs) * (1 - ANSWER_WEIGHT);
     } catch (error) {
       // Whoever stopped the job has told its sink; an engine that cancels by itself was closed.
       if (signal.aborted) return;
-      const failed = MeshError.is(error) && error.code !== 'cancelled';
-      this.#refuse(sink, jobId, failed ? error : MeshError.engineFailed(messageOf(error), error));
+      const known = MeshError.is(error) && error.code !== 'cancelled';
+      const failure = known ? error : MeshError.engineFailed(messageOf(error), error);
+      outcome = failedOutcome(failure);
+      this.#refuse(sink, jobId, failure);
     } finally {
       writer.close();
       this.#tokens += writer.tokenCount;
+      logUnsampled(logger, start, outcome ?? failedOutcome(signal.reason));
     }
   }
 

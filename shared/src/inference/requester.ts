@@ -7,6 +7,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { TokensEvent } from '../ports/engine.ts';
 import type { JobId, ModelId, PeerId } from '../protocol/ids.ts';
 import type { FinishReason, JobParameters, PeerMessageOf, Usage } from '../protocol/messages.ts';
+import { failedOutcome, finishedOutcome, type JobOutcome } from './job-outcome.ts';
 import type { JobReply } from './job-sink.ts';
 import { type JobMeasurement, JobTimer } from './job-timer.ts';
 
@@ -36,6 +37,8 @@ interface OpenJob {
   error: Error | undefined;
   wake: (() => void) | undefined;
   cancelStall: () => void;
+  /** The first word counts. */
+  settle(outcome: JobOutcome): void;
 }
 
 /** No word for this long and the peer counts as lost. Prefilling a long prompt on a large model takes that order of time. */
@@ -62,6 +65,7 @@ export class Requester {
 
   /**
    * Yields token events and one `end`.
+   * @param onOutcome called once, when the job is over: when its end arrives, whether anybody reads on or not.
    * @throws MeshError the provider's refusal, `peer_lost`, or `cancelled` by the signal. Leaving the loop cancels.
    */
   async *run(
@@ -72,9 +76,11 @@ export class Requester {
       readonly parameters: JobParameters;
     },
     signal: AbortSignal,
+    onOutcome: (outcome: JobOutcome) => void = () => {},
   ): AsyncGenerator<JobEvent, void, undefined> {
     if (signal.aborted) throw MeshError.cancelled();
     if (!line.isOpen) throw MeshError.peerLost('its link closed');
+    let settled = false;
     const open: OpenJob = {
       line,
       timer: new JobTimer(this.#clock.monotonicMs()),
@@ -85,6 +91,10 @@ export class Requester {
       error: undefined,
       wake: undefined,
       cancelStall: () => {},
+      settle(outcome) {
+        if (!settled) onOutcome(outcome);
+        settled = true;
+      },
     };
     this.#jobs.set(job.jobId, open);
     const onAbort = () => this.#fail(open, MeshError.cancelled());
@@ -107,7 +117,11 @@ export class Requester {
           });
         }
       }
+    } catch (error) {
+      open.settle(failedOutcome(error));
+      throw error;
     } finally {
+      open.settle(failedOutcome(MeshError.cancelled()));
       signal.removeEventListener('abort', onAbort);
       open.cancelStall();
       this.#jobs.delete(job.jobId);
@@ -125,13 +139,7 @@ export class Requester {
         this.#receive(job, reply);
         return;
       case 'job-end':
-        job.cancelStall();
-        this.#push(job, {
-          type: 'end',
-          reason: reply.reason,
-          usage: reply.usage,
-          measurement: job.timer.measurement(),
-        });
+        this.#end(job, reply);
         return;
       case 'job-error':
         this.#fail(job, new PeerRefusal(reply));
@@ -168,6 +176,13 @@ export class Requester {
         text: delta.text,
         tokenCount: delta.tokenCount,
       });
+  }
+
+  #end(job: OpenJob, { reason, usage }: PeerMessageOf<'job-end'>): void {
+    job.cancelStall();
+    const measurement = job.timer.measurement();
+    if (job.error === undefined) job.settle(finishedOutcome(measurement, usage));
+    this.#push(job, { type: 'end', reason, usage, measurement });
   }
 
   #expectNews(job: OpenJob): void {

@@ -5,6 +5,7 @@ describe('the last hour', () => {
   const sample = (ttftMs: number, tokensPerSecond: number) => ({
     ttftMs,
     tokensPerSecond,
+    approximate: false,
   });
 
   it('MS5: gives medians, 95th percentiles, count and age', () => {
@@ -20,6 +21,14 @@ describe('the last hour', () => {
       sampleCount: 3,
       ageMs: 2000,
     });
+  });
+
+  it('MS7: rates of answers too short to tell one count only while there are no others', () => {
+    const window = new SampleWindow();
+    window.add({ ttftMs: 10, tokensPerSecond: 30, approximate: true }, 1000);
+    expect(window.measured(1000)).toMatchObject({ tokensPerSecond: 30, sampleCount: 1 });
+    window.add(sample(20, 400), 2000);
+    expect(window.measured(2000)).toMatchObject({ ttftMs: 15, tokensPerSecond: 400, sampleCount: 2 });
   });
 
   it('MS6: what is older than an hour no longer counts', () => {

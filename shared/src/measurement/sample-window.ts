@@ -5,12 +5,15 @@ import type { Measured } from '../protocol/announcement.ts';
 export interface JobFigures {
   readonly ttftMs: number;
   readonly tokensPerSecond: number | null;
+  /** The rate is tokens ÷ wall time, first token included, because the answer was too short for better. */
+  readonly approximate: boolean;
 }
 
 interface Sample {
   readonly atMs: number;
   readonly ttftMs: number;
   readonly tokensPerSecond: number;
+  readonly approximate: boolean;
 }
 
 const WINDOW_MS = 3_600_000;
@@ -34,6 +37,7 @@ export class SampleWindow {
       atMs: nowMs,
       ttftMs: measurement.ttftMs,
       tokensPerSecond: measurement.tokensPerSecond,
+      approximate: measurement.approximate,
     });
     if (this.#samples.length > MOST_SAMPLES) this.#samples.shift();
     this.#summary = undefined;
@@ -67,7 +71,8 @@ export class SampleWindow {
 
 function percentilesOf(samples: readonly Sample[]) {
   const ttfts = samples.map((sample) => sample.ttftMs).sort((a, b) => a - b);
-  const rates = samples.map((sample) => sample.tokensPerSecond).sort((a, b) => a - b);
+  const exact = samples.filter((sample) => !sample.approximate);
+  const rates = (exact.length > 0 ? exact : samples).map((sample) => sample.tokensPerSecond).sort((a, b) => a - b);
   return {
     ttftMs: percentile(ttfts, 0.5),
     ttftP95Ms: percentile(ttfts, 0.95),

@@ -1,38 +1,67 @@
 /**
- * `POST /v1/chat/completions` and the web app's `POST /api/chat`: one handler, streaming and not.
+ * `POST /v1/chat/completions` and the web app's `POST /api/chat`: one handler, streaming and not. Both stand behind the
+ * gate, but only the web app's own path, which shows who answers, may lead to a fallback provider.
  */
 import type { ServerResponse } from 'node:http';
 import { type FinishReason, type Logger, MeshError, type Usage } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerParts } from '../build-server.ts';
+import { modelAskedFor, passGate, slaHeaders, slaVerdict } from '../gate/gate.ts';
+import { countedAnswer } from '../ledger/counted-answer.ts';
 import { type ChatCompletionCall, toCompletionRequest } from './completion-request.ts';
 import { errorReply } from './error-reply.ts';
 import { EventStream } from './event-stream.ts';
-import { type OpenedAnswer, openAnswer, type RouteEvent } from './opened-answer.ts';
+import { type OpenedAnswer, openAnswer } from './opened-answer.ts';
 
 export function registerChatCompletions(app: FastifyInstance, parts: ServerParts): void {
-  const handler = (request: FastifyRequest, reply: FastifyReply) => answerChat(parts, request, reply);
-  app.post('/v1/chat/completions', handler);
-  app.post('/api/chat', handler);
+  const meshOnly = { ...parts, fallback: undefined };
+  app.post('/v1/chat/completions', (request, reply) => answerChat(meshOnly, request, reply));
+  app.post('/api/chat', (request, reply) => answerChat(parts, request, reply));
 }
 
-async function answerChat({ mesh, clock, logger }: ServerParts, request: FastifyRequest, reply: FastifyReply) {
-  const call = toCompletionRequest(request.body);
+async function answerChat(parts: ServerParts, request: FastifyRequest, reply: FastifyReply) {
+  const { clock, logger } = parts;
   const abort = new AbortController();
   // Comes after a complete reply as well, when nothing listens to the signal any more.
   reply.raw.once('close', () => abort.abort());
-  const answer = await openAnswer((await mesh).complete(call.completion, abort.signal));
+  const { call, answer } = await countedAnswer(parts.ledger, openGatedAnswer(parts, request, reply, abort.signal));
   reply.headers({
-    'x-tabmesh-served-by': 'mesh',
-    'x-tabmesh-peer': answer.route.peerId,
-    'x-tabmesh-job': answer.route.jobId,
+    'x-tabmesh-served-by': answer.peerId === null ? 'fallback' : 'mesh',
+    ...(answer.peerId === null ? {} : { 'x-tabmesh-peer': answer.peerId }),
+    'x-tabmesh-job': answer.jobId,
   });
-  const head = headOf(answer.route, Math.floor(clock.wallMs() / 1000));
+  const head = headOf(answer, Math.floor(clock.wallMs() / 1000));
   if (!call.stream) return collectAnswer(answer, head);
   // From here on the reply is written by hand: fastify's stream handling costs more than a token's own work.
   reply.hijack();
   await streamAnswer(answer, head, call, startStream(reply), logger);
   return reply;
+}
+
+/** The gate's headers are set as soon as they are known, so that a refusal carries them too. */
+async function openGatedAnswer(
+  { mesh: ready, fallback }: ServerParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  signal: AbortSignal,
+): Promise<{ call: ChatCompletionCall; answer: OpenedAnswer }> {
+  const mesh = await ready;
+  const model = modelAskedFor(mesh, request.body);
+  const verdict = model === undefined ? undefined : slaVerdict(mesh, model);
+  if (verdict !== undefined) reply.headers({ ...slaHeaders(verdict), 'x-tabmesh-fallback-status': 'not-needed' });
+  const call = toCompletionRequest(request.body);
+  if (model !== undefined && verdict !== undefined) {
+    const question = { model, verdict, request: call.completion, address: request.ip, fallback };
+    const outcome = await passGate(question, signal);
+    reply.header('x-tabmesh-fallback-status', outcome.status);
+    if (outcome.status === 'used') return { call, answer: outcome.answer };
+  }
+  const answer = await openAnswer(mesh.complete(call.completion, signal));
+  if (verdict === undefined) {
+    // Nothing was served at first, and the mesh waited for a peer.
+    reply.headers({ ...slaHeaders(slaVerdict(mesh, answer.model)), 'x-tabmesh-fallback-status': 'not-needed' });
+  }
+  return { call, answer };
 }
 
 /** What all chunks of one answer share. */
@@ -42,8 +71,8 @@ interface AnswerHead {
   readonly model: string;
 }
 
-function headOf(route: RouteEvent, created: number): AnswerHead {
-  return { id: `chatcmpl-${route.jobId}`, created, model: route.model };
+function headOf({ jobId, model }: OpenedAnswer, created: number): AnswerHead {
+  return { id: `chatcmpl-${jobId}`, created, model };
 }
 
 async function collectAnswer({ events }: OpenedAnswer, { id, created, model }: AnswerHead): Promise<object> {

@@ -17,16 +17,14 @@ export class EventStream {
     this.#response = response;
   }
 
-  /** `data` is one line, mostly JSON. */
-  send(data: string): void {
-    this.#pending += `data: ${data}\n\n`;
-    if (this.#pending.length >= FLUSH_AT_CHARS) this.#flush();
-    if (this.#flushScheduled) return;
-    this.#flushScheduled = true;
-    setImmediate(() => {
-      this.#flushScheduled = false;
-      this.#flush();
-    });
+  /** `data` is one line, mostly JSON; a client listens to an `event` by its name. */
+  send(data: string, event?: string): void {
+    this.#append(event === undefined ? `data: ${data}\n\n` : `event: ${event}\ndata: ${data}\n\n`);
+  }
+
+  /** Says nothing; keeps proxies from closing a quiet line. */
+  comment(text: string): void {
+    this.#append(`: ${text}\n\n`);
   }
 
   /** Undefined while the client keeps up, else resolves once it has caught up or is gone. */
@@ -48,6 +46,17 @@ export class EventStream {
     this.#flush();
     this.#state = 'ended';
     this.#response.end();
+  }
+
+  #append(text: string): void {
+    this.#pending += text;
+    if (this.#pending.length >= FLUSH_AT_CHARS) this.#flush();
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    setImmediate(() => {
+      this.#flushScheduled = false;
+      this.#flush();
+    });
   }
 
   #flush(): void {

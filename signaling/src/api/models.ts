@@ -1,28 +1,34 @@
 /** `GET /v1/models`: what can be served now, in OpenAI's list shape, with what the mesh knows in a `tabmesh` object. */
-import { MeshError, type MeshModel, tierOf } from '@tabmesh/shared';
+import { MeshError, type MeshModel, type SlaVerdict } from '@tabmesh/shared';
 import type { FastifyInstance } from 'fastify';
 import type { ServerParts } from '../build-server.ts';
+import { slaHeaders, slaVerdict } from '../gate/gate.ts';
 
 export function registerModels(app: FastifyInstance, { mesh, clock }: ServerParts): void {
   const created = Math.floor(clock.wallMs() / 1000);
-  const toBody = ({ id, contextTokens, peers }: MeshModel) => ({
+  const toBody = ({ id, contextTokens, peers }: MeshModel, { tier, status }: SlaVerdict) => ({
     id,
     object: 'model',
     created,
     owned_by: 'tabmesh',
-    tabmesh: { tier: tierOf(id), contextTokens, peers: peers.length },
+    tabmesh: { tier, contextTokens, peers: peers.length, sla: status },
   });
 
-  app.get('/v1/models', async () => ({
-    object: 'list',
-    data: (await mesh).models().map(toBody),
-  }));
+  app.get('/v1/models', async () => {
+    const member = await mesh;
+    return { object: 'list', data: member.models().map((model) => toBody(model, slaVerdict(member, model.id))) };
+  });
 
   // A wildcard, because names such as `org/model` have slashes.
-  app.get<{ Params: { '*': string } }>('/v1/models/*', async ({ params }) => {
+  app.get<{ Params: { '*': string } }>('/v1/models/*', async ({ params }, reply) => {
     const id = params['*'];
-    const model = (await mesh).models().find((served) => served.id === id);
-    if (model !== undefined) return toBody(model);
+    const member = await mesh;
+    const model = member.models().find((served) => served.id === id);
+    if (model !== undefined) {
+      const verdict = slaVerdict(member, model.id);
+      reply.headers(slaHeaders(verdict));
+      return toBody(model, verdict);
+    }
     throw new MeshError(
       'model_not_found',
       `No peer serves '${id.slice(0, 200)}' right now. GET /v1/models lists the models that can be used.`,

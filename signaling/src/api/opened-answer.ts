@@ -1,14 +1,17 @@
 /**
- * An answer of the mesh from its first token on. Until then peers may refuse and the job moves on, so a reply to a client
- * waits: early failures become proper HTTP errors, and the headers name the peer that really serves.
+ * An answer from its first token on. Until then peers may refuse and the job moves on, so a reply to a client waits: early
+ * failures become proper HTTP errors, and the headers name the peer that really serves.
  */
-import { type AnswerEvent, MeshError } from '@tabmesh/shared';
+import { type AnswerEvent, type JobId, MeshError, type ModelId, type PeerId } from '@tabmesh/shared';
 
-export type RouteEvent = Extract<AnswerEvent, { type: 'route' }>;
+type RouteEvent = Extract<AnswerEvent, { type: 'route' }>;
 export type ContentEvent = Exclude<AnswerEvent, RouteEvent>;
 
 export interface OpenedAnswer {
-  readonly route: RouteEvent;
+  readonly jobId: JobId;
+  readonly model: ModelId;
+  /** null: no peer but a fallback provider serves. */
+  readonly peerId: PeerId | null;
   /** Token events and one end, from the first on. Leaving the loop cancels the job. */
   readonly events: AsyncIterable<ContentEvent>;
 }
@@ -23,11 +26,15 @@ export async function openAnswer(answer: AsyncIterable<AnswerEvent>): Promise<Op
       throw new MeshError('upstream_failed', 'The mesh ended the answer before it began. Send the message again.');
     }
     if (value.type === 'route') route = value;
-    else if (route !== undefined) return { route, events: eventsFrom(value, iterator) };
+    else if (route !== undefined) {
+      const { jobId, model, peerId } = route;
+      return { jobId, model, peerId, events: resumed(value, iterator) };
+    }
   }
 }
 
-async function* eventsFrom(
+/** The content from an event on that was taken out already. Leaving the loop ends the iterator. */
+export async function* resumed(
   first: ContentEvent,
   iterator: AsyncIterator<AnswerEvent>,
 ): AsyncGenerator<ContentEvent, void, undefined> {

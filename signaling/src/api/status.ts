@@ -1,47 +1,55 @@
 /** `GET /api/status`: the roster as this entry sees it; `/healthz` and `/readyz` for whoever supervises it. */
-import { MeshError, type MeshPeer, tierOf } from '@tabmesh/shared';
+import { type Mesh, MeshError, type MeshModel, type MeshPeer, meshEfficiency, tierOf } from '@tabmesh/shared';
 import type { FastifyInstance } from 'fastify';
 import type { ServerParts } from '../build-server.ts';
 
-export function registerStatus(app: FastifyInstance, { mesh, version }: ServerParts): void {
+export function registerStatus(app: FastifyInstance, parts: ServerParts): void {
   app.get('/healthz', async () => ({ status: 'ok' }));
 
   app.get('/readyz', async () => {
-    const model = (await mesh).defaultModel();
+    const model = (await parts.mesh).defaultModel();
     if (model !== undefined) return { status: 'ready', model };
     throw new MeshError('no_peer_with_model', 'No peer serves a model yet. Lend one, or ask again in a few seconds.');
   });
 
-  app.get('/api/status', async () => {
-    const member = await mesh;
-    return {
-      entry: {
-        peerId: member.peerId,
-        version,
-        connection: member.connection(),
-      },
-      defaultModel: member.defaultModel() ?? null,
-      models: member.models().map(({ id, contextTokens, peers }) => ({
-        id,
-        tier: tierOf(id),
-        contextTokens,
-        peers,
-      })),
-      peers: member.peers().map(toPeerStatus),
-    };
-  });
+  app.get('/api/status', async () => toStatus(await parts.mesh, parts));
 }
 
-function toPeerStatus({ peerId, name, announcement, linked, rttMs }: MeshPeer) {
-  const { kind, state, version, models } = announcement;
+export function toStatus(member: Mesh, { version, fallback }: Pick<ServerParts, 'version' | 'fallback'>) {
+  return {
+    entry: {
+      peerId: member.peerId,
+      version,
+      connection: member.connection(),
+    },
+    defaultModel: member.defaultModel() ?? null,
+    // Whose prompts may leave the mesh, so that a page can say it beforehand.
+    fallback: { enabled: fallback !== undefined, models: fallback?.models ?? [] },
+    models: member.models().map(toModelStatus),
+    peers: member.peers().map(toPeerStatus),
+  };
+}
+
+export function toModelStatus({ id, contextTokens, peers }: MeshModel) {
+  return { id, tier: tierOf(id), contextTokens, peers };
+}
+
+export function toPeerStatus({ peerId, name, announcement, linked, rttMs }: MeshPeer) {
+  const { kind, state, version, memoryBytes, models, links } = announcement;
   return {
     peerId,
     name,
-    kind,
+    role: kind,
     state,
     version,
+    memoryBytes,
     linked,
     rttMs,
-    models: models.map((model) => ({ ...model, tier: tierOf(model.id) })),
+    models: models.map((model) => ({
+      ...model,
+      tier: tierOf(model.id),
+      efficiency: meshEfficiency(model.measured, model.baseline)?.ratio ?? null,
+    })),
+    links,
   };
 }

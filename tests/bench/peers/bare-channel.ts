@@ -9,7 +9,7 @@ export interface Description {
 export interface BareChannel {
   offer(): Promise<Description>;
   answer(offer: Description): Promise<Description>;
-  /** Resolves when the channel is open. */
+  /** Resolves when the channel is open. Fails now and then (libdatachannel's candidate race): offer again. */
   accept(answer: Description): Promise<void>;
   roundTripsMs(options: { count: number; bytes: number }): Promise<number[]>;
   bytesPerSecond(options: { messages: number; bytes: number }): Promise<number>;
@@ -24,7 +24,7 @@ const HIGH_WATER_BYTES = 256 * 1024;
 const LOW_WATER_BYTES = 64 * 1024;
 
 export function createBareChannel(): BareChannel {
-  const connection = new PeerConnection('bare', { iceServers: [] });
+  let connection = new PeerConnection('bare', { iceServers: [] });
   let channel: DataChannel | undefined;
   let onReply: () => void = () => {};
   let onLow: () => void = () => {};
@@ -48,6 +48,11 @@ export function createBareChannel(): BareChannel {
     new Promise<void>((resolve) => {
       onReply = resolve;
     });
+  /** Each attempt needs a fresh connection. */
+  const restart = () => {
+    connection.close();
+    connection = new PeerConnection('bare', { iceServers: [] });
+  };
   // Whole descriptions, candidates included, are simplest where setting up is not what is measured.
   const described = () =>
     new Promise<Description>((resolve) => {
@@ -59,11 +64,13 @@ export function createBareChannel(): BareChannel {
 
   return {
     offer() {
+      restart();
       const description = described();
       adopt(connection.createDataChannel('bare'));
       return description;
     },
     answer(offer) {
+      restart();
       const description = described();
       connection.onDataChannel(adopt);
       connection.setRemoteDescription(offer.sdp, offer.type);

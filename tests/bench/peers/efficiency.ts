@@ -13,7 +13,10 @@ export interface Comparison {
   readonly signal: AbortSignal;
 }
 
-/** Many short ones: a round and its rival's should meet the same machine. */
+/**
+ * Many short ones: a round and its rival's should meet the same machine. On a busy one, 75 rounds of 24 tokens leave an
+ * error of 1 % in the ratio, 25 of 64 tokens 3 %.
+ */
 const DECODE_ROUNDS = 25;
 const TTFT_ROUNDS = 41;
 const WARM_UPS = 2;

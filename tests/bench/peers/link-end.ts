@@ -2,6 +2,7 @@
  * One end of the mesh's links without the rest of a mesh: joins an entry, dials, answers, echoes. Runs in Node and in tabs.
  */
 import {
+  type Announcement,
   createIdentity,
   createSocketIoSignaling,
   type Identity,
@@ -149,8 +150,10 @@ function announcement(identity: Identity, kind: PeerKind) {
     issuedAtMs: systemClock.wallMs(),
     lifetimeMs: LIFETIME_MS,
     state: 'ready',
+    memoryBytes: null,
     models: [],
-  });
+    links: [],
+  } satisfies Announcement);
 }
 
 /** Longer than the benchmark takes. */

@@ -17,12 +17,14 @@ export interface Child<Api extends Calls> {
   ): Promise<Awaited<ReturnType<Api[Name]>>>;
   /** SIGKILL: it gets no chance to say goodbye. Resolves when the process is gone. */
   kill(): Promise<void>;
+  /** Lets it end by itself, which writes its `--cpu-prof`; kills it when it hangs. Idempotent. */
+  close(): Promise<void>;
 }
 
 export interface Children {
   /** `file` as a URL: `new URL('./peers/provider-process.ts', import.meta.url)`. */
   start<Api extends Calls>(file: URL): Promise<Child<Api>>;
-  /** Kills all that are left. Idempotent. */
+  /** Ends all that are left. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -46,7 +48,7 @@ export function createChildren(): Children {
       return connect(child);
     },
     async close() {
-      await Promise.all([...running].map(end));
+      await Promise.all([...running].map(close));
     },
   };
 }
@@ -74,14 +76,27 @@ function connect<Api extends Calls>(child: ChildProcess): Child<Api> {
           if (error !== null) reject(error);
         });
       }),
-    kill: () => end(child),
+    kill: () => kill(child),
+    close: () => close(child),
   };
 }
 
-function end(child: ChildProcess): Promise<void> {
+/** WebRTC's threads hang at exit now and then. */
+const EXIT_MS = 3_000;
+
+async function close(child: ChildProcess): Promise<void> {
+  if (child.connected) child.disconnect();
+  const limit = setTimeout(() => child.kill('SIGKILL'), EXIT_MS);
+  await ended(child);
+  clearTimeout(limit);
+}
+
+function kill(child: ChildProcess): Promise<void> {
+  child.kill('SIGKILL');
+  return ended(child);
+}
+
+function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-  return new Promise((resolve) => {
-    child.once('exit', () => resolve());
-    child.kill('SIGKILL');
-  });
+  return new Promise((resolve) => child.once('exit', () => resolve()));
 }

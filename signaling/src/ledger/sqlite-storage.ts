@@ -1,0 +1,102 @@
+/** The ledger in one file of this machine, by the SQLite that `libsql` brings along. */
+import Database from 'libsql';
+import { type CountKind, type CountRow, DAY_MS, type LedgerStorage, type Milestone } from './ledger-storage.ts';
+
+/** Readers of a range of hours want neither peers nor buckets: `kind` comes first. */
+const SCHEMA = `
+CREATE TABLE IF NOT EXISTS counts (
+  kind TEXT NOT NULL, startMs INTEGER NOT NULL, model TEXT NOT NULL, detail TEXT NOT NULL, n INTEGER NOT NULL,
+  PRIMARY KEY (kind, startMs, model, detail)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS milestones (
+  model TEXT PRIMARY KEY, atMs INTEGER NOT NULL, peerId TEXT NOT NULL, peerName TEXT NOT NULL,
+  ttftMs REAL NOT NULL, tokensPerSecond REAL
+) WITHOUT ROWID;
+`;
+const ADD = 'INSERT INTO counts VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n';
+const CELEBRATE = 'INSERT INTO milestones VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING';
+/** Many counts a row: handing a row to JavaScript costs more than reading it from the file. */
+const READ = `SELECT kind, startMs, model, json_group_object(detail, n) AS counts FROM counts
+  WHERE kind = ? AND startMs >= ? GROUP BY kind, startMs, model`;
+const OLD_HOURS = `FROM counts WHERE startMs < ? AND startMs % ${DAY_MS} <> 0`;
+const ADD_UP = `INSERT INTO counts SELECT kind, startMs - startMs % ${DAY_MS} AS dayMs, model, detail, SUM(n) ${OLD_HOURS}
+  GROUP BY kind, dayMs, model, detail ON CONFLICT DO UPDATE SET n = n + excluded.n`;
+
+const PAGE_BYTES = 4_096;
+/** 90 days of hours with 400 busy peer and model pairs are about 200 MB. Past it the ledger behaves as on a full disk. */
+const MOST_BYTES = 1024 ** 3;
+
+/** `:memory:` keeps nothing. The file is made, its folder must be there. */
+export function openSqliteStorage(path: string, { mostBytes = MOST_BYTES } = {}): LedgerStorage {
+  const database = new Database(path);
+  // A second process on the same file waits for its turn; a batch is lost only when the machine itself goes down.
+  database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA max_page_count = ${Math.ceil(mostBytes / PAGE_BYTES)};`);
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000;');
+  database.exec(SCHEMA);
+  const add = database.prepare(ADD);
+  const celebrate = database.prepare(CELEBRATE);
+  const read = database.prepare(READ);
+  const milestones = database.prepare('SELECT * FROM milestones ORDER BY atMs');
+  const addUp = database.prepare(ADD_UP);
+  const forgetHours = database.prepare(`DELETE ${OLD_HOURS}`);
+  /** A transaction has no doubtful end, so remembering the last batch is enough. */
+  let lastId: string | undefined;
+
+  return {
+    async write(batch) {
+      if (batch.id === lastId) return;
+      inTransaction(database, () => {
+        for (const { kind, startMs, model, detail, n } of batch.counts) add.run(kind, startMs, model, detail, n);
+        for (const { model, atMs, peerId, peerName, ttftMs, tokensPerSecond } of batch.milestones) {
+          celebrate.run(model, atMs, peerId, peerName, ttftMs, tokensPerSecond);
+        }
+      });
+      lastId = batch.id;
+    },
+    async read(fromMs, kinds) {
+      return kinds.flatMap((kind) => read.all(kind, fromMs).flatMap((group) => countsOf(group as CountGroup)));
+    },
+    async milestones() {
+      return milestones.all() as Milestone[];
+    },
+    async rollUp(beforeMs) {
+      inTransaction(database, () => {
+        addUp.run(beforeMs);
+        forgetHours.run(beforeMs);
+      });
+    },
+    async close() {
+      if (!database.open) return;
+      // The package lets go of the file only with its last statement: leave nothing beside it that is needed.
+      database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      database.close();
+    },
+  };
+}
+
+interface CountGroup {
+  readonly kind: CountKind;
+  readonly startMs: number;
+  readonly model: string;
+  /** n by detail. */
+  readonly counts: string;
+}
+
+function countsOf({ kind, startMs, model, counts }: CountGroup): CountRow[] {
+  return Object.entries<number>(JSON.parse(counts)).map(([detail, n]) => ({ startMs, kind, model, detail, n }));
+}
+
+/**
+ * Not the package's own `transaction`: SQLite ends the transaction by itself when the disk is full, and the package then
+ * throws that there is none to roll back instead of what happened.
+ */
+function inTransaction(database: Database.Database, work: () => void): void {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    work();
+    database.exec('COMMIT');
+  } catch (error) {
+    if (database.inTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}
