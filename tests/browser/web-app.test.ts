@@ -37,6 +37,24 @@ async function newChat(model = 'echo') {
   await choose(model);
 }
 
+function storedMessages(target: Page): Promise<number> {
+  return target.evaluate(
+    () =>
+      new Promise<number>((resolve, reject) => {
+        const opening = indexedDB.open('tabmesh');
+        opening.onerror = () => reject(opening.error);
+        opening.onsuccess = () => {
+          const counting = opening.result.transaction('messages').objectStore('messages').count();
+          counting.onerror = () => reject(counting.error);
+          counting.onsuccess = () => {
+            opening.result.close();
+            resolve(counting.result);
+          };
+        };
+      }),
+  );
+}
+
 describe('chatting', () => {
   it('WA1: an answer shows who served it, with which model and how fast', async () => {
     await newChat();
@@ -80,7 +98,10 @@ describe('chatting', () => {
 
   it('WA4: a conversation survives a reload, stands in the sidebar, and is found again', async () => {
     await newChat();
+    const before = await storedMessages(page);
     await ask(page, 'Remember the purple giraffe');
+    // The page writes behind; on a busy machine a reload can come first.
+    await expect.poll(() => storedMessages(page), { timeout: 10_000 }).toBe(before + 2);
     await page.reload();
     await log().getByText('Remember the purple giraffe').first().waitFor();
     expect(await log().locator('article').count()).toBe(2);

@@ -1,6 +1,6 @@
 /**
- * The browser's own database: conversations, the keys of this browser's tabs, and what its engines can do. Messages are rows of their own, so
- * that a streamed answer rewrites one row and the sidebar reads none.
+ * The browser's own database: conversations, the keys of this browser's tabs, and what its engines can do. Messages are
+ * rows of their own, so that a streamed answer rewrites one row and the sidebar reads none.
  */
 
 import type { StoredBaseline } from '@tabmesh/shared';
