@@ -11,6 +11,7 @@ import { VERSION } from './version.ts';
 const ENVIRONMENT_HELP = `
 Every flag can be given as the environment variable named beside it. Besides:
   TABMESH_HOME   where keys, models and hashes are kept (default: ~/.tabmesh)
+  REDIS_URL      where an entry counts what was served (default: TABMESH_HOME/ledger.sqlite)
   TABMESH_LOG    trace, debug, info, warn, error or silent`;
 
 /** @param args without the program's own name. */

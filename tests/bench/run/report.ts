@@ -26,8 +26,8 @@ export function printTable(results: readonly Result[]): void {
     );
 }
 
-export function writeJson(file: string, root: string, results: readonly Result[]): void {
-  writeFileSync(file, `${JSON.stringify({ commit: commitOf(root), machine: machine(), results }, null, 2)}\n`);
+export function writeJson(file: string, commit: string, results: readonly Result[]): void {
+  writeFileSync(file, `${JSON.stringify({ commit, machine: machine(), results }, null, 2)}\n`);
 }
 
 /** The commit that was measured, with `-dirty` when files differ from it; `unknown` outside a repository. */
