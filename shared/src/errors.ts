@@ -32,6 +32,16 @@ export const MESH_ERROR_CODES = [
 
 export type MeshErrorCode = (typeof MESH_ERROR_CODES)[number];
 
+const OF_THE_ASKER: ReadonlySet<MeshErrorCode> = new Set([
+  'invalid_request',
+  'model_not_found',
+  'context_length_exceeded',
+  'payload_too_large',
+  'unauthorized',
+  'unsupported',
+  'cancelled',
+]);
+
 export type MeshErrorDetails = Readonly<Record<string, string | number | boolean>>;
 
 export class MeshError extends Error {
@@ -58,6 +68,11 @@ export class MeshError extends Error {
 
   static is(error: unknown, code?: MeshErrorCode): error is MeshError {
     return error instanceof MeshError && (code === undefined || error.code === code);
+  }
+
+  /** What the asker did wrong, or gave up: no peer and no entry failed. */
+  static isOfTheAsker(error: unknown): boolean {
+    return MeshError.is(error) && OF_THE_ASKER.has(error.code);
   }
 
   static cancelled(): MeshError {

@@ -43,6 +43,66 @@ function provider(name: string, options: Partial<ScriptedEngineOptions> = {}, wr
   return { ...joined, engine };
 }
 
+describe('what the entry hears of an answer', () => {
+  it('SG32: who answered which model, with its figures and no word of it', async () => {
+    const { mesh } = provider('alice');
+    const asker = world.member('bob');
+    await world.clock.advance(100);
+
+    const answer = world.ask(asker, question);
+    await world.clock.advance(60_000);
+
+    const end = answer.events.at(-1);
+    if (end?.type !== 'end') throw new Error('The answer did not end.');
+    const { usage, ttftMs, tokensPerSecond } = end;
+    expect(world.network.reports).toEqual([
+      {
+        from: 'bob',
+        report: {
+          servedBy: 'mesh',
+          peerId: mesh.peerId,
+          model,
+          completionTokens: usage.completionTokens,
+          ttftMs,
+          tokensPerSecond,
+        },
+      },
+    ]);
+    expect(tokensPerSecond).toBeGreaterThan(0);
+  });
+
+  it('SG32: that one failed, but not one that its asker stopped', async () => {
+    provider('alice');
+    const asker = world.member('bob');
+    await world.clock.advance(100);
+    const stop = new AbortController();
+
+    world.ask(asker, question, stop.signal);
+    await world.clock.advance(50);
+    stop.abort();
+    await world.clock.advance(1_000);
+    expect(world.network.reports).toEqual([]);
+
+    world.ask(asker, question);
+    await world.clock.advance(50);
+    world.network.kill('alice');
+    await world.clock.advance(60_000);
+    expect(world.network.reports).toEqual([{ from: 'bob', report: { servedBy: 'failed' } }]);
+  });
+
+  it('SG32: nothing of what the entry asked for itself, which its API counts', async () => {
+    provider('alice');
+    const entry = world.member('entry', 'entry');
+    await world.clock.advance(100);
+
+    const answer = world.ask(entry, question);
+    await world.clock.advance(60_000);
+
+    expect(answer.state).toBe('done');
+    expect(world.network.reports).toEqual([]);
+  });
+});
+
 /** The same engine with another stream of events. */
 function withEvents(map: (events: AsyncIterable<EngineEvent>) => AsyncIterable<EngineEvent>) {
   return (engine: Engine): Engine => ({

@@ -16,6 +16,7 @@ import { Measurements } from './measurement/measurements.ts';
 import type { AnswerEvent, CompletionRequest, Mesh, MeshConnection, MeshOptions } from './mesh-interface.ts';
 import type { Announcement, Baseline, ServedModel } from './protocol/announcement.ts';
 import type { ModelId, PeerId } from './protocol/ids.ts';
+import type { AnswerReport } from './protocol/signaling.ts';
 import { Announcer } from './roster/announcer.ts';
 import { Roster } from './roster/roster.ts';
 import { fastestServing, modelsServedBy } from './roster/served-models.ts';
@@ -106,10 +107,10 @@ export function createMesh(options: MeshOptions): Mesh {
   });
 
   signaling.start({
-    onChallenge: (nonce) => ({
-      proof: identity.sign({ type: 'join-proof', peerId: self, nonce }),
-      announcement: announcer.sign(),
-    }),
+    onChallenge({ nonce, nowMs }) {
+      announcer.setTime(nowMs);
+      return { proof: identity.sign({ type: 'join-proof', peerId: self, nonce }), announcement: announcer.sign() };
+    },
     onWelcome(welcome) {
       links.setIceServers(welcome.iceServers);
       roster.replace(welcome.roster);
@@ -210,7 +211,7 @@ export function createMesh(options: MeshOptions): Mesh {
     await joined(signal);
     const model = request.model ?? mesh.defaultModel();
     if (model === undefined) throw MeshError.nothingServed();
-    yield* answer<RouteEvent>(
+    const answering = answer<RouteEvent>(
       {
         clock,
         requester,
@@ -223,12 +224,26 @@ export function createMesh(options: MeshOptions): Mesh {
           if (outcome.sample !== null) measurements.record(peerId, model, outcome.sample, clock.monotonicMs());
           logUnsampled(logger, { jobId, model }, outcome);
         },
-        onAnswered: (peerId) => chooser.answered(peerId, request.conversationId),
+        onAnswered(peerId, { usage: { completionTokens }, ttftMs, tokensPerSecond }) {
+          chooser.answered(peerId, request.conversationId);
+          report({ servedBy: 'mesh', peerId, model, completionTokens, ttftMs, tokensPerSecond });
+        },
         onFailed: (peerId) => chooser.failed(peerId),
         failure: (lastError) => failureOf(model, lastError),
       },
       signal,
     );
+    try {
+      yield* answering;
+    } catch (error) {
+      if (!MeshError.isOfTheAsker(error)) report({ servedBy: 'failed' });
+      throw error;
+    }
+  }
+
+  /** What the entry asked for itself its API counts. */
+  function report(ended: AnswerReport): void {
+    if (kind !== 'entry') signaling.report(ended);
   }
 
   function failureOf(model: ModelId, lastError: MeshError | undefined): MeshError {

@@ -69,6 +69,7 @@ export async function startEntry(options: EntryOptions): Promise<Entry> {
     random,
     logger,
     limits: options.hubLimits ?? {},
+    onReport: (askedBy, report) => ledger.count(report, askedBy),
   });
   const url = await listen(app, options).catch(async (error: unknown) => {
     hub.close();

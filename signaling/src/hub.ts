@@ -4,6 +4,7 @@
  */
 import type { Server as HttpServer, IncomingHttpHeaders } from 'node:http';
 import {
+  type AnswerReport,
   type Clock,
   type IceServer,
   type JoinRefusal,
@@ -29,6 +30,8 @@ export const DEFAULT_HUB_LIMITS: HubLimits = {
   joinsPerAddress: { perSecond: 20, burst: 40 },
   joinTimeoutMs: 10_000,
   announcements: { perSecond: 5, burst: 10 },
+  // One at a time is what a person asks; a page that runs a batch of questions loses counts, not answers.
+  reports: { perSecond: 5, burst: 20 },
   descriptions: { perSecond: 100, burst: 400 },
   offences: { perSecond: 1, burst: 50 },
 };
@@ -42,6 +45,11 @@ export interface HubOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly limits?: Partial<HubLimits>;
+  /**
+   * A member's answer ended. Who answered is a member that announces the model, with a context that so many tokens fit
+   * in; the rest is the asker's word.
+   */
+  onReport?(from: PeerId, report: AnswerReport): void;
 }
 
 export interface Hub {
@@ -128,6 +136,9 @@ class SignalingHub implements Hub {
         if (addressee === undefined) logger.debug({ from: peerId, to }, 'The addressee of a description has left.');
         else addressee.socket.emit('description', record);
       },
+      onReport: (report) => {
+        if (peerId !== undefined && this.#isPossible(report)) this.#options.onReport?.(peerId, report);
+      },
       onLeave: () => {
         if (peerId === undefined || this.#members.get(peerId) !== connection) return;
         this.#members.delete(peerId);
@@ -135,6 +146,12 @@ class SignalingHub implements Hub {
         logger.info({ peerId, members: this.#members.size }, 'A peer left.');
       },
     });
+  }
+
+  #isPossible(report: AnswerReport): boolean {
+    if (report.servedBy === 'failed') return true;
+    const served = this.#roster.modelsOf(report.peerId).find(({ id }) => id === report.model);
+    return served !== undefined && report.completionTokens <= served.contextTokens;
   }
 
   #refusalOf(socket: MemberSocket): JoinRefusal | undefined {

@@ -288,12 +288,20 @@ describe('what is kept and what is told', () => {
     }
   });
 
-  it('FB15: /api/status says whether an outside provider may see prompts, and of which models', async () => {
+  it('FB15: /api/status says whether an outside provider may see prompts, whose it is, and of which models', async () => {
     const mapped = await start({ models: `${MODEL}=a,Qwen3-32B=b` });
     const without = await start({ configured: false });
 
-    expect((await mapped.app.inject('/api/status')).json().fallback).toEqual({ enabled: true, models: [MODEL] });
-    expect((await without.app.inject('/api/status')).json().fallback).toEqual({ enabled: false, models: [] });
+    expect((await mapped.app.inject('/api/status')).json().fallback).toEqual({
+      enabled: true,
+      host: new URL(mapped.provider.url).host,
+      models: [MODEL],
+    });
+    expect((await without.app.inject('/api/status')).json().fallback).toEqual({
+      enabled: false,
+      host: null,
+      models: [],
+    });
   });
 });
 

@@ -52,6 +52,33 @@ it('LD12: an entry that was stopped has its counts again after its next start', 
   });
 });
 
+it('MX11: an answer between members counts like one of the API, and whoever asked is told of', async () => {
+  const entry = await startEntry({
+    host: '127.0.0.1',
+    port: 0,
+    identity: createIdentity(systemRandom),
+    version: 'test',
+    logger: silentLogger,
+  });
+  cleanups.push(() => entry.close());
+  const alice = startMember(entry.url, createScriptedEngine({ clock: systemClock, scenario: 'steady' }));
+  const bob = startMember(entry.url);
+  cleanups.push(() => Promise.all([alice.close(), bob.close()]));
+  await untilMesh(bob, () => bob.defaultModel() !== undefined);
+
+  for await (const _ of bob.complete({ messages: [{ role: 'user', content: 'Hi' }] }, new AbortController().signal));
+
+  await expect
+    .poll(async () => (await fetch(`${entry.url}/api/metrics`)).json())
+    .toMatchObject({
+      share: { day: { mesh: 1, fallback: 0, failed: 0 } },
+      week: { peers: [{ peerId: alice.peerId }] },
+    });
+  expect(await (await fetch(`${entry.url}/api/prometheus`)).text()).toMatch(
+    /tabmesh_answers_total\{[^}]*mesh[^}]*\} 1/,
+  );
+});
+
 it('MX6: an answer of the fallback provider counts as its own', async () => {
   const count = vi.fn();
 

@@ -1,6 +1,7 @@
 /** What the hub's tests need of a peer: a key, its announcements, and a bare socket whose events can be awaited. */
 import {
   type Announcement,
+  type Challenge,
   createIdentity,
   type Identity,
   type MemberToServerEvents,
@@ -58,8 +59,8 @@ export function createMember(): TestMember {
 }
 
 export interface TestSocket extends MemberSocket {
-  /** The nonce; caught from the start, since it comes unasked. */
-  readonly challenge: Promise<string>;
+  /** Caught from the start, since it comes unasked. */
+  readonly challenge: Promise<Challenge>;
 }
 
 /** A socket as the adapter opens it, but without manners. */
@@ -70,7 +71,7 @@ export function openSocket(url: string, options: { extraHeaders?: Record<string,
     forceNew: true,
     ...options,
   });
-  const challenge = new Promise<string>((resolve) => socket.once('challenge', resolve));
+  const challenge = new Promise<Challenge>((resolve) => socket.once('challenge', resolve));
   return Object.assign(socket, { challenge });
 }
 
@@ -97,7 +98,7 @@ export function ended(socket: TestSocket): Promise<string> {
 
 /** Answers the challenge and resolves with the welcome. */
 export async function join(socket: TestSocket, member: TestMember, announcement = member.announcement()) {
-  const nonce = await socket.challenge;
+  const { nonce } = await socket.challenge;
   const welcome = next(socket, 'welcome');
   socket.emit('join', {
     protocol: PROTOCOL_VERSION,

@@ -136,7 +136,7 @@ it('SG23: what an entry sends in a wrong form is dropped', async () => {
   await aliceSide.news('challenge');
   const record = createMember().announcement();
 
-  sockets.emit('challenge', 'short');
+  sockets.emit('challenge', { nonce: 'short', nowMs: 0 });
   sockets.emit('welcome', { roster: 'all' });
   sockets.emit('roster', { upserted: [7], removed: [] });
   sockets.emit('refused', { code: 'whatever' });
@@ -165,7 +165,7 @@ function joinMesh(url: string, member: TestMember) {
     wake();
   };
   signaling.start({
-    onChallenge(nonce) {
+    onChallenge({ nonce }) {
       hear('challenge', nonce);
       return {
         proof: member.identity.sign({
@@ -221,7 +221,7 @@ async function startEntry(port = 0, limits: Parameters<typeof createHub>[0]['lim
 async function startBareEntry() {
   const server = createServer();
   const sockets = new SocketServer(server);
-  sockets.on('connection', (socket) => socket.emit('challenge', 'a'.repeat(64)));
+  sockets.on('connection', (socket) => socket.emit('challenge', { nonce: 'a'.repeat(64), nowMs: 0 }));
   const url = await listen(server, 0);
   cleanups.push(() => sockets.close());
   return { url, sockets };

@@ -6,7 +6,9 @@ import { onTestFinished } from 'vitest';
 import { createHub, type HubLimits, type HubOptions } from '../src/hub.ts';
 import { openSocket, type TestSocket } from './member.ts';
 
-export async function startHub(options: { clock?: HubOptions['clock']; limits?: Partial<HubLimits> } = {}) {
+export async function startHub(
+  options: Partial<Pick<HubOptions, 'clock' | 'onReport'>> & { limits?: Partial<HubLimits> } = {},
+) {
   const warnings: string[] = [];
   const logger: Logger = {
     debug() {},
@@ -22,6 +24,7 @@ export async function startHub(options: { clock?: HubOptions['clock']; limits?: 
     clock: options.clock ?? systemClock,
     random: systemRandom,
     logger,
+    ...(options.onReport === undefined ? {} : { onReport: options.onReport }),
     limits: {
       joinsPerAddress: { perSecond: 1000, burst: 1000 },
       ...options.limits,

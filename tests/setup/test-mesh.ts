@@ -29,8 +29,8 @@ export function startTestEntry(): Promise<Entry> {
   });
 }
 
-/** A native peer in this process, serving the engine. */
-export function startMember(url: string, engine: Engine): Mesh {
+/** A native peer in this process, serving the engine if there is one. */
+export function startMember(url: string, engine?: Engine): Mesh {
   const mesh = createMesh({
     identity: createIdentity(systemRandom),
     kind: 'native',
@@ -41,7 +41,7 @@ export function startMember(url: string, engine: Engine): Mesh {
     random: systemRandom,
     logger: silentLogger,
   });
-  mesh.addEngine(engine);
+  if (engine !== undefined) mesh.addEngine(engine);
   return mesh;
 }
 

@@ -35,24 +35,23 @@ export interface AnswerOptions<Route> {
   lineTo(peerId: PeerId, signal: AbortSignal): Promise<JobLine>;
   /** Once for each job that a peer was given, when it is over. */
   onOutcome(peerId: PeerId, jobId: JobId, outcome: JobOutcome): void;
-  /** The peer answered to the end. */
-  onAnswered(peerId: PeerId): void;
+  /** The peer answered to the end, with at least a token. */
+  onAnswered(peerId: PeerId, end: AnswerEnd): void;
   /** The peer could not do what it announced. */
   onFailed(peerId: PeerId): void;
   /** No peer is left: `lastError` is why the last one did not answer, undefined when there was none at all. */
   failure(lastError: MeshError | undefined): MeshError;
 }
 
-export type AnswerPart<Route> =
-  | Route
-  | TokensEvent
-  | {
-      readonly type: 'end';
-      readonly reason: FinishReason;
-      readonly usage: Usage;
-      readonly ttftMs: number;
-      readonly tokensPerSecond: number | null;
-    };
+export interface AnswerEnd {
+  readonly type: 'end';
+  readonly reason: FinishReason;
+  readonly usage: Usage;
+  readonly ttftMs: number;
+  readonly tokensPerSecond: number | null;
+}
+
+export type AnswerPart<Route> = Route | TokensEvent | AnswerEnd;
 
 /** Peers that one job may be offered to before it is given up. */
 const MOST_ATTEMPTS = 5;
@@ -91,14 +90,15 @@ export async function* answer<Route>(
           continue;
         }
         const { reason, usage, measurement } = event;
-        if (measurement !== undefined) options.onAnswered(peerId);
-        yield {
+        const end: AnswerEnd = {
           type: 'end',
           reason,
           usage,
           ttftMs: (firstTokenMs ?? clock.monotonicMs()) - startedMs,
           tokensPerSecond: measurement?.tokensPerSecond ?? null,
         };
+        if (measurement !== undefined) options.onAnswered(peerId, end);
+        yield end;
       }
       return;
     } catch (error) {

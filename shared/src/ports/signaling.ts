@@ -4,11 +4,11 @@
  */
 import type { SignedRecord } from '../protocol/announcement.ts';
 import type { PeerId } from '../protocol/ids.ts';
-import type { JoinRefusal, Welcome } from '../protocol/signaling.ts';
+import type { AnswerReport, Challenge, JoinRefusal, Welcome } from '../protocol/signaling.ts';
 
 export interface SignalingHandlers {
   /** The entry asks for a proof of the key; the answer is a signed `JoinProof` and the present announcement. */
-  onChallenge(nonce: string): {
+  onChallenge(challenge: Challenge): {
     proof: SignedRecord;
     announcement: SignedRecord;
   };
@@ -26,5 +26,7 @@ export interface Signaling {
   start(handlers: SignalingHandlers): void;
   announce(announcement: SignedRecord): void;
   describe(to: PeerId, record: SignedRecord): void;
+  /** Lost when the entry is out of reach: figures are not worth a queue. */
+  report(report: AnswerReport): void;
   close(): void;
 }

@@ -2,17 +2,24 @@
  * The messages between a member and its entry, for both ends; socket.io's typed events derive from them.
  *
  * Order: the entry emits `challenge`, the member answers `join`, the entry answers `welcome` or `refused`. From then on
- * `announce` and `describe` go up, `roster` and `description` come down.
+ * `announce`, `describe` and `report` go up, `roster` and `description` come down.
  */
 import { z } from 'zod';
-import { SignedRecord } from './announcement.ts';
-import { PeerId, SessionId } from './ids.ts';
+import { Measured, SignedRecord } from './announcement.ts';
+import { ModelId, PeerId, SessionId } from './ids.ts';
+
+/**
+ * What the joiner answers. `nowMs`: Unix milliseconds by the entry's clock, which its members date their announcements
+ * by, so that a device with a wrong clock is nobody's trouble.
+ */
+export const Challenge = z.object({ nonce: z.string().regex(/^[0-9a-f]{64}$/), nowMs: z.int().min(0) });
+export type Challenge = z.infer<typeof Challenge>;
 
 /** Signed by the joiner. `nonce` is the entry's, so a proof is good for one connection only. */
 export const JoinProof = z.object({
   type: z.literal('join-proof'),
   peerId: PeerId,
-  nonce: z.string().regex(/^[0-9a-f]{64}$/),
+  nonce: Challenge.shape.nonce,
 });
 export type JoinProof = z.infer<typeof JoinProof>;
 
@@ -65,8 +72,25 @@ export type SessionDescription = z.infer<typeof SessionDescription>;
 export const Describe = z.object({ to: PeerId, record: SignedRecord });
 export type Describe = z.infer<typeof Describe>;
 
+/**
+ * How an answer that this member asked the mesh for has ended, for the entry's figures; no word of it. Answers that the
+ * asker stopped, or asked for wrongly, are not reported.
+ */
+export const AnswerReport = z.discriminatedUnion('servedBy', [
+  z.object({
+    servedBy: z.literal('mesh'),
+    peerId: PeerId,
+    model: ModelId,
+    completionTokens: z.int().min(0),
+    ttftMs: Measured.shape.ttftMs,
+    tokensPerSecond: Measured.shape.tokensPerSecond.nullable(),
+  }),
+  z.object({ servedBy: z.literal('failed') }),
+]);
+export type AnswerReport = z.infer<typeof AnswerReport>;
+
 export interface ServerToMemberEvents {
-  challenge(nonce: string): void;
+  challenge(challenge: Challenge): void;
   welcome(welcome: Welcome): void;
   refused(refusal: JoinRefusal): void;
   roster(delta: RosterDelta): void;
@@ -77,6 +101,7 @@ export interface MemberToServerEvents {
   join(join: Join): void;
   announce(announcement: SignedRecord): void;
   describe(describe: Describe): void;
+  report(report: AnswerReport): void;
 }
 
 /** Largest socket.io message either end takes. */

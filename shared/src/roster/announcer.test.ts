@@ -129,6 +129,17 @@ describe('the announcer', () => {
     expect(sequenceOf(one.sign())).toBe(before + 1);
   });
 
+  it('AN11: dates by the time that the entry told, however wrong or jumping the device’s own clock is', async () => {
+    const wrong = new ManualClock();
+    const one = announce(wrong);
+    wrong.wallMs = () => 1_000_000;
+    one.setTime(50_000_000);
+    expect(decodeAnnouncement(one.sign())).toMatchObject({ issuedAtMs: 50_000_000, sequence: 50_000_000 });
+    await wrong.advance(7_000);
+    wrong.wallMs = () => 90_000_000;
+    expect(decodeAnnouncement(one.sign())).toMatchObject({ issuedAtMs: 50_007_000, sequence: 50_007_000 });
+  });
+
   it('AN8: stops with the connection, and tells what changed meanwhile when it is back', async () => {
     joinMesh();
     announcer.stop();

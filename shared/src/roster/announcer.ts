@@ -29,6 +29,8 @@ export class Announcer {
   readonly #options: AnnouncerOptions;
   #state: 'stopped' | 'running' = 'stopped';
   #sequence = 0;
+  /** The entry's clock, read when it told it. */
+  #entryTime: { readonly wallMs: number; readonly atMs: number } | undefined;
   #cancelTimer: (() => void) | undefined;
   #changeAtMs = Number.POSITIVE_INFINITY;
   #lastSentMs = Number.NEGATIVE_INFINITY;
@@ -39,14 +41,14 @@ export class Announcer {
 
   /** What would be announced now. */
   current(): Announcement {
-    const { identity, kind, version, clock } = this.#options;
+    const { identity, kind, version } = this.#options;
     return {
       type: 'announcement',
       peerId: identity.peerId,
       kind,
       version,
       sequence: this.#sequence,
-      issuedAtMs: clock.wallMs(),
+      issuedAtMs: this.#nowMs(),
       lifetimeMs: LIFETIME_MS,
       state: 'ready',
       memoryBytes: this.#options.memoryBytes ?? null,
@@ -55,9 +57,14 @@ export class Announcer {
     };
   }
 
+  /** From now on announcements are dated by this clock, Unix milliseconds, whatever the device's own says. */
+  setTime(entryWallMs: number): void {
+    this.#entryTime = { wallMs: entryWallMs, atMs: this.#options.clock.monotonicMs() };
+  }
+
   /** A fresh record. Sequences start at the wall clock, so that a restarted peer is newer than it was. */
   sign(): SignedRecord {
-    this.#sequence = Math.max(this.#sequence + 1, this.#options.clock.wallMs());
+    this.#sequence = Math.max(this.#sequence + 1, this.#nowMs());
     this.#lastSentMs = this.#options.clock.monotonicMs();
     this.#changeAtMs = Number.POSITIVE_INFINITY;
     return this.#options.identity.sign(this.current());
@@ -81,6 +88,12 @@ export class Announcer {
     if (soonest >= this.#changeAtMs) return;
     this.#changeAtMs = soonest;
     this.#schedule();
+  }
+
+  #nowMs(): number {
+    const { clock } = this.#options;
+    const told = this.#entryTime;
+    return told === undefined ? clock.wallMs() : Math.round(told.wallMs + clock.monotonicMs() - told.atMs);
   }
 
   #schedule(): void {

@@ -9,7 +9,7 @@ import { type Channel, MAX_FRAME_BYTES, type Transport, type TransportHandlers }
 import type { SignedRecord } from '../protocol/announcement.ts';
 import { decodeAnnouncement, parseJson } from '../protocol/decode.ts';
 import type { PeerId } from '../protocol/ids.ts';
-import { JoinProof } from '../protocol/signaling.ts';
+import { type AnswerReport, JoinProof } from '../protocol/signaling.ts';
 
 interface Member {
   readonly name: string;
@@ -33,6 +33,8 @@ export class VirtualNetwork {
   readonly #offers = new Map<string, End>();
   readonly #partitions = new Set<string>();
   #offerCount = 0;
+  /** What the entry heard, by the member's name. */
+  readonly reports: { readonly from: string; readonly report: AnswerReport }[] = [];
   /** One way, for channels and signaling alike. */
   delayMs = 1;
 
@@ -113,6 +115,9 @@ export class VirtualNetwork {
           }
         }
       },
+      report: (report) => {
+        if (member.alive && member.peerId !== undefined) this.reports.push({ from: member.name, report });
+      },
       close: () => {
         this.#leave(member);
         member.handlers = undefined;
@@ -123,7 +128,10 @@ export class VirtualNetwork {
   #arrive(member: Member): void {
     this.#later(member, () => {
       if (member.handlers === undefined) return;
-      const { proof, announcement } = member.handlers.onChallenge('0'.repeat(64));
+      const { proof, announcement } = member.handlers.onChallenge({
+        nonce: '0'.repeat(64),
+        nowMs: this.#clock.wallMs(),
+      });
       member.peerId = parseJson(JoinProof, proof.body).peerId;
       if (decodeAnnouncement(announcement).peerId !== member.peerId) throw new Error('Proof and announcement differ.');
       member.announcement = announcement;

@@ -10,7 +10,7 @@ import type { Signaling, SignalingHandlers } from '../ports/signaling.ts';
 import { SignedRecord } from '../protocol/announcement.ts';
 import { PROTOCOL_VERSION } from '../protocol/messages.ts';
 import {
-  JoinProof,
+  Challenge,
   JoinRefusal,
   type MemberToServerEvents,
   RosterDelta,
@@ -56,6 +56,9 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
     describe(to, record) {
       if (phase === 'joined') socket.emit('describe', { to, record });
     },
+    report(report) {
+      if (phase === 'joined') socket.emit('report', report);
+    },
     close,
   };
 
@@ -70,9 +73,9 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
   }
 
   function listen(handlers: SignalingHandlers): void {
-    socket.on('challenge', (nonce) => {
-      if (!accept(JoinProof.shape.nonce, nonce, 'challenge') || phase !== 'connecting') return;
-      const { proof, announcement } = handlers.onChallenge(nonce);
+    socket.on('challenge', (challenge) => {
+      if (!accept(Challenge, challenge, 'challenge') || phase !== 'connecting') return;
+      const { proof, announcement } = handlers.onChallenge(challenge);
       phase = 'joined';
       socket.emit('join', { protocol: PROTOCOL_VERSION, proof, announcement });
     });

@@ -23,8 +23,8 @@ export function toStatus(member: Mesh, { version, fallback }: Pick<ServerParts, 
       connection: member.connection(),
     },
     defaultModel: member.defaultModel() ?? null,
-    // Whose prompts may leave the mesh, so that a page can say it beforehand.
-    fallback: { enabled: fallback !== undefined, models: fallback?.models ?? [] },
+    // Whose prompts may leave the mesh and where to, so that a page can say it beforehand.
+    fallback: { enabled: fallback !== undefined, host: fallback?.host ?? null, models: fallback?.models ?? [] },
     models: member.models().map(toModelStatus),
     peers: member.peers().map(toPeerStatus),
   };

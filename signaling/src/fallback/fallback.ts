@@ -42,6 +42,8 @@ export interface FallbackOptions {
 }
 
 export interface Fallback {
+  /** Of the provider, for people to read: where a prompt would go. */
+  readonly host: string;
   /** Models whose prompts an outside provider may see. */
   readonly models: readonly ModelId[];
   /**
@@ -58,6 +60,7 @@ export function createFallback({ settings, store, clock, random, logger }: Fallb
   const budget = createFallbackBudget({ perHour, store, clock, logger });
 
   return {
+    host: endpoint.host,
     models: [...models.keys()].filter((model) => tierOf(model) === 'daily-driver'),
     async ask(model, request, address, signal) {
       if (tierOf(model) !== 'daily-driver') return { status: 'tier-not-eligible' };

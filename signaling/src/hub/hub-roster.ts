@@ -13,6 +13,7 @@ import {
 
 interface Entry {
   readonly record: SignedRecord;
+  readonly models: Announcement['models'];
   /** Encoded, for cutting messages to size. */
   readonly bytes: number;
   readonly cancelExpiry: () => void;
@@ -38,10 +39,11 @@ export class HubRoster {
   }
 
   /** The lifetime runs from now by this clock: the peer's own may be wrong. */
-  put({ peerId, lifetimeMs }: Announcement, record: SignedRecord): void {
+  put({ peerId, lifetimeMs, models }: Announcement, record: SignedRecord): void {
     this.#entries.get(peerId)?.cancelExpiry();
     const entry = {
       record,
+      models,
       bytes: Buffer.byteLength(JSON.stringify(record)),
       cancelExpiry: this.#clock.after(lifetimeMs, () => this.remove(peerId)),
     };
@@ -55,6 +57,11 @@ export class HubRoster {
     entry.cancelExpiry();
     this.#entries.delete(peerId);
     this.#noteChange(peerId, undefined);
+  }
+
+  /** None for a peer that is not there. */
+  modelsOf(peerId: PeerId): Announcement['models'] {
+    return this.#entries.get(peerId)?.models ?? [];
   }
 
   /** All records, in parts that each fit into one message; at least one part. */

@@ -5,6 +5,7 @@
  */
 import {
   type Announcement,
+  AnswerReport,
   type Clock,
   Describe,
   Join,
@@ -28,6 +29,7 @@ export interface MemberLimits {
   readonly joinTimeoutMs: number;
   readonly announcements: RateLimit;
   readonly descriptions: RateLimit;
+  readonly reports: RateLimit;
   /** Dropped messages that are forgiven; past them the member is disconnected. */
   readonly offences: RateLimit;
 }
@@ -41,6 +43,7 @@ export interface MemberConnectionOptions {
   onJoin(announcement: Announcement, record: SignedRecord): void;
   onAnnounce(announcement: Announcement, record: SignedRecord): void;
   onDescribe(to: PeerId, record: SignedRecord): void;
+  onReport(report: AnswerReport): void;
   /** Once, last, if `onJoin` was called: however the connection ended. */
   onLeave(): void;
 }
@@ -60,12 +63,18 @@ type Phase =
   | Joined
   | { readonly state: 'gone' };
 
-const KNOWN_EVENTS: ReadonlySet<string> = new Set<keyof MemberToServerEvents>(['join', 'announce', 'describe']);
+const KNOWN_EVENTS: ReadonlySet<string> = new Set<keyof MemberToServerEvents>([
+  'join',
+  'announce',
+  'describe',
+  'report',
+]);
 
 export class MemberConnection {
   readonly #options: MemberConnectionOptions;
   readonly #announcements: TokenBucket;
   readonly #descriptions: TokenBucket;
+  readonly #reports: TokenBucket;
   readonly #offences: TokenBucket;
   #phase: Phase;
 
@@ -74,21 +83,21 @@ export class MemberConnection {
     this.#options = options;
     this.#announcements = new TokenBucket(limits.announcements, clock);
     this.#descriptions = new TokenBucket(limits.descriptions, clock);
+    this.#reports = new TokenBucket(limits.reports, clock);
     this.#offences = new TokenBucket(limits.offences, clock);
     const nonce = Buffer.from(random.bytes(32)).toString('hex');
     // No refusal: a laptop that slept through the challenge shall just connect again.
     const cancelTimeout = clock.after(limits.joinTimeoutMs, () => socket.disconnect(true));
     this.#phase = { state: 'challenged', nonce, cancelTimeout };
     socket.on('join', (join) => this.#receiveJoin(join));
-    socket.on('announce', (record) => this.#receive(this.#announcements, (member) => this.#announce(member, record)));
-    socket.on('describe', (describe) =>
-      this.#receive(this.#descriptions, (member) => this.#describe(member, describe)),
-    );
+    socket.on('announce', (record) => this.#receive((member) => this.#announce(member, record)));
+    socket.on('describe', (describe) => this.#receive((member) => this.#describe(member, describe)));
+    socket.on('report', (report) => this.#receive(() => this.#report(report)));
     socket.onAny((event: string) => {
       if (!KNOWN_EVENTS.has(event)) this.#offend(MeshError.protocolViolation('its event is unknown'));
     });
     socket.once('disconnect', (reason) => this.#end(reason));
-    socket.emit('challenge', nonce);
+    socket.emit('challenge', { nonce, nowMs: clock.wallMs() });
   }
 
   get socket(): MemberSocket {
@@ -125,7 +134,7 @@ export class MemberConnection {
     }
   }
 
-  #receive(bucket: TokenBucket, handle: (member: Joined) => void): void {
+  #receive(handle: (member: Joined) => void): void {
     const phase = this.#phase;
     if (phase.state === 'gone') return;
     if (phase.state === 'challenged') {
@@ -133,7 +142,6 @@ export class MemberConnection {
       return;
     }
     try {
-      if (!bucket.take()) throw new MeshError('mesh_busy', 'Messages arrive faster than this entry takes them.');
       handle(phase);
     } catch (error) {
       this.#offend(error);
@@ -141,6 +149,7 @@ export class MemberConnection {
   }
 
   #announce(member: Joined, payload: unknown): void {
+    spend(this.#announcements);
     const record = check(SignedRecord, payload);
     const announcement = readAnnouncement(record, member.peerId, this.#options.clock.wallMs());
     if (announcement.sequence <= member.sequence) {
@@ -151,9 +160,15 @@ export class MemberConnection {
   }
 
   #describe(member: Joined, payload: unknown): void {
+    spend(this.#descriptions);
     const { to, record } = check(Describe, payload);
     readDescription(record, member.peerId, to);
     this.#options.onDescribe(to, record);
+  }
+
+  /** Who asks much does nothing wrong: what comes too fast is not counted, and that is all. */
+  #report(payload: unknown): void {
+    if (this.#reports.take()) this.#options.onReport(check(AnswerReport, payload));
   }
 
   #offend(error: unknown): void {
@@ -197,6 +212,10 @@ export class MemberConnection {
 export function refuseSocket(socket: MemberSocket, refusal: JoinRefusal): void {
   socket.emit('refused', refusal);
   socket.disconnect(true);
+}
+
+function spend(bucket: TokenBucket): void {
+  if (!bucket.take()) throw new MeshError('mesh_busy', 'Messages arrive faster than this entry takes them.');
 }
 
 /** The typed events of socket.io are a promise of the sender; this is the check. */

@@ -15,7 +15,7 @@ import {
 } from '@tabmesh/shared';
 import type { z } from 'zod';
 
-/** Clocks of honest devices differ by minutes; past this the record would look expired or eternal to others. */
+/** Members date by this entry's clock; what is further off was signed long ago, or for another time. */
 const MAX_CLOCK_SKEW_MS = 5 * 60_000;
 
 /**
@@ -48,7 +48,7 @@ export function readAnnouncement(record: SignedRecord, peerId: PeerId, nowMs: nu
   if (ageMs > announcement.lifetimeMs + MAX_CLOCK_SKEW_MS || ageMs < -MAX_CLOCK_SKEW_MS) {
     throw new MeshError(
       'protocol_violation',
-      `The announcement is dated ${Math.round(Math.abs(ageMs) / 60_000)} minutes ${ageMs > 0 ? 'ago' : 'ahead'}. Set this device's clock and join again.`,
+      `The announcement is dated ${Math.round(Math.abs(ageMs) / 60_000)} minutes ${ageMs > 0 ? 'ago' : 'ahead'}. Join again: the entry tells its time.`,
     );
   }
   return announcement;

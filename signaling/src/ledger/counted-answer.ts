@@ -1,17 +1,7 @@
 /** An answer on its way to a client, counted when it ends. What the asker did wrong, or gave up, counts for nobody. */
-import { MeshError, type MeshErrorCode } from '@tabmesh/shared';
+import { MeshError } from '@tabmesh/shared';
 import type { ContentEvent, OpenedAnswer } from '../api/opened-answer.ts';
 import type { Ledger } from './ledger.ts';
-
-const OF_THE_ASKER: ReadonlySet<MeshErrorCode> = new Set([
-  'invalid_request',
-  'model_not_found',
-  'context_length_exceeded',
-  'payload_too_large',
-  'unauthorized',
-  'unsupported',
-  'cancelled',
-]);
 
 export async function countedAnswer<T extends { readonly answer: OpenedAnswer }>(
   ledger: Pick<Ledger, 'count'> | undefined,
@@ -58,6 +48,6 @@ function countEnd(
 }
 
 function countFailure(ledger: Pick<Ledger, 'count'>, error: unknown): void {
-  if (MeshError.is(error) && OF_THE_ASKER.has(error.code)) return;
+  if (MeshError.isOfTheAsker(error)) return;
   ledger.count({ servedBy: 'failed' });
 }

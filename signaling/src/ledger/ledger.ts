@@ -29,7 +29,7 @@ interface ServedAnswer {
 
 export interface LedgerOptions {
   readonly storage: LedgerStorage;
-  /** Whose answers these are: the entry's own id. */
+  /** The entry's own id, whose answers those of its API are. */
   readonly askedBy: PeerId;
   readonly clock: Clock;
   readonly random: Random;
@@ -39,8 +39,8 @@ export interface LedgerOptions {
 }
 
 export interface Ledger {
-  /** At once, never throws. */
-  count(answer: CountedAnswer): void;
+  /** At once, never throws. `askedBy`: default the entry. */
+  count(answer: CountedAnswer, askedBy?: PeerId): void;
   /** Called with every counted answer. Returns the unsubscribe. */
   onCount(listener: (answer: CountedAnswer) => void): () => void;
   /** What is stored and what waits for it, from `fromMs` on. */
@@ -89,7 +89,7 @@ class BufferedLedger implements Ledger {
     this.#mostCounters = options.mostCounters ?? MOST_COUNTERS;
   }
 
-  count(answer: CountedAnswer): void {
+  count(answer: CountedAnswer, askedBy = this.#options.askedBy): void {
     if (this.#closing !== undefined) return;
     const nowMs = this.#options.clock.wallMs();
     const startMs = startOf(nowMs, HOUR_MS);
@@ -105,7 +105,7 @@ class BufferedLedger implements Ledger {
         add('rate', model, bucketOf(tokensPerSecond), 1);
       }
       if (Number.isSafeInteger(completionTokens)) {
-        add('tokens-asked', model, this.#options.askedBy, completionTokens);
+        add('tokens-asked', model, askedBy, completionTokens);
         if (servedBy === 'mesh') add('tokens-served', model, answer.peerId, completionTokens);
       }
       if (servedBy === 'mesh') this.#celebrate(answer, nowMs);
