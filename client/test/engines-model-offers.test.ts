@@ -54,6 +54,25 @@ describe('model offers', () => {
     expect(recommended[0]).toMatchObject({ id: 'Qwen3-8B-q4f16_1-MLC', engine: 'webllm', fits: true });
   });
 
+  it('EN72: of two builds of one model the one for half floats is recommended where the GPU has them', () => {
+    const builds = [...listed, listing('Qwen3-8B-q4f32_1-MLC', 7.2)];
+    const recommendedFor = (features: string[]) =>
+      offersAmong(builds, { ...laptop, webgpu: { ...laptop.webgpu, features } }, entry).find(
+        (offer) => offer.recommended,
+      );
+
+    expect(recommendedFor(['shader-f16'])?.id).toBe('Qwen3-8B-q4f16_1-MLC');
+    expect(recommendedFor([])?.id).toBe('Qwen3-8B-q4f32_1-MLC');
+  });
+
+  it('CT5: to the memory that WebLLM tells, which has everything in it, nothing is added', () => {
+    const fitsWith = (memoryBytes: number) =>
+      offersAmong(listed, { ...laptop, memoryBytes }, entry).find(({ id }) => id === 'Qwen3-8B-q4f16_1-MLC')?.fits;
+
+    expect(fitsWith(5.7e9)).toBe(true);
+    expect(fitsWith(5.69e9)).toBe(false);
+  });
+
   it('EN73: every model that does not fit says why, and none that fits does', () => {
     const reports: DeviceReport[] = [
       laptop,

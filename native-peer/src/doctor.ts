@@ -1,7 +1,8 @@
 /** What a native peer and an entry need of a machine, each looked at for itself, with what to do where it is missing. */
 import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
-import { MeshError } from '@tabmesh/shared';
+import { CATALOG, fitsIn, MeshError, memoryNeededBytes } from '@tabmesh/shared';
+import { formatBytes } from './format-bytes.ts';
 import type { Home } from './home.ts';
 import type { ModelStore } from './model-store.ts';
 
@@ -45,7 +46,7 @@ function node(): Finding {
 
 function memory(): Finding {
   const freeBytes = process.availableMemory();
-  const detail = `${(freeBytes / 1e9).toFixed(1)} GB free, ${availableParallelism()} cores`;
+  const detail = `${formatBytes(freeBytes)} free, ${availableParallelism()} cores`;
   return freeBytes >= LEAST_MEMORY_BYTES
     ? { name: 'memory', ok: true, detail }
     : { name: 'memory', ok: false, detail, advice: 'Close other programs: only the smallest models fit.' };
@@ -53,6 +54,7 @@ function memory(): Finding {
 
 async function engine(): Promise<readonly Finding[]> {
   const { getLlama, LlamaLogLevel } = await import('node-llama-cpp');
+  const { freeMemory } = await import('./memory-fit.ts');
   try {
     const llama = await getLlama({ build: 'never', logLevel: LlamaLogLevel.disabled });
     try {
@@ -61,10 +63,11 @@ async function engine(): Promise<readonly Finding[]> {
       const gpu =
         llama.gpu === false
           ? 'none that llama.cpp can use: models run on the CPU'
-          : `${gpus.join(', ')} (${llama.gpu}), ${(free / 1e9).toFixed(1)} of ${(total / 1e9).toFixed(1)} GB free`;
+          : `${gpus.join(', ')} (${llama.gpu}), ${formatBytes(free)} of ${formatBytes(total)} free`;
       return [
         { name: 'llama.cpp', ok: true, detail: `${llama.llamaCppRelease.release}, ${llama.buildType}` },
         { name: 'gpu', ok: true, detail: gpu },
+        fit((await freeMemory(llama)).freeBytes),
       ];
     } finally {
       await llama.dispose();
@@ -73,6 +76,20 @@ async function engine(): Promise<readonly Finding[]> {
     const advice = 'Install the packages again without --omit=optional: npm ci';
     return [{ name: 'llama.cpp', ok: false, detail: textOf(error), advice }];
   }
+}
+
+/** Which models of the catalog this machine can hold now, each alone. */
+function fit(freeBytes: number): Finding {
+  const files = CATALOG.flatMap(({ id, gguf }) => (gguf === undefined ? [] : [{ id, sizeBytes: gguf.sizeBytes }]));
+  const fitting = files.filter(({ sizeBytes }) => fitsIn(freeBytes, sizeBytes)).map(({ id }) => id);
+  const tooLarge = files
+    .filter(({ sizeBytes }) => !fitsIn(freeBytes, sizeBytes))
+    .map(({ id, sizeBytes }) => `${id} (needs ${formatBytes(memoryNeededBytes(sizeBytes))})`);
+  const detail = [
+    fitting.join(', ') || 'no model',
+    ...(tooLarge.length === 0 ? [] : [`too large: ${tooLarge.join(', ')}`]),
+  ];
+  return { name: 'fits', ok: true, detail: detail.join('; ') };
 }
 
 async function webRtc(): Promise<Finding> {

@@ -32,6 +32,14 @@ export async function checkGgufParts(file: string): Promise<readonly string[]> {
 }
 
 /**
+ * Of all parts together.
+ * @throws MeshError `model_invalid`
+ */
+export async function sizeOfGguf(file: string): Promise<number> {
+  return sizeOfParts(await checkGgufParts(file));
+}
+
+/**
  * @param paths what `checkGgufParts` returned.
  * @throws MeshError `model_invalid`
  */
@@ -45,8 +53,7 @@ export async function readGguf(paths: readonly string[], llama: Llama, signal?: 
   } catch (cause) {
     throw invalid(name, 'has a damaged table of tensors', cause);
   }
-  const sizes = await Promise.all(paths.map(async (path) => (await stat(path)).size));
-  const sizeBytes = sizes.reduce((sum, size) => sum + size, 0);
+  const sizeBytes = await sizeOfParts(paths);
   // The reader takes zeros for what lies past the end, so the sum of header and tensors is what gives a cut-off file away.
   const expectedBytes = (info.infoEndOffset ?? 0) + insights.modelSize;
   if (!(sizeBytes >= expectedBytes) || (info.tensorInfo ?? []).length === 0) {
@@ -68,6 +75,11 @@ function partsOf(file: string): readonly string[] {
   if (match === null) return [file];
   const [, before, after, count] = match;
   return Array.from({ length: Number(count) }, (_, index) => `${before}${String(index + 1).padStart(5, '0')}${after}`);
+}
+
+async function sizeOfParts(paths: readonly string[]): Promise<number> {
+  const sizes = await Promise.all(paths.map(async (path) => (await stat(path)).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 async function readInfo(file: string, name: string, signal: AbortSignal | undefined) {

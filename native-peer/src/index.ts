@@ -6,6 +6,7 @@ export * from './gguf-file.ts';
 export * from './home.ts';
 export * from './identity-file.ts';
 export * from './load-llama-engine.ts';
+export * from './memory-fit.ts';
 export * from './model-file-name.ts';
 export * from './model-store.ts';
 export * from './open-entry.ts';

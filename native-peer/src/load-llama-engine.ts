@@ -3,26 +3,18 @@
  * step is slower than the one before and spares the next.
  */
 import { createHash } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
-import {
-  classIdOf,
-  type Engine,
-  type EngineModel,
-  type Logger,
-  MeshError,
-  type ModelId,
-  silentLogger,
-} from '@tabmesh/shared';
-import { getLlama, InsufficientMemoryError, type Llama, LlamaLogLevel, type LlamaModel } from 'node-llama-cpp';
+import { classIdOf, type Engine, type EngineModel, MeshError, type ModelId } from '@tabmesh/shared';
+import { InsufficientMemoryError, type Llama, type LlamaModel } from 'node-llama-cpp';
 import { createChatPrompt } from './chat-prompt.ts';
 import { sha256OfFiles } from './file-hash.ts';
 import { checkGgufParts, type GgufFile, readGguf } from './gguf-file.ts';
 import { LlamaEngine } from './llama-engine.ts';
 import { fitContext, outOfMemory } from './memory-fit.ts';
 import { modelIdOfFile } from './model-file-name.ts';
+import { type LlamaOptions, startLlama } from './start-llama.ts';
 
-export interface LlamaEngineOptions {
+export interface LlamaEngineOptions extends LlamaOptions {
   readonly file: string;
   /** Absent: made from the file's name. */
   readonly modelId?: ModelId | undefined;
@@ -30,12 +22,10 @@ export interface LlamaEngineOptions {
   readonly slots: number;
   /** Absent: the largest that fits, up to the model's own and 32k. */
   readonly contextTokens?: number | undefined;
-  /** Absent: every core but one, which the links and the HTTP server need. */
-  readonly threads?: number | undefined;
-  readonly gpu?: 'auto' | 'off' | undefined;
+  /** The sizes of the models that this machine is to hold besides, and that are loaded later. */
+  readonly laterSizesBytes?: readonly number[] | undefined;
   /** Where hashes of weights are kept between runs. */
   readonly hashCacheFile?: string | undefined;
-  readonly logger?: Logger | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -63,6 +53,7 @@ export async function loadLlamaEngine(options: LlamaEngineOptions): Promise<Engi
       contextTokens: options.contextTokens,
       slots,
       batchTokens: BATCH_TOKENS,
+      laterSizesBytes: options.laterSizesBytes ?? [],
     });
     const weightsSha256 = await sha256OfFiles(gguf.paths, {
       cacheFile: options.hashCacheFile,
@@ -98,7 +89,7 @@ export async function loadLlamaEngine(options: LlamaEngineOptions): Promise<Engi
       contextTokens: Math.min(context.contextSize, contextTokens),
       slots,
       sizeBytes: gguf.sizeBytes,
-      features: ['seed'],
+      features: ['seed', 'continue'],
     };
     const prompt = createChatPrompt(gguf.chatTemplate, vocabularyOf(model));
     return new LlamaEngine({ description, model, context, prompt, dispose: () => llama.dispose() });
@@ -106,25 +97,6 @@ export async function loadLlamaEngine(options: LlamaEngineOptions): Promise<Engi
     await model?.dispose();
     await llama.dispose();
     throw explain(error, name, signal);
-  }
-}
-
-async function startLlama({ gpu, threads, logger = silentLogger }: LlamaEngineOptions): Promise<Llama> {
-  try {
-    return await getLlama({
-      build: 'never',
-      gpu: gpu === 'off' ? false : 'auto',
-      // The library's own default of at least 4 threads makes two cores two thousand times slower.
-      maxThreads: threads ?? Math.max(1, availableParallelism() - 1),
-      logLevel: LlamaLogLevel.warn,
-      logger: (level, message) => logger.debug({ level }, `llama.cpp: ${message.trimEnd()}`),
-    });
-  } catch (cause) {
-    throw new MeshError(
-      'unsupported',
-      'llama.cpp has no ready-made binary that runs on this machine. Lend a browser tab instead, or run tabmesh doctor.',
-      { cause },
-    );
   }
 }
 

@@ -3,19 +3,21 @@
  * process, and neither can be reported any more.
  */
 import { basename } from 'node:path';
-import { MeshError } from '@tabmesh/shared';
+import { MeshError, memoryNeededBytes } from '@tabmesh/shared';
 import type { Llama } from 'node-llama-cpp';
+import { formatBytes } from './format-bytes.ts';
 import type { GgufFile } from './gguf-file.ts';
+import { type LlamaOptions, startLlama } from './start-llama.ts';
 
 export interface ContextWish {
   /** What the user asked for; absent: the largest that fits, up to the model's own. */
   readonly contextTokens?: number | undefined;
   readonly slots: number;
   readonly batchTokens: number;
+  /** The sizes of the models that are loaded after this one, and need room too. */
+  readonly laterSizesBytes: readonly number[];
 }
 
-/** Weights need a little more than their file: buffers of the graph, alignment (contract §11). */
-const WEIGHTS_FACTOR = 1.1;
 /** Longer ones are for those who ask: the cache of 4 slots at 32k takes 19 GB for an 8B model. */
 const DEFAULT_MAX_CONTEXT_TOKENS = 32_768;
 const LEAST_CONTEXT_TOKENS = 2048;
@@ -25,8 +27,10 @@ const LEAST_CONTEXT_TOKENS = 2048;
  * @throws MeshError `out_of_memory`
  */
 export async function fitContext(gguf: GgufFile, llama: Llama, wish: ContextWish): Promise<number> {
-  const { freeBytes, gpu } = await freeMemory(llama);
-  const weightsBytes = gguf.sizeBytes * WEIGHTS_FACTOR;
+  const memory = await freeMemory(llama);
+  const { gpu } = memory;
+  const weightsBytes = memoryNeededBytes(gguf.sizeBytes);
+  const freeBytes = roomOf(memory.freeBytes, weightsBytes, wish);
   const contextBytes = async (contextTokens: number) => {
     const { cpuRam, gpuVram } = await gguf.insights.estimateContextResourceRequirementsV2({
       contextSize: contextTokens,
@@ -47,6 +51,16 @@ export async function fitContext(gguf: GgufFile, llama: Llama, wish: ContextWish
   }
 }
 
+/** What models can have of this machine's memory right now. */
+export async function freeMemoryBytes(options: LlamaOptions): Promise<number> {
+  const llama = await startLlama(options);
+  try {
+    return (await freeMemory(llama)).freeBytes;
+  } finally {
+    await llama.dispose();
+  }
+}
+
 /** The error for a machine that ran out of memory in spite of the estimate. */
 export function outOfMemory(name: string, cause: unknown): MeshError {
   return new MeshError(
@@ -57,11 +71,20 @@ export function outOfMemory(name: string, cause: unknown): MeshError {
 }
 
 /** Memory that can be had without swapping, containers' limits included; with a GPU its own memory on top. */
-async function freeMemory(llama: Llama): Promise<{ freeBytes: number; gpu: boolean }> {
+export async function freeMemory(llama: Llama): Promise<{ freeBytes: number; gpu: boolean }> {
   const { free } = await llama.getRamState();
   const ramBytes = Math.min(free, process.availableMemory());
   const vram = await llama.getVramState();
   return { freeBytes: ramBytes + Math.max(0, vram.free - vram.unifiedSize), gpu: vram.total > 0 };
+}
+
+/** Without the weights that are still to come, and with an equal share of what is then left for contexts. */
+function roomOf(freeBytes: number, weightsBytes: number, { contextTokens, laterSizesBytes }: ContextWish): number {
+  const laterBytes = laterSizesBytes.reduce((sum, sizeBytes) => sum + memoryNeededBytes(sizeBytes), 0);
+  const forContextsBytes = freeBytes - weightsBytes - laterBytes;
+  // Who names a context gets it whole or not at all.
+  const shares = contextTokens === undefined ? laterSizesBytes.length + 1 : 1;
+  return Math.max(0, weightsBytes + forContextsBytes / shares);
 }
 
 function doesNotFit(
@@ -74,12 +97,8 @@ function doesNotFit(
   const name = basename(gguf.paths[0] ?? 'the model');
   return new MeshError(
     'out_of_memory',
-    `${name} needs ${gigabytes(neededBytes)} of memory with ${wish.slots} slots of ${contextTokens} tokens, but ` +
-      `${gigabytes(freeBytes)} are free. Ask for a smaller --context or fewer --slots, or choose a smaller model.`,
+    `${name} needs ${formatBytes(neededBytes)} of memory with ${wish.slots} slots of ${contextTokens} tokens, but ` +
+      `${formatBytes(freeBytes)} are free. Ask for a smaller --context or fewer --slots, or choose a smaller model.`,
     { details: { neededBytes, freeBytes } },
   );
-}
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(1)} GB`;
 }

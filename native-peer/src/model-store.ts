@@ -27,6 +27,8 @@ export interface ListedModel {
   readonly state: 'embedded' | 'downloaded' | 'partial' | 'available';
   /** On disk; of models that are only available, what a download takes. */
   readonly sizeBytes: number;
+  /** Of the whole file, as far as it is known. */
+  readonly fullSizeBytes: number;
   readonly file: string | null;
 }
 
@@ -117,14 +119,17 @@ export class ModelStore {
     const file = join(this.#home.modelsPath, name);
     const id = decodeURIComponent(name.replace(/\.gguf(\.part)?$/, ''));
     const state = name.endsWith('.part') ? 'partial' : 'downloaded';
-    return { id, tier: tierOf(id), state, sizeBytes: (await sizeOf(file)) ?? 0, file };
+    const sizeBytes = (await sizeOf(file)) ?? 0;
+    const knownBytes = state === 'partial' ? (catalogModel(id)?.gguf?.sizeBytes ?? 0) : 0;
+    return { id, tier: tierOf(id), state, sizeBytes, fullSizeBytes: Math.max(sizeBytes, knownBytes), file };
   }
 
   #describeKnown({ id, tier, gguf }: CatalogModel): ListedModel[] {
     if (gguf === undefined) return [];
     const { file, sizeBytes } = gguf;
-    if (file !== undefined) return [{ id, tier, state: 'embedded', sizeBytes, file: join(this.#embeddedPath, file) }];
-    return [{ id, tier, state: 'available', sizeBytes, file: null }];
+    const known = { id, tier, sizeBytes, fullSizeBytes: sizeBytes };
+    if (file !== undefined) return [{ ...known, state: 'embedded', file: join(this.#embeddedPath, file) }];
+    return [{ ...known, state: 'available', file: null }];
   }
 }
 

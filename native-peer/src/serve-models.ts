@@ -17,6 +17,8 @@ import {
 } from '@tabmesh/shared';
 import { createNodeTransport } from '@tabmesh/shared/node';
 import { createBaselineFile } from './baseline-file.ts';
+import { fittingModels, type SizedModel } from './fitting-models.ts';
+import { listedAtEntry } from './listed-at-entry.ts';
 import { type LlamaEngineOptions, loadLlamaEngine } from './load-llama-engine.ts';
 import type { FoundModel } from './model-store.ts';
 import { online } from './online.ts';
@@ -33,8 +35,12 @@ export interface NativePeerOptions
   readonly baselineFile: string;
   /** How long running answers may take to end when the peer leaves. */
   readonly graceMs: number;
-  /** Called once per model, when it answers and the mesh is joined. */
+  /** What models can have of this machine's memory. */
+  readonly freeMemoryBytes: () => Promise<number>;
+  /** Called once per model, when it answers, the mesh is joined and the entry lists it. */
   readonly onServing: (engine: Engine) => void;
+  /** Called once per model that is left out for lack of memory, with a sentence that says so. */
+  readonly onDropped: (sentence: string) => void;
 }
 
 export interface NativePeer {
@@ -45,9 +51,14 @@ export interface NativePeer {
   close(): Promise<void>;
 }
 
-/** @throws MeshError of `loadLlamaEngine`, or the entry's refusal. Nothing is left running then. */
+/** An announcement takes a quarter of a second; who waits longer serves already, though nobody may know. */
+const LISTING_PATIENCE_MS = 10_000;
+
+/** @throws MeshError of `fittingModels` and `loadLlamaEngine`, or the entry's refusal. Nothing is left running then. */
 export async function startNativePeer(options: NativePeerOptions, signal: AbortSignal): Promise<NativePeer> {
   const { identity, logger, join, graceMs } = options;
+  const { served, dropped } = await fittingModels(options.models, options.freeMemoryBytes);
+  for (const sentence of dropped) options.onDropped(sentence);
   const mesh = createMesh({
     identity,
     kind: 'native',
@@ -85,11 +96,14 @@ export async function startNativePeer(options: NativePeerOptions, signal: AbortS
     },
   };
   try {
-    for (const { id, file } of options.models) {
+    for (const [index, model] of served.entries()) {
+      const later = served.slice(index + 1);
+      const isLastHope = engines.length === 0 && later.length === 0;
       // What is loading takes the machine as much as a job does.
       load.jobBegins();
-      const loaded = await loadLlamaEngine({ ...options, file, modelId: id, signal });
+      const loaded = await loadIfItFits(model, later, isLastHope, options, signal);
       load.jobEnds();
+      if (loaded === undefined) continue;
       const collector = new BaselineCollector({
         engine: loaded,
         clock: systemClock,
@@ -102,12 +116,16 @@ export async function startNativePeer(options: NativePeerOptions, signal: AbortS
       const { engine } = collector;
       engines.push(engine);
       engine.onLost((error) => {
-        logger.error({ model: id, error: error.message }, 'A model is lost.');
+        logger.error({ model: model.id, error: error.message }, 'A model is lost.');
         fail(error);
       });
       await answerOnce(engine, signal);
       mesh.addEngine(engine);
       await online(mesh, signal);
+      const listing = { entryUrl: join, peerId: identity.peerId, model: model.id };
+      if (!(await listedAtEntry(listing, AbortSignal.timeout(LISTING_PATIENCE_MS), signal))) {
+        logger.warn({ model: model.id }, 'The entry does not list this model yet.');
+      }
       options.onServing(engine);
     }
   } catch (error) {
@@ -119,6 +137,24 @@ export async function startNativePeer(options: NativePeerOptions, signal: AbortS
     if (connection.state === 'refused') fail(new MeshError(connection.code, connection.message));
   });
   return peer;
+}
+
+/** Undefined: its context finds no room beside the other models, which are served all the same. */
+async function loadIfItFits(
+  { id, file }: SizedModel,
+  later: readonly SizedModel[],
+  isLastHope: boolean,
+  options: NativePeerOptions,
+  signal: AbortSignal,
+): Promise<Engine | undefined> {
+  const laterSizesBytes = later.map(({ sizeBytes }) => sizeBytes);
+  try {
+    return await loadLlamaEngine({ ...options, file, modelId: id, laterSizesBytes, signal });
+  } catch (error) {
+    if (isLastHope || !MeshError.is(error, 'out_of_memory')) throw error;
+    options.onDropped(`${id} is not served. ${error.message}`);
+    return undefined;
+  }
 }
 
 /** A model that loads but can't compute is found out here and not by the first user. */

@@ -1,11 +1,10 @@
 /** Files that are no usable model: one sentence that says what to do, before llama.cpp ever sees them. */
-import { readFile, truncate, writeFile } from 'node:fs/promises';
-import { totalmem } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadLlamaEngine } from '../src/load-llama-engine.ts';
 import { MINI } from './embedded-models.ts';
-import { ggufHeader } from './gguf-header-bytes.ts';
+import { writeHugeModel } from './huge-model.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const load = (file: string) => loadLlamaEngine({ file, slots: 1, threads: 1, gpu: 'off' });
@@ -68,20 +67,7 @@ describe('bad model files', () => {
   it('NP12: a model that does not fit in memory is refused as out_of_memory before it is read', async () => {
     const folder = await temporaryFolder();
     const file = join(folder, 'huge.gguf');
-    const rows = Math.ceil((totalmem() * 4) / (4096 * 4));
-    const header = ggufHeader({
-      metadata: [
-        ['general.architecture', 'llama'],
-        ['llama.context_length', 4096],
-        ['llama.embedding_length', 4096],
-        ['llama.block_count', 1],
-        ['llama.attention.head_count', 32],
-      ],
-      tensor: { name: 'token_embd.weight', dimensions: [4096, rows] },
-    });
-    await writeFile(file, header);
-    // Sparse: no byte of it is ever written, nor may be read.
-    await truncate(file, header.length + rows * 4096 * 4);
+    await writeHugeModel(file);
     await expect(load(file)).rejects.toMatchObject({
       code: 'out_of_memory',
       message: expect.stringMatching(/huge\.gguf needs .* GB of memory .* are free.*smaller model\.$/),

@@ -4,11 +4,13 @@ import { writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { CATALOG } from '@tabmesh/shared';
 import type { Command } from 'commander';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createProgram } from '../src/cli.ts';
 import { dropDisabledFlags } from '../src/options.ts';
 import { startFileServer } from './file-server.ts';
+import { writeHugeModel } from './huge-model.ts';
 import { startTabmesh } from './tabmesh-process.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -102,12 +104,27 @@ describe('command line', () => {
     expect(JSON.parse(listed.stdout)).toContainEqual(expect.objectContaining({ id: 'model', state: 'downloaded' }));
   });
 
+  it('CL21: models ls and doctor say of every model of the catalog whether it fits this machine', async () => {
+    const home = { TABMESH_HOME: await temporaryFolder() };
+    await writeHugeModel(join(home.TABMESH_HOME, 'models', 'huge.gguf'));
+    const text = (await run(['models', 'ls'], home)).stdout;
+    expect(text).toMatch(/^mesh-tiny .* fits$/m);
+    expect(text).toMatch(/^huge .* needs [\d.]+ GB of memory$/m);
+    const listed: { id: string; fits: boolean }[] = JSON.parse((await run(['models', 'ls', '--json'], home)).stdout);
+    const { findings } = JSON.parse((await run(['doctor', '--json', '--port', '0'], home)).stdout);
+    const { detail } = findings.find(({ name }: { name: string }) => name === 'fits');
+    for (const { id } of CATALOG) {
+      expect(listed.filter((model) => model.id === id)).toMatchObject([{ fits: expect.any(Boolean) }]);
+      expect(detail).toContain(id);
+    }
+  });
+
   it('CL8: doctor looks at everything that a peer needs', async () => {
     const { code, stdout } = await run(['doctor', '--json', '--port', '0']);
     const { ok, findings } = JSON.parse(stdout);
     expect(ok).toBe(true);
     expect(code).toBe(0);
     const names = findings.map((finding: { name: string }) => finding.name);
-    expect(names).toEqual(['node', 'home', 'memory', 'llama.cpp', 'gpu', 'webrtc', 'port', 'model', 'model']);
+    expect(names).toEqual(['node', 'home', 'memory', 'llama.cpp', 'gpu', 'fits', 'webrtc', 'port', 'model', 'model']);
   });
 });

@@ -1,10 +1,12 @@
 /** Entry and native peers as processes, over real WebRTC. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { MINI } from './embedded-models.ts';
-import { chat, listed, startTabmesh } from './tabmesh-process.ts';
+import { writeHugeModel } from './huge-model.ts';
+import { chat, startTabmesh } from './tabmesh-process.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 async function startEntry(environment: Record<string, string>) {
@@ -20,7 +22,6 @@ describe('native peer', () => {
     const peer = startTabmesh(['serve', '--model', 'mesh-tiny', MINI, '--join', url], environment);
     const [, peerId] = await peer.prints(/^Serving mesh-tiny as ([A-Za-z0-9_-]{43})$/m);
     await peer.prints(new RegExp(`^Serving mesh-mini as ${peerId}$`, 'm'));
-    await listed(url, 'mesh-tiny');
     expect(await chat(url, 'Count to five.')).toMatchObject({ status: 200, text: expect.stringContaining('1, 2, 3') });
 
     peer.child.kill('SIGINT');
@@ -60,7 +61,6 @@ describe('native peer', () => {
     const { url } = await startEntry(environment);
     const peer = startTabmesh(['serve', '--model', 'mesh-tiny', '--join', url], environment);
     await peer.prints(/Serving/);
-    await listed(url, 'mesh-tiny');
     const whole = await chat(url, 'Tell me a story about a fox.');
     const response = await fetch(`${url}/v1/chat/completions`, {
       method: 'POST',
@@ -77,6 +77,32 @@ describe('native peer', () => {
     const chunks: { choices: { delta: { content?: string } }[] }[] = lines.map((line) => JSON.parse(line.slice(6)));
     expect(chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('')).toBe(whole.text);
     expect((await peer.ended).code).toBe(0);
+  });
+});
+
+describe('models that do not fit', () => {
+  it('CL22: one sentence says which model is left out, and the others are served', async () => {
+    const environment = { TABMESH_HOME: await temporaryFolder() };
+    const huge = join(environment.TABMESH_HOME, 'huge.gguf');
+    await writeHugeModel(huge);
+    const { url } = await startEntry(environment);
+    const peer = startTabmesh(['serve', '--model', huge, '--model', MINI, '--join', url], environment);
+    await peer.prints(/^Serving mesh-mini as/m);
+    peer.child.kill('SIGINT');
+    const { code, stdout, stderr } = await peer.ended;
+    expect(code).toBe(0);
+    expect(stdout).not.toContain('huge');
+    expect(stderr).toMatch(/^huge is not served: it needs [\d.]+ GB of memory, but [\d.]+ GB are free\.$/m);
+  });
+
+  it('CL22: when none fits, the command fails with out_of_memory', async () => {
+    const environment = { TABMESH_HOME: await temporaryFolder() };
+    const files = ['huge.gguf', 'huge-too.gguf'].map((name) => join(environment.TABMESH_HOME, name));
+    for (const file of files) await writeHugeModel(file);
+    const { code, stdout, stderr } = await startTabmesh(['serve', '--model', ...files], environment).ended;
+    expect(code).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^None of these models fits: .* smaller model\. \(out_of_memory\)$/m);
   });
 });
 

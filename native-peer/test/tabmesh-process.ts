@@ -57,14 +57,6 @@ export function startTabmesh(
   };
 }
 
-/** Resolves once the entry has heard of the model: a peer that serves it and an entry that knows are two things. */
-export async function listed(url: string, model: string): Promise<void> {
-  for (;;) {
-    const { data }: { data: { id: string }[] } = await (await fetch(`${url}/v1/models`)).json();
-    if (data.some(({ id }) => id === model)) return;
-  }
-}
-
 export async function chat(url: string, content: string): Promise<{ status: number; text: string }> {
   const response = await fetch(`${url}/v1/chat/completions`, {
     method: 'POST',

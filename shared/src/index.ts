@@ -1,11 +1,13 @@
 /** The mesh core, for browsers and Node alike. Node's own adapters: `@tabmesh/shared/node`. */
 export * from './catalog/catalog.ts';
+export * from './catalog/fit.ts';
 export * from './catalog/sla-gate.ts';
 export * from './errors.ts';
 export * from './identity/identity.ts';
 export * from './identity/peer-name.ts';
 export { AnswerText } from './inference/answer-text.ts';
 export * from './inference/baseline.ts';
+export { JobTimer } from './inference/job-timer.ts';
 export { StopScanner } from './inference/stop-scanner.ts';
 export * from './measurement/efficiency.ts';
 export * from './mesh.ts';

@@ -22,7 +22,7 @@ export async function probeDevice(): Promise<DeviceReport> {
   const [webgpu, storageFreeBytes] = await Promise.all([probeWebGpu(), probeStorage()]);
   return {
     webgpu,
-    memoryBytes: probeMemory(),
+    memoryBytes: knownMemoryBytes(),
     threads: navigator.hardwareConcurrency || 1,
     crossOriginIsolated: globalThis.crossOriginIsolated === true,
     storageFreeBytes,
@@ -56,8 +56,8 @@ async function probeWebGpu(): Promise<DeviceReport['webgpu']> {
   };
 }
 
-/** Chromium only, in GiB, rounded to a power of two and capped so that it identifies nobody. */
-function probeMemory(): number | null {
+/** Chromium only, in GiB, rounded to a power of two and capped so that it identifies nobody; of the GPU's nothing is told. */
+export function knownMemoryBytes(): number | null {
   const memoryGib: unknown = Reflect.get(navigator, 'deviceMemory');
   return typeof memoryGib === 'number' ? memoryGib * 1024 ** 3 : null;
 }

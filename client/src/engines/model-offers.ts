@@ -2,7 +2,7 @@
  * Which models this device could lend: the embedded ones, the catalogue's GGUF files, and WebLLM's list where WebGPU is
  * really there. What does not fit is listed too, with the reason.
  */
-import { CATALOG, type CatalogModel, tierOf } from '@tabmesh/shared';
+import { CATALOG, type CatalogModel, memoryNeededBytes } from '@tabmesh/shared';
 import { type DeviceReport, hasFastGpu } from './device-report.ts';
 import { featuresOf } from './mlc-features.ts';
 import { MAX_GGUF_BYTES, type ModelSource } from './model-source.ts';
@@ -13,7 +13,7 @@ export interface ModelOffer {
   label: string;
   source: ModelSource;
   engine: 'wllama' | 'webllm';
-  /** WebLLM's list only knows the memory that a model takes, a little more than its file. */
+  /** WebLLM's list only knows the memory that a model takes with its context, a little more than its files. */
   sizeBytes: number;
   fits: boolean;
   reason?: string;
@@ -21,8 +21,6 @@ export interface ModelOffer {
   recommended: boolean;
 }
 
-/** What the weights need beside themselves: context, scratch, the page. */
-const MEMORY_FACTOR = 1.1;
 /** Firefox and Safari tell no memory; devices with less are rare. */
 const ASSUMED_MEMORY_BYTES = 4 * 1024 ** 3;
 
@@ -66,7 +64,8 @@ function ggufOffer(
   if (address === undefined) return [];
   const source: ModelSource = { kind: 'gguf-url', id, url: address, sizeBytes };
   const tooLarge = sizeBytes > MAX_GGUF_BYTES ? 'Browsers load GGUF files of up to 2 GB only.' : undefined;
-  return [offer(id, `${id} · GGUF`, source, 'wllama', sizeBytes, tooLarge ?? lacksRoom(sizeBytes, report))];
+  const reason = tooLarge ?? lacksRoom(sizeBytes, memoryNeededBytes(sizeBytes), report);
+  return [offer(id, `${id} · GGUF`, source, 'wllama', sizeBytes, reason)];
 }
 
 function webllmOffer({ mlcId, features, memoryBytes, bufferBytes }: MlcListing, report: DeviceReport): ModelOffer {
@@ -76,7 +75,7 @@ function webllmOffer({ mlcId, features, memoryBytes, bufferBytes }: MlcListing, 
     (hasFastGpu(report) ? undefined : webgpu.reason) ??
     (missing && `It needs ${missing}, which this GPU or browser has not.`) ??
     (bufferBytes > (webgpu.maxBufferBytes ?? 0) ? 'It needs larger buffers than this GPU has.' : undefined) ??
-    lacksRoom(memoryBytes, report);
+    lacksRoom(memoryBytes, memoryBytes, report);
   const label = `${mlcId.replace(/-MLC\b/, '')} · WebLLM`;
   return offer(mlcId, label, { kind: 'mlc-prebuilt', mlcId }, 'webllm', memoryBytes, reason);
 }
@@ -98,10 +97,15 @@ function offer(
   return reason === undefined ? { ...base, fits: true } : { ...base, fits: false, reason };
 }
 
-function lacksRoom(sizeBytes: number, { memoryBytes, storageFreeBytes }: DeviceReport): string | undefined {
-  const needed = sizeBytes * MEMORY_FACTOR;
+function lacksRoom(
+  sizeBytes: number,
+  neededBytes: number,
+  { memoryBytes, storageFreeBytes }: DeviceReport,
+): string | undefined {
   const memory = memoryBytes ?? ASSUMED_MEMORY_BYTES;
-  if (needed > memory) return `It needs ${gigabytes(needed)} of memory; this device has about ${gigabytes(memory)}.`;
+  if (neededBytes > memory) {
+    return `It needs ${gigabytes(neededBytes)} of memory; this device has about ${gigabytes(memory)}.`;
+  }
   if (storageFreeBytes !== null && sizeBytes > storageFreeBytes) {
     return `It needs ${gigabytes(sizeBytes)} of storage; this browser has ${gigabytes(storageFreeBytes)} left.`;
   }
@@ -116,10 +120,14 @@ function recommendedOf(offers: readonly ModelOffer[], report: DeviceReport): Mod
   const fitting = offers.filter(({ fits }) => fits);
   if (!hasFastGpu(report)) return fitting[0];
   const onGpu = fitting.filter(({ engine }) => engine === 'webllm');
-  const daily = onGpu.filter(({ id }) =>
-    CATALOG.some((model) => model.mlcId === id && tierOf(model.id) === 'daily-driver'),
-  );
-  return daily[0] ?? onGpu[0] ?? fitting[0];
+  const daily = CATALOG.filter(({ tier }) => tier === 'daily-driver').flatMap((model) => preferredBuild(model, onGpu));
+  const [largest] = daily.sort((a, b) => b.sizeBytes - a.sizeBytes);
+  return largest ?? onGpu[0] ?? fitting[0];
+}
+
+/** The build that the catalog names first among those that fit: half floats where the GPU has them. */
+function preferredBuild({ mlc = [] }: CatalogModel, offers: readonly ModelOffer[]): ModelOffer[] {
+  return mlc.flatMap((build) => offers.find(({ id }) => id === build.id) ?? []).slice(0, 1);
 }
 
 function gigabytes(bytes: number): string {

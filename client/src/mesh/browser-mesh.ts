@@ -13,6 +13,7 @@ import {
   systemRandom,
 } from '@tabmesh/shared';
 import { version } from '../../package.json';
+import { knownMemoryBytes } from '../engines/device-report.ts';
 import { createBaselineStorage } from '../storage/baseline-storage.ts';
 import type { Database } from '../storage/database.ts';
 import { claimIdentity, type KeyStore, type SlotMemory } from './key-pool.ts';
@@ -30,6 +31,7 @@ export async function createBrowserMesh(database: Database | undefined, entryUrl
     clock: systemClock,
     random: systemRandom,
     logger: consoleLogger,
+    memoryBytes: knownMemoryBytes(),
   });
 }
 

@@ -1,6 +1,7 @@
 /** `tabmesh models`: what can be served from this machine. */
-import { MeshError } from '@tabmesh/shared';
+import { fitsIn, MeshError, memoryNeededBytes } from '@tabmesh/shared';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { formatBytes } from '../format-bytes.ts';
 import { homePath, openHome } from '../home.ts';
 import { type ListedModel, ModelStore } from '../model-store.ts';
 import { jsonOption } from '../options.ts';
@@ -13,7 +14,9 @@ export function modelsCommand(): Command {
     .description('list, download and remove models')
     .addCommand(
       new Command('ls')
-        .description('list the models that are here and the ones that can be pulled')
+        .description(
+          'list the models that are here and the ones that can be pulled, and which of them fit this machine',
+        )
         .addOption(jsonOption())
         .action(({ json }: { json: boolean }) => runTask(() => ls(json))),
     )
@@ -43,7 +46,11 @@ async function openStore(): Promise<ModelStore> {
 }
 
 async function ls(json: boolean): Promise<void> {
-  const models = await (await openStore()).list();
+  const { freeMemoryBytes } = await import('../memory-fit.ts');
+  const store = await openStore();
+  // Where llama.cpp does not run, doctor tells why; the list is of use all the same.
+  const freeBytes = await freeMemoryBytes({}).catch(() => process.availableMemory());
+  const models = (await store.list()).map((model) => ({ ...model, fits: fitsIn(freeBytes, model.fullSizeBytes) }));
   if (json) console.log(JSON.stringify(models, null, 2));
   else for (const line of table(models)) console.log(line);
 }
@@ -63,7 +70,7 @@ async function pull(source: string, expected: string | undefined, stop: AbortSig
     });
     bars.check.close();
     const checked = pulled.verified ? 'its SHA-256 is the expected one' : `nobody told its SHA-256 (${pulled.sha256})`;
-    console.log(`Pulled ${pulled.id}, ${size(pulled.sizeBytes)}; ${checked}.`);
+    console.log(`Pulled ${pulled.id}, ${formatBytes(pulled.sizeBytes)}; ${checked}.`);
     console.log(`Serve it: npx tabmesh serve --model ${pulled.id}`);
   } catch (error) {
     bars.download.close();
@@ -90,14 +97,16 @@ const STATE_WORDS: Record<ListedModel['state'], string> = {
   available: 'can be pulled',
 };
 
-function table(models: readonly ListedModel[]): string[] {
-  const rows = models.map(({ id, tier, state, sizeBytes }) => [id, size(sizeBytes), tier, STATE_WORDS[state]]);
-  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+function table(models: readonly (ListedModel & { readonly fits: boolean })[]): string[] {
+  const rows = models.map(({ id, tier, state, sizeBytes, fullSizeBytes, fits }) => [
+    id,
+    formatBytes(sizeBytes),
+    tier,
+    STATE_WORDS[state],
+    fits ? 'fits' : `needs ${formatBytes(memoryNeededBytes(fullSizeBytes))} of memory`,
+  ]);
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
-}
-
-function size(bytes: number): string {
-  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
 function sha256(text: string): string {

@@ -59,6 +59,7 @@ async function serve(options: ServeOptions, stop: AbortSignal): Promise<Service>
   const opened = await openIdentity(home.path, 'identity', systemRandom);
   try {
     const { startNativePeer } = await import('../serve-models.ts');
+    const { freeMemoryBytes } = await import('../memory-fit.ts');
     const peer = await startNativePeer(
       {
         join: options.join,
@@ -73,6 +74,8 @@ async function serve(options: ServeOptions, stop: AbortSignal): Promise<Service>
         graceMs: options.grace * 1000,
         logger,
         onProgress: loadProgress(),
+        freeMemoryBytes: () => freeMemoryBytes({ gpu: options.gpu, logger }),
+        onDropped: (sentence) => console.error(sentence),
         onServing: ({ model }) => console.log(`Serving ${model.id} as ${opened.identity.peerId}`),
       },
       stop,
