@@ -3,6 +3,7 @@
  */
 import { randomInt } from 'node:crypto';
 import {
+  type AnswerBeginning,
   AnswerText,
   type Engine,
   type EngineEvent,
@@ -50,9 +51,10 @@ export class LlamaEngine implements Engine {
     if (signal.aborted) throw MeshError.cancelled();
     if (this.#running >= this.model.slots) throw MeshError.peerBusy(0);
     const prompt = this.#loaded.prompt(request.messages);
+    const known = [...prompt, ...this.#tokensOf(request.continues)];
     const { contextTokens } = this.model;
-    if (prompt.length >= contextTokens) throw MeshError.contextLengthExceeded(prompt.length, contextTokens);
-    const limit = Math.min(request.maxTokens, contextTokens - prompt.length);
+    if (known.length >= contextTokens) throw MeshError.contextLengthExceeded(known.length, contextTokens);
+    const limit = Math.min(request.maxTokens, contextTokens - known.length);
 
     this.#running += 1;
     const stop = new AnswerStop(signal, this.#closing.signal);
@@ -61,14 +63,14 @@ export class LlamaEngine implements Engine {
     let completionTokens = 0;
     let reason: 'stop' | 'length' = 'stop';
     try {
-      lane = await stop.race(this.#pool.take(prompt));
-      cachedTokens = await this.#prefill(lane, prompt, stop);
-      const decoder = new TokenDecoder(this.#loaded.model.detokenize, prompt);
+      lane = await stop.race(this.#pool.take(known));
+      cachedTokens = await this.#prefill(lane, known, stop);
+      const decoder = new TokenDecoder(this.#loaded.model.detokenize, known);
       const ready: EngineEvent[] = [];
       const text = new AnswerText(request.stop, (event) => ready.push(event));
       const take = (decoded: DecodedTokens | undefined) => decoded && text.push(decoded.text, decoded.tokenCount);
       const tokens = lane.sequence.evaluateWithMetadata(
-        prompt.slice(lane.sequence.nextTokenIndex),
+        known.slice(lane.sequence.nextTokenIndex),
         {},
         { temperature: request.temperature, topP: request.topP, topK: TOP_K, minP: MIN_P, seed: seedOf(request) },
       );
@@ -106,7 +108,12 @@ export class LlamaEngine implements Engine {
       this.#running -= 1;
       if (lane !== undefined) this.#pool.release(lane);
     }
-    yield { type: 'end', reason, usage: { promptTokens: prompt.length, completionTokens, cachedTokens } };
+    const promptTokens = prompt.length;
+    yield {
+      type: 'end',
+      reason,
+      usage: { promptTokens, completionTokens, cachedTokens: Math.min(cachedTokens, promptTokens) },
+    };
   }
 
   onLost(listener: (error: Error) => void): () => void {
@@ -117,6 +124,11 @@ export class LlamaEngine implements Engine {
   close(): Promise<void> {
     this.#closed ??= this.#dispose();
     return this.#closed;
+  }
+
+  /** What a model wrote is plain text, whatever it looks like, and no space goes in front of it. */
+  #tokensOf(beginning: AnswerBeginning | undefined): Token[] {
+    return beginning === undefined ? [] : this.#loaded.model.tokenize(beginning.text, false, 'trimLeadingSpace');
   }
 
   /**

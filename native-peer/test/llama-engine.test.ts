@@ -28,7 +28,7 @@ describe('llama.cpp engine', () => {
       contextTokens: 1024,
       slots: 2,
       sizeBytes: readFileSync(TINY).length,
-      features: ['seed'],
+      features: ['seed', 'continue'],
     });
     expect(engine.model.backend).toMatch(/^llama\.cpp · CPU/);
     const mini = await load(MINI, 1);

@@ -10,7 +10,7 @@ import { RecentKeys } from './inference/recent-keys.ts';
 import type { AnswerEvent, CompletionRequest } from './mesh-interface.ts';
 import type { Clock } from './ports/clock.ts';
 import { type Random, randomHexId } from './ports/random.ts';
-import type { Announcement, Measured } from './protocol/announcement.ts';
+import type { Announcement, Measured, ServedModel } from './protocol/announcement.ts';
 import { JobId, type ModelId, type PeerId } from './protocol/ids.ts';
 import { toCandidate } from './routing/candidate.ts';
 import { Distrust } from './routing/distrust.ts';
@@ -54,12 +54,13 @@ export function createChooser(options: ChooserOptions): Chooser {
 
   function candidatesFor(
     model: ModelId,
-    isExcluded: (peerId: PeerId) => boolean,
     prefixHolder: PeerId | undefined,
+    isFit: (served: ServedModel) => boolean,
+    isExcluded: (peerId: PeerId) => boolean,
   ): RouteCandidate[] {
     return options.reachable().flatMap((peer) => {
       const served = peer.models.find((offered) => offered.id === model);
-      if (served === undefined) return [];
+      if (served === undefined || !isFit(served)) return [];
       const { peerId } = peer;
       return toCandidate(peer, served, {
         local: options.isLocal(peerId),
@@ -72,45 +73,63 @@ export function createChooser(options: ChooserOptions): Chooser {
     });
   }
 
+  /** The best of the peers that fit: better one that failed lately than none, but another class before that. */
+  function choose(model: ModelId, prefixHolder: PeerId | undefined, query: RouteQuery, needs: AnswerNeeds) {
+    const { failed, begun } = needs;
+    const nowMs = clock.monotonicMs();
+    const fits =
+      begun === undefined
+        ? [() => true]
+        : [(served: ServedModel) => canContinue(served) && served.classId === begun.classId, canContinue];
+    const exclusions = [(id: PeerId) => failed.has(id) || distrust.holds(id, nowMs), (id: PeerId) => failed.has(id)];
+    for (const isExcluded of exclusions) {
+      for (const isFit of fits) {
+        const candidates = candidatesFor(model, prefixHolder, isFit, isExcluded);
+        const index = route(candidates, query);
+        const chosen = candidates[index];
+        if (chosen !== undefined) return { candidates, index, chosen };
+      }
+    }
+    return undefined;
+  }
+
   return {
-    assign(request, model, { failed, contextTokens: neededTokens }) {
+    assign(request, model, needs) {
       const { conversationId } = request;
       const prefixHolder = conversationId === undefined ? undefined : conversationPeers.get(conversationId);
       const query: RouteQuery = {
         outputTokens: Math.min(request.maxTokens ?? TYPICAL_ANSWER_TOKENS, TYPICAL_ANSWER_TOKENS),
-        contextTokens: neededTokens,
+        contextTokens: needs.contextTokens,
         target: SLA_TARGETS[tierOf(model)],
         draws: [random.float(), random.float()],
       };
-      const nowMs = clock.monotonicMs();
-      let candidates = candidatesFor(model, (id) => failed.has(id) || distrust.holds(id, nowMs), prefixHolder);
-      let index = route(candidates, query);
-      if (index === -1) {
-        // Better a peer that failed lately than none.
-        candidates = candidatesFor(model, (id) => failed.has(id), prefixHolder);
-        index = route(candidates, query);
-      }
-      const chosen = candidates[index];
-      if (chosen === undefined) return undefined;
-      const { peerId, contextTokens } = chosen;
+      const choice = choose(model, prefixHolder, query, needs);
+      if (choice === undefined) return undefined;
+      const { candidates, index } = choice;
+      const { peerId, classId, contextTokens } = choice.chosen;
+      const { begun } = needs;
+      const givenTokens = begun?.tokenCount ?? 0;
       const jobId = JobId.parse(randomHexId(random));
       return {
         jobId,
         peerId,
+        classId,
         contextTokens,
         parameters: checkedParameters({
           messages: [...request.messages],
-          maxTokens: request.maxTokens ?? contextTokens,
+          maxTokens: (request.maxTokens ?? contextTokens) - givenTokens,
           temperature: request.temperature ?? catalogModel(model)?.temperature ?? DEFAULT_TEMPERATURE,
           topP: request.topP ?? 1,
           ...(request.seed === undefined ? {} : { seed: request.seed }),
           stop: [...(request.stop ?? [])],
+          ...(begun === undefined ? {} : { continues: { text: begun.text, tokenCount: givenTokens } }),
         }),
         route: {
           type: 'route',
           jobId,
           peerId,
           model,
+          continues: begun === undefined ? null : classId === begun.classId ? 'same-class' : 'other-class',
           get explanation() {
             return explain(candidates, query, index);
           },
@@ -124,4 +143,8 @@ export function createChooser(options: ChooserOptions): Chooser {
     failed: (peerId) => distrust.failed(peerId, clock.monotonicMs()),
     left: (peerId) => distrust.clear(peerId),
   };
+}
+
+function canContinue({ features }: ServedModel): boolean {
+  return features.includes('continue');
 }

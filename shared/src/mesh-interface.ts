@@ -43,8 +43,8 @@ export interface CompletionRequest {
 }
 
 /**
- * In order: one `route` per peer that is tried (a refusal or a loss before the first token moves the job on), then
- * `tokens`, then one `end`. Failure rejects the iteration with a `MeshError`; aborting with `cancelled`.
+ * In order: one `route` per peer that is tried, `tokens` as they come, one `end`. A peer that refuses, is lost or leaves,
+ * in the middle of the answer too, is followed by the `route` of the next, whose tokens go on behind what was given. Failure rejects the iteration with a `MeshError`; aborting with `cancelled`.
  */
 export type AnswerEvent =
   | {
@@ -52,6 +52,8 @@ export type AnswerEvent =
       readonly jobId: JobId;
       readonly peerId: PeerId;
       readonly model: ModelId;
+      /** Null at the beginning; later whether the peer that goes on runs the very model that began. */
+      readonly continues: 'same-class' | 'other-class' | null;
       readonly explanation: RouteExplanation;
     }
   | TokensEvent

@@ -216,6 +216,7 @@ export function createMesh(options: MeshOptions): Mesh {
         clock,
         requester,
         model,
+        maxTokens: request.maxTokens,
         assign: (needs) => chooser.assign(request, model, needs),
         lineTo: async (peerId, aborted) => (peerId === self ? localLine : links.connect(peerId, aborted)),
         onOutcome(peerId, jobId, outcome) {

@@ -124,6 +124,7 @@ export function createScriptedMesh(
         jobId: JOB_ID,
         peerId: servedBy,
         model,
+        continues: null,
         explanation: { outputTokens: 1, candidates: [] },
       };
       let finished = false;

@@ -101,6 +101,7 @@ export function createScriptedMesh(parameters: URLSearchParams): Mesh {
         jobId,
         peerId: provider.peerId,
         model,
+        continues: null,
         explanation: explain(others, provider.peerId),
       };
       await pause(84, signal);

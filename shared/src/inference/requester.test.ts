@@ -32,7 +32,7 @@ const end: JobReply = {
   usage: { promptTokens: 3, completionTokens: 2, cachedTokens: 0 },
 };
 
-function start() {
+function start(maxTokens = parameters.maxTokens) {
   const clock = new ManualClock();
   const requester = new Requester({ clock });
   const sent: string[] = [];
@@ -42,7 +42,7 @@ function start() {
   const outcome = (async () => {
     for await (const event of requester.run(
       line,
-      { jobId, model: ModelId.parse('m'), parameters },
+      { jobId, model: ModelId.parse('m'), parameters: { ...parameters, maxTokens } },
       controller.signal,
     )) {
       events.push(event);
@@ -105,12 +105,41 @@ describe('the requester', () => {
   });
 
   it('IN7: a peer that says nothing for a minute counts as lost', async () => {
-    const { clock, outcome, requester } = start();
+    const { clock, outcome, events } = start();
     await clock.advance(59_000);
-    requester.handleReply(bob, delta(0, 'a'));
-    await clock.advance(59_000);
-    requester.handleReply(bob, delta(1, 'b'));
-    await clock.advance(61_000);
+    expect(events).toEqual([]);
+    await clock.advance(1_100);
+    await expect(outcome).rejects.toMatchObject({ code: 'peer_lost' });
+  });
+
+  it.each([
+    ['2 s', 20, 1_900, 2_100],
+    ['four times its pauses', 1_000, 3_900, 4_100],
+    ['a minute, however slow it is', 20_000, 59_000, 60_100],
+  ])('IN7: a peer whose pace is known counts as lost after %s', async (_, pauseMs, soonMs, lateMs) => {
+    const { clock, outcome, requester } = start(20);
+    let lost = false;
+    outcome.catch(() => {
+      lost = true;
+    });
+    for (let token = 0; token < 12; token += 1) {
+      requester.handleReply(bob, delta(token, 'a'));
+      if (token < 11) await clock.advance(token < 8 ? Math.min(pauseMs, 9_000) : pauseMs);
+    }
+    await clock.advance(soonMs);
+    expect(lost).toBe(false);
+    await clock.advance(lateMs - soonMs);
+    expect(lost).toBe(true);
+  });
+
+  it('IN7: one of its pauses that was long is forgotten after many that were not', async () => {
+    const { clock, outcome, requester } = start(400);
+    const pausesMs = [9_000, ...Array.from({ length: 300 }, () => 10)];
+    for (const [token, pauseMs] of pausesMs.entries()) {
+      requester.handleReply(bob, delta(token, 'a'));
+      await clock.advance(pauseMs);
+    }
+    await clock.advance(2_100);
     await expect(outcome).rejects.toMatchObject({ code: 'peer_lost' });
   });
 

@@ -36,13 +36,24 @@ interface OpenJob {
   bufferedChars: number;
   error: Error | undefined;
   wake: (() => void) | undefined;
+  /** When the last delta came, how many came, and how long the pauses between them are at most, by and by forgotten. */
+  lastDeltaMs: number;
+  deltas: number;
+  longPauseMs: number;
   cancelStall: () => void;
   /** The first word counts. */
   settle(outcome: JobOutcome): void;
 }
 
-/** No word for this long and the peer counts as lost. Prefilling a long prompt on a large model takes that order of time. */
-const STALL_MS = 60_000;
+/** No token for this long and the peer counts as lost: first the time that a long prompt takes on a large model, … */
+const FIRST_TOKEN_STALL_MS = 60_000;
+/** … then, until its pace is known, this, … */
+const SECOND_TOKEN_STALL_MS = 10_000;
+const KNOWN_PACE_DELTAS = 8;
+/** … and then some times the longest pause it made lately, which is a p99 that costs nothing to keep. */
+const STALL_PAUSES = 4;
+const SHORTEST_STALL_MS = 2_000;
+const PAUSE_DECAY = 0.99;
 /** An answer that nobody reads is given up beyond this. */
 const MOST_BUFFERED_CHARS = 4 * 1024 * 1024;
 /** What an event takes beside its text. */
@@ -90,6 +101,9 @@ export class Requester {
       bufferedChars: 0,
       error: undefined,
       wake: undefined,
+      lastDeltaMs: 0,
+      deltas: 0,
+      longPauseMs: 0,
       cancelStall: () => {},
       settle(outcome) {
         if (!settled) onOutcome(outcome);
@@ -133,7 +147,6 @@ export class Requester {
     const job = this.#jobs.get(reply.jobId);
     // Late news of a job that was cancelled, or a peer that meddles with another's job.
     if (job === undefined || job.line.remote !== from) return;
-    this.#expectNews(job);
     switch (reply.type) {
       case 'token-delta':
         this.#receive(job, reply);
@@ -163,6 +176,7 @@ export class Requester {
       return;
     }
     job.receivedTokens += delta.tokenCount;
+    this.#notePause(job);
     if (job.receivedTokens > job.maxTokens) {
       this.#fail(job, MeshError.peerLost('it sent more tokens than it was asked for'));
       return;
@@ -185,10 +199,19 @@ export class Requester {
     this.#push(job, { type: 'end', reason, usage, measurement });
   }
 
+  #notePause(job: OpenJob): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (job.deltas > 0) job.longPauseMs = Math.max(job.longPauseMs * PAUSE_DECAY, nowMs - job.lastDeltaMs);
+    job.lastDeltaMs = nowMs;
+    job.deltas += 1;
+    this.#expectNews(job);
+  }
+
   #expectNews(job: OpenJob): void {
+    const stallMs = stallMsOf(job);
     job.cancelStall();
-    job.cancelStall = this.#clock.after(STALL_MS, () =>
-      this.#fail(job, MeshError.peerLost(`silent for ${STALL_MS / 1000} s`)),
+    job.cancelStall = this.#clock.after(stallMs, () =>
+      this.#fail(job, MeshError.peerLost(`silent for ${Math.round(stallMs / 1000)} s`)),
     );
   }
 
@@ -218,6 +241,12 @@ class PeerRefusal extends MeshError {
       details: reply.waitMs === undefined ? {} : { waitMs: reply.waitMs },
     });
   }
+}
+
+function stallMsOf({ deltas, longPauseMs }: OpenJob): number {
+  if (deltas === 0) return FIRST_TOKEN_STALL_MS;
+  if (deltas < KNOWN_PACE_DELTAS) return SECOND_TOKEN_STALL_MS;
+  return Math.min(FIRST_TOKEN_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_PAUSES * longPauseMs));
 }
 
 function endedByPeer(error: Error | undefined): boolean {

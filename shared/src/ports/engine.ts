@@ -33,6 +33,16 @@ export interface GenerationRequest {
    * Engines without stop strings of their own use `StopScanner`.
    */
   readonly stop: readonly string[];
+  /**
+   * The beginning of the answer, whole tokens as another engine of the class gave them: this one goes on right behind it
+   * and yields only what is new. For engines with the feature `continue`; `maxTokens` and usage leave these tokens out.
+   */
+  readonly continues?: AnswerBeginning | undefined;
+}
+
+export interface AnswerBeginning {
+  readonly text: string;
+  readonly tokenCount: number;
 }
 
 export interface TokensEvent {

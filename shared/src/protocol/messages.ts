@@ -49,6 +49,11 @@ export const JobParameters = z.object({
   topP: z.number().gt(0).max(1),
   seed: z.int().optional(),
   stop: z.array(z.string().min(1).max(1024)).max(16),
+  /**
+   * The beginning of the answer, which another peer gave before it was lost. What is asked for is the rest: `maxTokens`
+   * and the deltas count from here.
+   */
+  continues: z.object({ text: z.string(), tokenCount }).optional(),
 });
 export type JobParameters = z.infer<typeof JobParameters>;
 

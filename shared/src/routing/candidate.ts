@@ -22,6 +22,7 @@ export function toCandidate(peer: Announcement, model: ServedModel, known: Acqua
   const measured = ownMeasured ?? model.measured;
   return {
     peerId: peer.peerId,
+    classId: model.classId,
     local,
     draining: peer.state === 'draining',
     contextTokens: model.contextTokens,

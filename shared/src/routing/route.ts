@@ -4,10 +4,11 @@
  * expectedMs = connect + RTT + wait + TTFT + outputTokens ÷ rate. `route` runs over thousands of candidates per prompt and
  * allocates nothing per candidate; `explain` tells the same decision in full, for those who ask.
  */
-import type { PeerId } from '../protocol/ids.ts';
+import type { ClassId, PeerId } from '../protocol/ids.ts';
 
 export interface RouteCandidate {
   readonly peerId: PeerId;
+  readonly classId: ClassId;
   /** This end's own engine. */
   readonly local: boolean;
   readonly draining: boolean;
@@ -50,6 +51,8 @@ export type RouteVerdict =
   | 'holds-no-prefix'
   | 'not-local'
   | 'unmeasured'
+  /** It is measured, and this job went to try one that is not. */
+  | 'another-tried'
   | 'misses-sla'
   | 'draining'
   | 'context-too-short'
@@ -257,8 +260,10 @@ function lossOf(
   if (candidate.draining) return 'draining';
   if (candidate.contextTokens < query.contextTokens) return 'context-too-short';
   if (!isMeasured(candidate)) return 'unmeasured';
-  if (!meetsTarget(candidate, query)) return 'misses-sla';
-  if (winner === undefined || ms > winnerMs * NOISE_FACTOR) return 'slower';
+  if (winner === undefined) return 'slower';
+  if (!isMeasured(winner)) return 'another-tried';
+  if (!meetsTarget(candidate, query) && meetsTarget(winner, query)) return 'misses-sla';
+  if (ms > winnerMs * NOISE_FACTOR) return 'slower';
   if (winner.local) return 'not-local';
   if (winner.holdsPrefix) return 'holds-no-prefix';
   return 'as-fast-but-busier';

@@ -225,6 +225,44 @@ export const engineContract: readonly EngineContractCase[] = [
     },
   },
   {
+    rule: 'EN82',
+    title: "an engine with the feature 'continue' goes on behind every token as the undisturbed answer does",
+    async run({ engine, longPrompt }) {
+      if (!engine.model.features.includes('continue')) return;
+      const request = ask(longPrompt, { maxTokens: 24 });
+      const events = (await collect(engine, request)).filter((event) => event.type === 'tokens');
+      const whole = events.map(({ text }) => text).join('');
+      let text = '';
+      let tokenCount = 0;
+      for (const event of events) {
+        text += event.text;
+        tokenCount += event.tokenCount;
+        if (tokenCount === request.maxTokens) break;
+        const rest = await answer(engine, {
+          ...request,
+          maxTokens: request.maxTokens - tokenCount,
+          continues: { text, tokenCount },
+        });
+        ensureEqual(text + rest.text, whole, `The answer that was continued after ${tokenCount} tokens`);
+        ensureEqual(rest.counted, rest.usage.completionTokens, 'The token count of the rest');
+      }
+    },
+  },
+  {
+    rule: 'EN83',
+    title: "an engine with the feature 'continue' counts the beginning neither as prompt nor as answer",
+    async run({ engine, longPrompt }) {
+      if (!engine.model.features.includes('continue')) return;
+      const { usage } = await answer(engine, ask(longPrompt, { maxTokens: 8 }));
+      const begun = await answer(engine, ask(longPrompt, { maxTokens: 5 }));
+      const continues = { text: begun.text, tokenCount: 5 };
+      const rest = await answer(engine, ask(longPrompt, { maxTokens: 3, continues }));
+      ensureEqual(rest.usage.promptTokens, usage.promptTokens, 'The count of prompt tokens');
+      ensureEqual(rest.usage.completionTokens, 3, 'The count of answer tokens');
+      ensureEqual(rest.reason, 'length', 'The reason');
+    },
+  },
+  {
     rule: 'EN15',
     title: 'close() rejects running answers as cancelled, and may be called again',
     async run({ engine, longPrompt }) {

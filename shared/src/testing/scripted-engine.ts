@@ -59,13 +59,15 @@ export function createScriptedEngine(options: ScriptedEngineOptions): ScriptedEn
 
   async function* answer(request: GenerationRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
     const promptTokens = countPromptTokens(request.messages);
-    if (promptTokens >= model.contextTokens) throw MeshError.contextLengthExceeded(promptTokens, model.contextTokens);
+    const begun = request.continues?.tokenCount ?? 0;
+    if (promptTokens + begun >= model.contextTokens)
+      throw MeshError.contextLengthExceeded(promptTokens + begun, model.contextTokens);
     const usage = {
       promptTokens,
       cachedTokens: prompts.take(request.messages),
     };
-    const room = Math.min(request.maxTokens, model.contextTokens - promptTokens);
-    const words = answerWords(request, requests.length, answerTokens, scenario === 'wrong-output');
+    const room = Math.min(request.maxTokens, model.contextTokens - promptTokens - begun);
+    const words = answerWords(request, requests.length, answerTokens, scenario === 'wrong-output').slice(begun);
 
     const scanner = new StopScanner(request.stop);
     let completionTokens = 0;
@@ -157,7 +159,7 @@ function scriptedModel(options: ScriptedEngineOptions): EngineModel {
     contextTokens: options.contextTokens ?? 1024,
     slots: options.slots ?? 2,
     sizeBytes: 1_000_000,
-    features: ['seed'],
+    features: ['seed', 'continue'],
   };
 }
 
