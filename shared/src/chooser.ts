@@ -39,7 +39,6 @@ export interface Chooser {
   assign(request: CompletionRequest, model: ModelId, needs: AnswerNeeds): Assignment<RouteEvent> | undefined;
   answered(peerId: PeerId, conversationId: string | undefined): void;
   failed(peerId: PeerId): void;
-  left(peerId: PeerId): void;
 }
 
 /** Chat answers are about this long; the estimate only has to compare peers. */
@@ -141,7 +140,6 @@ export function createChooser(options: ChooserOptions): Chooser {
       if (conversationId !== undefined) conversationPeers.set(conversationId, peerId);
     },
     failed: (peerId) => distrust.failed(peerId, clock.monotonicMs()),
-    left: (peerId) => distrust.clear(peerId),
   };
 }
 

@@ -54,7 +54,6 @@ export function createMesh(options: MeshOptions): Mesh {
     onRemoved: (peerId) => {
       links.handlePeerRemoved(peerId);
       measurements.forget(peerId);
-      chooser.left(peerId);
       names.delete(peerId);
     },
   });

@@ -34,6 +34,30 @@ export interface Answer {
   readonly servedBy: string;
 }
 
+/** What an answer's 'why?' tells, row by row: the peer, the reason, and the figures as they are shown. */
+export async function explanationOf({ article }: Answer): Promise<ExplainedPeer[]> {
+  await article.getByRole('button', { name: 'why?' }).click();
+  const table = article.getByRole('dialog', { name: 'Why this peer' }).getByRole('table');
+  const rows = await table.locator('tbody tr').all();
+  const explained = await Promise.all(
+    rows.map(async (row): Promise<ExplainedPeer> => {
+      const [peer = '', ...verdict] = ((await row.getByRole('rowheader').textContent()) ?? '').trim().split(/\s+/);
+      const [expected = '', , , wait = '', , , measuredBy = ''] = await row.getByRole('cell').allTextContents();
+      return { peer, verdict: verdict.join(' '), expected, wait, measuredBy };
+    }),
+  );
+  await article.page().keyboard.press('Escape');
+  return explained;
+}
+
+export interface ExplainedPeer {
+  readonly peer: string;
+  readonly verdict: string;
+  readonly expected: string;
+  readonly wait: string;
+  readonly measuredBy: string;
+}
+
 /** Lends the tab with the named model and resolves once it serves. */
 export async function startLending(page: Page, url: string, model: RegExp): Promise<void> {
   await page.goto(`${url}/contribute`);

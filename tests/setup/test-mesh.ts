@@ -12,13 +12,15 @@ import {
   silentLogger,
   systemClock,
   systemRandom,
+  type Transport,
 } from '@tabmesh/shared';
 import { createNodeTransport } from '@tabmesh/shared/node';
-import { type Entry, startEntry } from '@tabmesh/signaling';
+import { type Entry, type EntryOptions, startEntry } from '@tabmesh/signaling';
 import { root } from './command.ts';
 
-export function startTestEntry(): Promise<Entry> {
+export function startTestEntry(options: Pick<EntryOptions, 'fallback'> = {}): Promise<Entry> {
   return startEntry({
+    ...options,
     host: '127.0.0.1',
     port: 0,
     webRoot: join(root, 'client/dist'),
@@ -30,13 +32,13 @@ export function startTestEntry(): Promise<Entry> {
 }
 
 /** A native peer in this process, serving the engine if there is one. */
-export function startMember(url: string, engine?: Engine): Mesh {
+export function startMember(url: string, engine?: Engine, transport: Transport = createNodeTransport()): Mesh {
   const mesh = createMesh({
     identity: createIdentity(systemRandom),
     kind: 'native',
     version: '0.0.0-test',
     signaling: createSocketIoSignaling({ url }),
-    transport: createNodeTransport(),
+    transport,
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,
@@ -44,6 +46,18 @@ export function startMember(url: string, engine?: Engine): Mesh {
   if (engine !== undefined) mesh.addEngine(engine);
   return mesh;
 }
+
+/** Of a member whom no link reaches, as behind a firewall: it dials nobody and answers no dial. */
+export const unreachable: Transport = {
+  open: (_options, handlers) => ({
+    signal: () => {},
+    send() {
+      throw new Error('The channel never opens.');
+    },
+    bufferedBytes: () => 0,
+    close: () => handlers.onClose(undefined),
+  }),
+};
 
 /** Resolves once what the mesh knows makes the condition true. */
 export function untilMesh(mesh: Mesh, condition: () => boolean): Promise<void> {
@@ -59,9 +73,16 @@ export function untilMesh(mesh: Mesh, condition: () => boolean): Promise<void> {
 }
 
 /**
- * Answers with the words of the question, `intervalMs` apart: a test can make a page show any text at any pace.
+ * Answers with the words of the question, `interval` milliseconds apart, or after what it returns is done each: a test can
+ * make a page show any text at any pace, and change the pace.
  */
-export function createEchoEngine(id: string, intervalMs: number): Engine {
+export function createEchoEngine(
+  id: string,
+  interval: number | ((signal: AbortSignal) => Promise<unknown>),
+  slots = 4,
+): Engine {
+  const pause =
+    typeof interval === 'number' ? (signal: AbortSignal) => setTimeout(interval, undefined, { signal }) : interval;
   return {
     model: {
       id: ModelId.parse(id),
@@ -69,14 +90,14 @@ export function createEchoEngine(id: string, intervalMs: number): Engine {
       family: 'scripted',
       backend: 'echo',
       contextTokens: 4096,
-      slots: 4,
+      slots,
       sizeBytes: 1,
       features: [],
     },
     async *generate(request, signal) {
       const words = (request.messages.at(-1)?.content ?? '').split(/(?<=\s)/);
       for (const word of words) {
-        await setTimeout(intervalMs, undefined, { signal });
+        await pause(signal);
         yield { type: 'tokens', text: word, tokenCount: 1 };
       }
       const usage = { promptTokens: words.length, completionTokens: words.length, cachedTokens: 0 };

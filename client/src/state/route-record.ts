@@ -36,6 +36,7 @@ const VERDICTS: Record<RouteVerdict, string> = {
   'holds-no-prefix': 'does not hold this conversation',
   'not-local': 'as good, but not in this tab',
   unmeasured: 'not measured yet',
+  'another-tried': 'measured already: an unmeasured peer was tried',
   'misses-sla': 'too slow for its tier',
   draining: 'leaving',
   'context-too-short': 'context too short',

@@ -114,6 +114,8 @@ export async function* answer<Route>(
         const completionTokens = (begun?.tokenCount ?? 0) + event.usage.completionTokens;
         const end = endOf(reason, { ...event.usage, completionTokens }, measurement?.tokensPerSecond ?? null);
         if (measurement !== undefined) options.onAnswered(peerId, end);
+        // Without a token there is no sample either, and what it announced would go on to win.
+        else options.onFailed(peerId);
         yield end;
       }
       return;

@@ -33,6 +33,10 @@ interface OpenJob {
   readonly maxTokens: number;
   readonly inbox: JobEvent[];
   receivedTokens: number;
+  /** Of the text so far: no tokenizer makes more tokens of it. */
+  receivedBytes: number;
+  /** The tokens that count for the rate. */
+  creditedTokens: number;
   bufferedChars: number;
   error: Error | undefined;
   wake: (() => void) | undefined;
@@ -58,6 +62,8 @@ const PAUSE_DECAY = 0.99;
 const MOST_BUFFERED_CHARS = 4 * 1024 * 1024;
 /** What an event takes beside its text. */
 const DELTA_CHARS = 256;
+
+const encoder = new TextEncoder();
 
 export class Requester {
   readonly #clock: Clock;
@@ -98,6 +104,8 @@ export class Requester {
       maxTokens: job.parameters.maxTokens,
       inbox: [],
       receivedTokens: 0,
+      receivedBytes: 0,
+      creditedTokens: 0,
       bufferedChars: 0,
       error: undefined,
       wake: undefined,
@@ -181,7 +189,10 @@ export class Requester {
       this.#fail(job, MeshError.peerLost('it sent more tokens than it was asked for'));
       return;
     }
-    job.timer.tokens(this.#clock.monotonicMs(), delta.tokenCount);
+    job.receivedBytes += encoder.encode(delta.text).length;
+    const credited = Math.min(job.receivedTokens, job.receivedBytes);
+    job.timer.tokens(this.#clock.monotonicMs(), credited - job.creditedTokens);
+    job.creditedTokens = credited;
     job.bufferedChars += delta.text.length + DELTA_CHARS;
     if (job.bufferedChars > MOST_BUFFERED_CHARS) this.#fail(job, MeshError.cancelled());
     else
@@ -196,7 +207,9 @@ export class Requester {
     job.cancelStall();
     const measurement = job.timer.measurement();
     if (job.error === undefined) job.settle(finishedOutcome(measurement, usage));
-    this.#push(job, { type: 'end', reason, usage, measurement });
+    // What came was counted here; more is only claimed.
+    const completionTokens = Math.min(usage.completionTokens, job.receivedTokens);
+    this.#push(job, { type: 'end', reason, usage: { ...usage, completionTokens }, measurement });
   }
 
   #notePause(job: OpenJob): void {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createIdentity, type Identity } from '../identity/identity.ts';
 import { silentLogger } from '../ports/logger.ts';
+import { SignedRecord } from '../protocol/announcement.ts';
+import { readAnnouncement } from '../protocol/decode.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createSeededRandom } from '../testing/seeded-random.ts';
 import { Roster } from './roster.ts';
@@ -125,10 +127,57 @@ describe('the roster', () => {
     ['a TTFT that is no number', measured({ ttftMs: Number.NaN })],
     ['a negative sequence', { sequence: -1 }],
     ['an endless lifetime', { lifetimeMs: 1e12 }],
-    ['a hundred models', { models: Array.from({ length: 100 }, () => model) }],
+    ['a hundred models', { models: Array.from({ length: 100 }, (_, index) => ({ ...model, id: `model-${index}` })) }],
+    ['one model twice', { models: [model, model] }],
+    ['a model without a name', { models: [{ ...model, id: '' }] }],
+    ['a name of a thousand letters', { models: [{ ...model, id: 'm'.repeat(1000) }] }],
+    ['a version of a thousand letters', { version: '1'.repeat(1000) }],
+    ['a TTFT of a day', measured({ ttftMs: 86_400_000 })],
+    ['half a sample', measured({ sampleCount: 0.5 })],
+    ['a sample of the future', measured({ ageMs: -1 })],
+    ['a day of samples and more', measured({ ageMs: 86_400_001 })],
+    ['less than no load', { models: [{ ...model, inFlight: -1 }] }],
+    ['no slot', { models: [{ ...model, slots: 0 }] }],
+    ['an issue before time began', { issuedAtMs: -1 }],
   ])('RO5: an announcement with %s is refused whole', (_name, changes) => {
     const { roster, known } = setUp();
     roster.apply({ upserted: [announce(bob, changes)], removed: [] });
     expect(known()).toEqual([]);
   });
+
+  it('RO5: an announcement with a figure past all numbers is refused whole', () => {
+    const { body, signature } = announce(bob, { models: [model] });
+    const endless = body.replace('"tokensPerSecond":100', '"tokensPerSecond":1e999');
+    expect(() => readAnnouncement({ body, signature })).not.toThrow();
+    expect(() => readAnnouncement({ body: endless, signature })).toThrow(/tokensPerSecond/);
+  });
+
+  it.each([
+    ['a million models', { models: Array.from({ length: 1_000_000 }, () => 1) }],
+    ['a name of a megabyte', { models: [{ ...model, id: 'm'.repeat(1_000_000) }] }],
+  ])('RO5: an announcement with %s is refused by its size, before it is read', (_name, changes) => {
+    expect(SignedRecord.safeParse(announce(bob)).success).toBe(true);
+    expect(SignedRecord.safeParse(announce(bob, changes)).success).toBe(false);
+  });
+
+  it.each([
+    ['hours ahead', 9 * 3_600_000],
+    ['hours behind', -9 * 3_600_000],
+    ['at the beginning of time', -1_800_000_000_000],
+  ])(
+    'RO7: a peer whose clock is %s lives neither longer nor shorter, and its samples are as old as it said',
+    async (_name, offMs) => {
+      const { roster, clock, known } = setUp();
+      const { ageMs } = model.measured;
+      roster.apply({
+        upserted: [announce(bob, { issuedAtMs: clock.wallMs() + offMs, models: [model] }), announce(carol)],
+        removed: [],
+      });
+      expect(roster.get(bob.peerId)?.models[0]?.measured).toMatchObject({ ageMs });
+      await clock.advance(29_999);
+      expect(known()).toEqual([bob.peerId, carol.peerId]);
+      await clock.advance(1);
+      expect(known()).toEqual([]);
+    },
+  );
 });

@@ -82,6 +82,10 @@ export class Roster {
       if (known === undefined && this.#entries.size >= MOST_PEERS) return undefined;
       // Before the signature, which costs a millisecond: nothing changes for a record that brings no news.
       if (known !== undefined && known.announcement.sequence >= sequence) return peerId;
+      // It would count as several peers, and pages keep one row for each.
+      if (new Set(announcement.models.map(({ id }) => id)).size < announcement.models.length) {
+        throw MeshError.protocolViolation('it lists a model twice');
+      }
       verifySignature(record, peerId);
     } catch (error) {
       if (!MeshError.is(error)) throw error;

@@ -11,17 +11,23 @@ export class Distrust {
   readonly #peers = new Map<PeerId, { failures: number; untilMs: number }>();
 
   failed(peerId: PeerId, nowMs: number): void {
+    this.#forgive(nowMs);
     const failures = (this.#peers.get(peerId)?.failures ?? 0) + 1;
     const untilMs = nowMs + Math.min(LONGEST_MS, FIRST_MS * 2 ** (failures - 1));
     this.#peers.set(peerId, { failures, untilMs });
   }
 
-  /** It answered, or left the mesh. */
+  /** It answered. That it left and came back is no reason: who crashes with every prompt does so too. */
   clear(peerId: PeerId): void {
     this.#peers.delete(peerId);
   }
 
   holds(peerId: PeerId, nowMs: number): boolean {
     return (this.#peers.get(peerId)?.untilMs ?? Number.NEGATIVE_INFINITY) > nowMs;
+  }
+
+  /** Failures of long ago are no reason for a long pause, and would pile up. */
+  #forgive(nowMs: number): void {
+    for (const [peerId, { untilMs }] of this.#peers) if (nowMs - untilMs > LONGEST_MS) this.#peers.delete(peerId);
   }
 }

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PeerId } from '../protocol/ids.ts';
+import type { ClassId, PeerId } from '../protocol/ids.ts';
 import { explain, type RouteCandidate, type RouteQuery, route } from './route.ts';
 
 const peer = (name: string, changes: Partial<RouteCandidate> = {}): RouteCandidate => ({
   peerId: name as PeerId,
+  classId: '0'.repeat(32) as ClassId,
   local: false,
   draining: false,
   contextTokens: 4096,
@@ -112,6 +113,27 @@ describe('the router', () => {
       source: 'own',
     });
     expect(rows[3]).toMatchObject({ expectedMs: null, tokensPerSecond: null });
+  });
+
+  it('RT10: a peer that was passed over to try an unmeasured one is not called busier', () => {
+    const candidates = [peer('alice'), peer('bob', unmeasured)];
+    const trying: RouteQuery = { ...query, draws: [0.05, 0] };
+    const { candidates: rows } = explain(candidates, trying, route(candidates, trying));
+    expect(rows.map((row) => [row.peerId, row.verdict])).toEqual([
+      ['bob', 'chosen'],
+      ['alice', 'another-tried'],
+    ]);
+  });
+
+  it('RT10: where no peer meets the SLA, the slower one lost for being slower', () => {
+    const candidates = [peer('alice', { tokensPerSecond: 7 }), peer('bob', { tokensPerSecond: 3 }), peer('carol')];
+    const target = { ttftMs: 3000, tokensPerSecond: 8 };
+    const verdicts = (among: RouteCandidate[]) => {
+      const gated: RouteQuery = { ...query, target };
+      return explain(among, gated, route(among, gated)).candidates.map((row) => row.verdict);
+    };
+    expect(verdicts(candidates)).toEqual(['chosen', 'misses-sla', 'misses-sla']);
+    expect(verdicts(candidates.slice(0, 2))).toEqual(['chosen', 'slower']);
   });
 
   it('RT11: whatever the figures, the choice can serve, and nobody clearly better was passed over', () => {
