@@ -1,6 +1,8 @@
+import { type CompletionRequest, MeshError, ModelId, PeerId } from '@tabmesh/shared';
 import { createScriptedEngine, type EngineScenario, VirtualMesh } from '@tabmesh/shared/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ActiveAnswers } from '../src/state/active-answers.svelte.ts';
+import { ActiveAnswers, NOTICE_READ_MS, type OutsideWay } from '../src/state/active-answers.svelte.ts';
+import type { AnswerUpdate } from '../src/state/answer-reducer.ts';
 import { Conversations } from '../src/state/conversations.svelte.ts';
 import { MeshState } from '../src/state/mesh-state.svelte.ts';
 import type { Thread } from '../src/state/thread.svelte.ts';
@@ -138,5 +140,138 @@ describe('asking', () => {
     answers.ask(thread, 'Again');
     await clock.advance(5_000);
     expect(thread.messages()).toHaveLength(2);
+  });
+});
+
+/** Answers with the given updates, and notes what it was asked. */
+function outsideWay(...updates: readonly (AnswerUpdate | Error)[]) {
+  const requests: CompletionRequest[] = [];
+  const way: OutsideWay = {
+    host: 'api.example.com',
+    model: ModelId.parse('Qwen3-8B'),
+    async *complete(request) {
+      requests.push(request);
+      for (const update of updates) {
+        if (update instanceof Error) throw update;
+        yield update;
+      }
+    },
+  };
+  return { way, requests };
+}
+
+const served: AnswerUpdate = { type: 'served', peer: null, model: ModelId.parse('Qwen3-8B') };
+const said: AnswerUpdate = { type: 'tokens', text: 'From outside', tokenCount: 1 };
+const ended: AnswerUpdate = {
+  type: 'end',
+  reason: 'stop',
+  usage: { promptTokens: 3, completionTokens: 2, cachedTokens: 0 },
+  ttftMs: 210,
+  tokensPerSecond: 55,
+};
+
+describe('an outside provider', () => {
+  it('OP3: without a notice on the screen no question goes there', async () => {
+    const { clock, answers } = setUp();
+    const { way, requests } = outsideWay(served, said, ended);
+    const hide = answers.noticeShown(way);
+    await clock.advance(NOTICE_READ_MS);
+    hide();
+    const thread = answers.ask(undefined, 'Hello');
+    await clock.advance(5_000);
+    expect(requests).toEqual([]);
+    expect(lastOf(thread)?.host?.model).toBe('scripted-model');
+    expect(lastOf(thread)?.outside).toBeUndefined();
+  });
+
+  it('OP3: a notice that nobody had time to read permits nothing', async () => {
+    const { clock, answers } = setUp();
+    const { way, requests } = outsideWay(served, said, ended);
+    answers.noticeShown(way);
+    await clock.advance(NOTICE_READ_MS - 1);
+    const thread = answers.ask(undefined, 'Hello');
+    await clock.advance(5_000);
+    expect(requests).toEqual([]);
+    answers.regenerate(thread, 1);
+    await clock.advance(5_000);
+    expect(requests).toHaveLength(1);
+  });
+
+  it('OP5: under the notice a question goes there, with the model of the notice, and streams like any other', async () => {
+    const { clock, engine, answers } = setUp();
+    const { way, requests } = outsideWay(served, said, ended);
+    answers.noticeShown(way);
+    await clock.advance(NOTICE_READ_MS);
+    const thread = answers.ask(undefined, 'Hello');
+    await clock.advance(1_000);
+    expect(requests).toEqual([
+      { model: 'Qwen3-8B', conversationId: thread.id, messages: [{ role: 'user', content: 'Hello' }] },
+    ]);
+    expect(engine.requests).toEqual([]);
+    expect(lastOf(thread)).toMatchObject({
+      content: 'From outside',
+      sender: null,
+      host: { peer: null, peerName: 'api.example.com', model: 'Qwen3-8B', ttftMs: 210, tokensPerSecond: 55 },
+      outside: 'api.example.com',
+      status: { state: 'done', finish: 'stop' },
+    });
+    expect(answers.announcement).toBe('Qwen3-8B, at an outside provider (api.example.com), answered: From outside');
+  });
+
+  it('OP5: it can be asked where no peer serves a model', async () => {
+    const { clock, answers } = setUp({ served: false });
+    await clock.advance(1_000);
+    expect(answers.canAsk).toBe(false);
+    answers.noticeShown(outsideWay(served, said, ended).way);
+    await clock.advance(NOTICE_READ_MS);
+    expect(answers.canAsk).toBe(true);
+    const thread = answers.ask(undefined, 'Hello');
+    await clock.advance(1_000);
+    expect(lastOf(thread)?.content).toBe('From outside');
+  });
+
+  it('OP6: that it may have seen the question is stored before it leaves', async () => {
+    const { clock, conversations, answers } = setUp();
+    answers.noticeShown(outsideWay(MeshError.connectionFailed('gone')).way);
+    await clock.advance(NOTICE_READ_MS);
+    const thread = answers.ask(undefined, 'Hello');
+    expect(lastOf(thread)).toMatchObject({ outside: 'api.example.com', host: null, status: { state: 'streaming' } });
+    await clock.advance(1_000);
+    const [stored] = await conversations.exportAll();
+    expect(stored?.messages.at(-1)).toMatchObject({ outside: 'api.example.com', status: { state: 'error' } });
+  });
+
+  it('OP7: an answer of the mesh that it did not see says nothing of it, one that it may have seen does', async () => {
+    const peer = PeerId.parse('b'.repeat(43));
+    const byPeer: AnswerUpdate = { type: 'served', peer, model: ModelId.parse('Qwen3-8B') };
+    const { clock, answers } = setUp();
+    const hide = answers.noticeShown(outsideWay({ type: 'unseen' }, byPeer, said, ended).way);
+    await clock.advance(NOTICE_READ_MS);
+    const thread = answers.ask(undefined, 'Hello');
+    await clock.advance(1_000);
+    expect(lastOf(thread)).toMatchObject({ sender: peer, host: { peer } });
+    expect(lastOf(thread)?.outside).toBeUndefined();
+    hide();
+    answers.noticeShown(outsideWay(byPeer, said, ended).way);
+    await clock.advance(NOTICE_READ_MS);
+    answers.regenerate(thread, 1);
+    await clock.advance(1_000);
+    expect(lastOf(thread)).toMatchObject({ host: { peer }, outside: 'api.example.com' });
+  });
+
+  it('OP10: a conversation that outgrew the context is asked again with its newer part', async () => {
+    const { clock, answers } = setUp();
+    const hide = answers.noticeShown(outsideWay(served, said, ended).way);
+    await clock.advance(NOTICE_READ_MS);
+    const thread = answers.ask(undefined, 'One');
+    await clock.advance(1_000);
+    hide();
+    const { way, requests } = outsideWay(MeshError.contextLengthExceeded(90, 64));
+    answers.noticeShown(way);
+    await clock.advance(NOTICE_READ_MS);
+    answers.ask(thread, 'Two');
+    await clock.advance(1_000);
+    expect(requests.map(({ messages }) => messages.length)).toEqual([3, 1]);
+    expect(lastOf(thread)?.status).toMatchObject({ state: 'error', code: 'context_length_exceeded' });
   });
 });

@@ -28,6 +28,7 @@ const routed = (peerId: PeerId, candidates = 2): AnswerUpdate => ({
   jobId: JobId.parse('0'.repeat(32)),
   peerId,
   model,
+  continues: null,
   explanation: explanation(candidates),
 });
 const tokens = (text: string): AnswerUpdate => ({ type: 'tokens', text, tokenCount: 1 });

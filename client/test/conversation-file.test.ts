@@ -58,6 +58,23 @@ describe('the conversation file', () => {
     expect(readConversationFile(file)).toEqual([conversation]);
   });
 
+  it('OP6: an answer from outside the mesh comes back as one', () => {
+    const [, answer] = conversation.messages;
+    if (answer?.host == null) throw new Error('The example lost its answer.');
+    const outside: Conversation = {
+      ...conversation,
+      messages: [
+        {
+          ...answer,
+          sender: null,
+          outside: 'api.example.com',
+          host: { ...answer.host, peer: null, peerName: 'api.example.com' },
+        },
+      ],
+    };
+    expect(readConversationFile(writeConversationFile([outside], new Date(at)))).toEqual([outside]);
+  });
+
   it.each([
     ['no JSON', '{', 'it is not JSON'],
     ['other JSON', '[]', 'it was not exported by TabMesh'],

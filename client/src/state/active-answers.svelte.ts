@@ -2,7 +2,7 @@
  * The answers that are running, at most one per conversation. They belong to the app and not to the page that shows
  * them: walking to another conversation stops nothing.
  */
-import { type Clock, type Mesh, MeshError, type ModelId, peerName } from '@tabmesh/shared';
+import { type Clock, type CompletionRequest, MeshError, type ModelId, peerName } from '@tabmesh/shared';
 import { SvelteMap } from 'svelte/reactivity';
 import { type AnswerUpdate, reduceAnswer, updateOfError } from './answer-reducer.ts';
 import { type Message, pendingAnswer, promptOf, userMessage } from './conversation.ts';
@@ -22,11 +22,27 @@ export interface ActiveAnswersOptions {
   readonly chosenModel: () => ModelId | undefined;
 }
 
+/** Where a question may go; the mesh is one such place. */
+interface Answering {
+  complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<AnswerUpdate>;
+}
+
+/** The way by which an outside provider may come to see a question. */
+export interface OutsideWay extends Answering {
+  /** The provider's host. */
+  readonly host: string;
+  readonly model: ModelId;
+}
+
+/** A notice that came up while a finger was on its way to Send has not been read. */
+export const NOTICE_READ_MS = 1_000;
+
 export class ActiveAnswers {
   /** What a screen reader is told, once per answer. */
   announcement = $state.raw('');
   readonly #options: ActiveAnswersOptions;
   readonly #running = new SvelteMap<string, AbortController>();
+  #outside = $state.raw<OutsideWay | undefined>();
 
   constructor(options: ActiveAnswersOptions) {
     this.#options = options;
@@ -34,6 +50,29 @@ export class ActiveAnswers {
 
   isRunning(conversationId: string): boolean {
     return this.#running.has(conversationId);
+  }
+
+  /** By which the next question would go, because a notice on the screen says so; undefined: through the mesh. */
+  get outside(): OutsideWay | undefined {
+    return this.#outside;
+  }
+
+  get canAsk(): boolean {
+    return this.#options.mesh.canAnswer || this.#outside !== undefined;
+  }
+
+  /**
+   * Says that a notice stands on the screen which tells who would see the next question. Only what is asked from a moment
+   * later on, and before the returned call, goes by that way; all else stays in the mesh.
+   */
+  noticeShown(way: OutsideWay): () => void {
+    const cancel = this.#options.clock.after(NOTICE_READ_MS, () => {
+      this.#outside = way;
+    });
+    return () => {
+      cancel();
+      if (this.#outside === way) this.#outside = undefined;
+    };
   }
 
   /** Asks in a conversation, or in a new one. */
@@ -71,7 +110,9 @@ export class ActiveAnswers {
   async #answer(thread: Thread): Promise<void> {
     const { mesh, conversations, frames, clock, newId, now } = this.#options;
     const turns = thread.messages();
-    const cell = conversations.append(thread, pendingAnswer(newId(), now()));
+    // Settled now, by what the screen says now.
+    const outside = this.#outside;
+    const cell = conversations.append(thread, pendingAnswer(newId(), now(), outside?.host));
     const controller = new AbortController();
     this.#running.set(thread.id, controller);
     const batch = createFrameBatch<AnswerUpdate>(
@@ -83,8 +124,9 @@ export class ActiveAnswers {
       clock,
     );
     try {
-      const ready = await mesh.answerable(controller.signal);
-      await this.#stream(ready, thread.id, turns, batch, controller.signal);
+      const model = outside?.model ?? this.#options.chosenModel();
+      const answering: Answering = outside ?? (await mesh.answerable(controller.signal));
+      await stream(answering, { model, conversationId: thread.id }, turns, batch, controller.signal);
     } catch (error) {
       batch.push(controller.signal.aborted ? { type: 'stopped' } : updateOfError(error));
     } finally {
@@ -93,32 +135,32 @@ export class ActiveAnswers {
       this.announcement = spoken(cell.value);
     }
   }
+}
 
-  /** A conversation that outgrew the model's context is asked again with its newer half, until it fits. */
-  async #stream(
-    mesh: Mesh,
-    conversationId: string,
-    turns: readonly Message[],
-    batch: FrameBatch<AnswerUpdate>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const model = this.#options.chosenModel();
-    for (let omit = 0; ; ) {
-      const { messages, omitted } = promptOf(turns, omit);
-      batch.push({ type: 'omitted', count: omitted });
-      try {
-        for await (const event of mesh.complete({ model, messages, conversationId }, signal)) batch.push(event);
-        return;
-      } catch (error) {
-        if (!MeshError.is(error, 'context_length_exceeded') || messages.length <= 1) throw error;
-        omit = omitted + Math.ceil(messages.length / 2);
-      }
+/** A conversation that outgrew the model's context is asked again with its newer half, until it fits. */
+async function stream(
+  answering: Answering,
+  question: Omit<CompletionRequest, 'messages'>,
+  turns: readonly Message[],
+  batch: FrameBatch<AnswerUpdate>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let omit = 0; ; ) {
+    const { messages, omitted } = promptOf(turns, omit);
+    batch.push({ type: 'omitted', count: omitted });
+    try {
+      for await (const update of answering.complete({ ...question, messages }, signal)) batch.push(update);
+      return;
+    } catch (error) {
+      if (!MeshError.is(error, 'context_length_exceeded') || messages.length <= 1) throw error;
+      omit = omitted + Math.ceil(messages.length / 2);
     }
   }
 }
 
 function spoken(answer: Message): string {
-  const { status } = answer;
+  const { status, host } = answer;
   if (status.state === 'error') return `The answer failed: ${status.message}`;
-  return `${answer.host?.model ?? 'The mesh'} answered: ${answer.content}`;
+  const by = host?.peer === null ? `, at an outside provider (${host.peerName}),` : '';
+  return `${host?.model ?? 'The mesh'}${by} answered: ${answer.content}`;
 }

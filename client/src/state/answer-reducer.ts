@@ -1,12 +1,16 @@
 /**
  * How an answer grows: the one place that turns what the mesh reports into the message that is shown and stored.
  */
-import { type AnswerEvent, MeshError, type MeshErrorCode, type PeerId } from '@tabmesh/shared';
-import type { Message } from './conversation.ts';
+import { type AnswerEvent, MeshError, type MeshErrorCode, type ModelId, type PeerId } from '@tabmesh/shared';
+import type { Host, Message } from './conversation.ts';
 import { routeRecord } from './route-record.ts';
 
 export type AnswerUpdate =
   | AnswerEvent
+  /** Who answers a question that went by the entry, without an explanation; null: the outside provider. */
+  | { readonly type: 'served'; readonly peer: PeerId | null; readonly model: ModelId }
+  /** The outside provider did not get the question after all. */
+  | { readonly type: 'unseen' }
   | { readonly type: 'omitted'; readonly count: number }
   | { readonly type: 'stopped' }
   | {
@@ -23,15 +27,16 @@ export function reduceAnswer(answer: Message, update: AnswerUpdate, nameOf: (pee
       return {
         ...answer,
         sender: update.peerId,
-        host: {
-          peer: update.peerId,
-          peerName: nameOf(update.peerId),
-          model: update.model,
-          ttftMs: null,
-          tokensPerSecond: null,
-        },
+        host: unmeasured(update.peerId, nameOf(update.peerId), update.model),
         route: routeRecord(update.explanation, nameOf),
       };
+    case 'served': {
+      const { peer, model } = update;
+      const name = peer === null ? (answer.outside ?? 'unknown') : nameOf(peer);
+      return { ...answer, sender: peer, host: unmeasured(peer, name, model) };
+    }
+    case 'unseen':
+      return { ...answer, outside: undefined };
     case 'tokens':
       return { ...answer, content: answer.content + update.text };
     case 'end':
@@ -56,6 +61,10 @@ export function reduceAnswer(answer: Message, update: AnswerUpdate, nameOf: (pee
     default:
       return update satisfies never;
   }
+}
+
+function unmeasured(peer: PeerId | null, peerName: string, model: ModelId): Host {
+  return { peer, peerName, model, ttftMs: null, tokensPerSecond: null };
 }
 
 /** What a thrown error means for the answer: the user's own stop is no failure. */

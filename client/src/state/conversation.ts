@@ -6,7 +6,9 @@ import type { RouteRecord } from './route-record.ts';
 
 /** Who answered, with the figures this tab measured; null: not measured. */
 export interface Host {
-  readonly peer: PeerId;
+  /** null: no peer but an outside provider. */
+  readonly peer: PeerId | null;
+  /** Two words for a peer, the host's name for an outside provider. */
   readonly peerName: string;
   readonly model: ModelId;
   readonly ttftMs: number | null;
@@ -35,6 +37,11 @@ export interface Message {
   readonly route: RouteRecord | null;
   /** How many earlier messages the prompt left out because they did not fit the model's context. */
   readonly omittedMessages: number;
+  /**
+   * The host of the outside provider that saw the prompt of this answer, or may have seen it. Absent: none did. Kept from
+   * before the question leaves, so that a page which closes meanwhile does not forget it.
+   */
+  readonly outside?: string | undefined;
 }
 
 export interface ConversationHead {
@@ -66,11 +73,12 @@ export function userMessage(id: string, content: string, sender: PeerId | null, 
   };
 }
 
-export function pendingAnswer(id: string, now: Date): Message {
+export function pendingAnswer(id: string, now: Date, outside?: string): Message {
   return {
     ...emptyMessage(id, now),
     role: 'assistant',
     status: { state: 'streaming' },
+    ...(outside === undefined ? {} : { outside }),
   };
 }
 

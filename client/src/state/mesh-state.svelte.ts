@@ -4,6 +4,7 @@
  */
 import {
   type Clock,
+  type Measured,
   type Mesh,
   type MeshConnection,
   MeshError,
@@ -34,6 +35,7 @@ export class MeshState {
 
   readonly #starting: Promise<Mesh>;
   readonly #clock: Clock;
+  #mesh: Mesh | undefined;
   #unsubscribe = () => {};
 
   constructor(starting: Promise<Mesh>, clock: Clock) {
@@ -73,6 +75,13 @@ export class MeshState {
     return mesh;
   }
 
+  /** How fast each peer that serves the model is, as far as this tab knows; null: not measured. */
+  measurements(model: ModelId): readonly (Measured | null)[] {
+    // Renewed with every change of the mesh, thus what is derived from this is too.
+    const peers = this.models.find(({ id }) => id === model)?.peers ?? [];
+    return peers.map((peerId) => this.#mesh?.measurementOf(peerId, model) ?? null);
+  }
+
   started(): Promise<Mesh> {
     return this.#starting;
   }
@@ -85,6 +94,7 @@ export class MeshState {
 
   #read(mesh: Mesh): void {
     const everybody = mesh.peers();
+    this.#mesh = mesh;
     this.peerId = mesh.peerId;
     this.connection = mesh.connection();
     this.peers = everybody.filter((peer) => peer.announcement.kind !== 'entry');

@@ -1,21 +1,27 @@
-/** What the user set in this browser: theme and model. Storage may be blocked; then they last until the page closes. */
+/** What the user set in this browser: theme, model, who may see a prompt. Storage may be blocked; then they last until the page closes. */
 import { ModelId } from '@tabmesh/shared';
 
 export type Theme = 'system' | 'light' | 'dark';
 
+/** Whether an outside provider may be offered at all; without being named on the screen it is never asked. */
+export type OutsideChoice = 'never' | 'when-slow';
+
 /** `public/theme.js` reads the same key before the first paint. */
 const THEME_KEY = 'tabmesh.theme';
 const MODEL_KEY = 'tabmesh.model';
+const OUTSIDE_KEY = 'tabmesh.outside';
 
 export class Preferences {
   #theme = $state.raw<Theme>('system');
   #model = $state.raw<ModelId | undefined>();
+  #outside = $state.raw<OutsideChoice>('when-slow');
 
   constructor() {
     const theme = readSetting(THEME_KEY);
     if (theme === 'light' || theme === 'dark') this.#theme = theme;
     const model = ModelId.safeParse(readSetting(MODEL_KEY));
     if (model.success) this.#model = model.data;
+    if (readSetting(OUTSIDE_KEY) === 'never') this.#outside = 'never';
   }
 
   get theme(): Theme {
@@ -37,6 +43,15 @@ export class Preferences {
   set model(model: ModelId | undefined) {
     this.#model = model;
     writeSetting(MODEL_KEY, model);
+  }
+
+  get outside(): OutsideChoice {
+    return this.#outside;
+  }
+
+  set outside(choice: OutsideChoice) {
+    this.#outside = choice;
+    writeSetting(OUTSIDE_KEY, choice === 'never' ? choice : undefined);
   }
 }
 

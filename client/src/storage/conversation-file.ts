@@ -11,6 +11,9 @@ const VERSION = 1;
 /** Far more than a lifetime of chats; a larger file is a mistake. */
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
 
+/** A host's name has 253 at most, and a port may follow. */
+const MOST_HOST_CHARACTERS = 260;
+
 export function writeConversationFile(conversations: readonly Conversation[], now: Date): string {
   return JSON.stringify(
     {
@@ -61,6 +64,7 @@ function readMessage(value: unknown): Message {
     // Explanations are for the tab that asked; they are not worth trusting from a file.
     route: null,
     omittedMessages: number(source.omittedMessages ?? 0),
+    ...(source.outside === undefined ? {} : { outside: string(source.outside).slice(0, MOST_HOST_CHARACTERS) }),
   };
 }
 
@@ -69,7 +73,7 @@ function readHost(value: unknown): Host {
   const model = ModelId.safeParse(source.model);
   if (!model.success) throw refused('a message names a model that cannot exist');
   return {
-    peer: peerId(source.peer),
+    peer: source.peer === null ? null : peerId(source.peer),
     peerName: string(source.peerName),
     model: model.data,
     ttftMs: source.ttftMs === null ? null : number(source.ttftMs),
