@@ -10,9 +10,9 @@ import { RecentKeys } from './inference/recent-keys.ts';
 import type { AnswerEvent, CompletionRequest } from './mesh-interface.ts';
 import type { Clock } from './ports/clock.ts';
 import { type Random, randomHexId } from './ports/random.ts';
-import type { Announcement, Measured, ServedModel } from './protocol/announcement.ts';
+import type { Announcement, ServedModel } from './protocol/announcement.ts';
 import { JobId, type ModelId, type PeerId } from './protocol/ids.ts';
-import { toCandidate } from './routing/candidate.ts';
+import { type KnownSpeed, toCandidate } from './routing/candidate.ts';
 import { Distrust } from './routing/distrust.ts';
 import { explain, type RouteCandidate, type RouteQuery, route } from './routing/route.ts';
 
@@ -26,8 +26,8 @@ export interface ChooserOptions {
   isLocal(peerId: PeerId): boolean;
   /** null: linked, not measured yet; undefined: not linked. */
   linkRttMs(peerId: PeerId): number | null | undefined;
-  /** This end's own samples. */
-  measured(peerId: PeerId, model: ModelId): Measured | null;
+  /** By this end's own newest samples. */
+  measured(peerId: PeerId, model: ModelId): KnownSpeed | null;
   inFlight(peerId: PeerId): number;
 }
 

@@ -95,7 +95,7 @@ export function createMesh(options: MeshOptions): Mesh {
     reachable: () => announcements().filter((peer) => connection.state === 'online' || isLinked(peer.peerId)),
     isLocal: (peerId) => peerId === self,
     linkRttMs: (peerId) => links.get(peerId)?.rttMs,
-    measured: (peerId, model) => measurements.measured(peerId, model, clock.monotonicMs()),
+    measured: (peerId, model) => measurements.current(peerId, model, clock.monotonicMs()),
     inFlight: (peerId) => requester.inFlight(peerId),
   });
   const announcer = new Announcer({

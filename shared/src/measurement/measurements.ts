@@ -1,7 +1,7 @@
 /** A member's own samples: of every peer and model it asked, and of every model it served. */
 import type { Measured } from '../protocol/announcement.ts';
 import type { ModelId, PeerId } from '../protocol/ids.ts';
-import { type JobFigures, SampleWindow } from './sample-window.ts';
+import { type CurrentSpeed, type JobFigures, SampleWindow } from './sample-window.ts';
 
 export class Measurements {
   readonly #windows = new Map<PeerId, Map<ModelId, SampleWindow>>();
@@ -16,6 +16,11 @@ export class Measurements {
 
   measured(peerId: PeerId, model: ModelId, nowMs: number): Measured | null {
     return this.#windows.get(peerId)?.get(model)?.measured(nowMs) ?? null;
+  }
+
+  /** As of the newest samples. */
+  current(peerId: PeerId, model: ModelId, nowMs: number): CurrentSpeed | null {
+    return this.#windows.get(peerId)?.get(model)?.current(nowMs) ?? null;
   }
 
   /** Drops what was measured of a peer that left: it may come back as another machine. */

@@ -31,6 +31,22 @@ describe('the last hour', () => {
     expect(window.measured(2000)).toMatchObject({ ttftMs: 15, tokensPerSecond: 400, sampleCount: 2 });
   });
 
+  it('MS8: a peer that got slow, or fast again, is known as that after five answers of nine', () => {
+    const window = new SampleWindow();
+    let nowMs = 0;
+    const answers = (count: number, tokensPerSecond: number) => {
+      for (let answer = 0; answer < count; answer += 1)
+        window.add(sample(1_000 / tokensPerSecond, tokensPerSecond), nowMs++);
+      return window.current(nowMs);
+    };
+    expect(answers(300, 100)).toEqual({ ttftMs: 10, tokensPerSecond: 100 });
+    expect(answers(4, 2)).toEqual({ ttftMs: 10, tokensPerSecond: 100 });
+    expect(answers(1, 2)).toEqual({ ttftMs: 500, tokensPerSecond: 2 });
+    expect(window.measured(nowMs)).toMatchObject({ tokensPerSecond: 100, sampleCount: 305 });
+    expect(answers(5, 100)).toEqual({ ttftMs: 10, tokensPerSecond: 100 });
+    expect(window.current(nowMs + 3_700_000)).toBeNull();
+  });
+
   it('MS6: what is older than an hour no longer counts', () => {
     const window = new SampleWindow();
     window.add(sample(10, 100), 0);

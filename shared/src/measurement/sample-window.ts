@@ -19,12 +19,18 @@ interface Sample {
 const WINDOW_MS = 3_600_000;
 /** A busy peer finishes more in an hour; the newest tell enough. */
 const MOST_SAMPLES = 512;
+/** Enough for a median that one odd answer doesn't move, few enough to follow a peer whose machine got another task. */
+const NEWEST_SAMPLES = 9;
+
+/** What routing needs to know, as of the newest samples. */
+export type CurrentSpeed = Pick<Measured, 'ttftMs' | 'tokensPerSecond'>;
 
 export class SampleWindow {
   #samples: Sample[] = [];
   #summary:
     | {
         readonly measured: Measured;
+        readonly current: CurrentSpeed;
         readonly newestMs: number;
         readonly oldestMs: number;
       }
@@ -45,9 +51,18 @@ export class SampleWindow {
 
   /** Medians over the window that ends now; null without samples in it. */
   measured(nowMs: number): Measured | null {
+    const summary = this.#summaryAt(nowMs);
+    return summary === undefined ? null : { ...summary.measured, ageMs: nowMs - summary.newestMs };
+  }
+
+  /** Medians over the newest samples of the window: a peer that got slow shows it in a few answers, not in hundreds. */
+  current(nowMs: number): CurrentSpeed | null {
+    return this.#summaryAt(nowMs)?.current ?? null;
+  }
+
+  #summaryAt(nowMs: number) {
     if (this.#summary === undefined || nowMs - this.#summary.oldestMs > WINDOW_MS) this.#summarise(nowMs);
-    if (this.#summary === undefined) return null;
-    return { ...this.#summary.measured, ageMs: nowMs - this.#summary.newestMs };
+    return this.#summary;
   }
 
   #summarise(nowMs: number): void {
@@ -63,6 +78,7 @@ export class SampleWindow {
               sampleCount: this.#samples.length,
               ageMs: 0,
             },
+            current: currentOf(this.#samples),
             newestMs: newest.atMs,
             oldestMs: oldest.atMs,
           };
@@ -70,15 +86,30 @@ export class SampleWindow {
 }
 
 function percentilesOf(samples: readonly Sample[]) {
-  const ttfts = samples.map((sample) => sample.ttftMs).sort((a, b) => a - b);
-  const exact = samples.filter((sample) => !sample.approximate);
-  const rates = (exact.length > 0 ? exact : samples).map((sample) => sample.tokensPerSecond).sort((a, b) => a - b);
+  const ttfts = ascending(samples.map((sample) => sample.ttftMs));
+  const rates = ascending(ratesOf(samples));
   return {
     ttftMs: percentile(ttfts, 0.5),
     ttftP95Ms: percentile(ttfts, 0.95),
     tokensPerSecond: percentile(rates, 0.5),
     tokensPerSecondP95: percentile(rates, 0.95),
   };
+}
+
+function currentOf(samples: readonly Sample[]): CurrentSpeed {
+  const ttfts = samples.slice(-NEWEST_SAMPLES).map((sample) => sample.ttftMs);
+  const rates = ratesOf(samples).slice(-NEWEST_SAMPLES);
+  return { ttftMs: percentile(ascending(ttfts), 0.5), tokensPerSecond: percentile(ascending(rates), 0.5) };
+}
+
+/** Approximate ones count only while there are no others. */
+function ratesOf(samples: readonly Sample[]): number[] {
+  const exact = samples.filter((sample) => !sample.approximate);
+  return (exact.length > 0 ? exact : samples).map((sample) => sample.tokensPerSecond);
+}
+
+function ascending(values: number[]): number[] {
+  return values.sort((a, b) => a - b);
 }
 
 /** Linear between the two nearest ranks. */

@@ -2,11 +2,13 @@
 import type { Announcement, Measured, ServedModel } from '../protocol/announcement.ts';
 import type { RouteCandidate } from './route.ts';
 
+export type KnownSpeed = Pick<Measured, 'ttftMs' | 'tokensPerSecond'>;
+
 export interface Acquaintance {
   readonly local: boolean;
   /** Round trip of the open link; null while unmeasured, undefined when there is no link. */
   readonly linkRttMs: number | null | undefined;
-  readonly ownMeasured: Measured | null;
+  readonly ownMeasured: KnownSpeed | null;
   /** This end's answers now running there. */
   readonly inFlight: number;
   readonly failed: boolean;
