@@ -11,7 +11,12 @@ describe('GGUF metadata', () => {
   it('EN60: reads quantisation, template and context of the embedded model', async () => {
     const metadata = await readGgufMetadata(await openAsBlob(tiny));
 
-    expect(metadata).toMatchObject({ fileType: '7', contextTokens: 1024 });
+    expect(metadata).toMatchObject({
+      fileType: '7',
+      contextTokens: 1024,
+      bosText: '<s>',
+      eosText: '<|im_end|>',
+    });
     expect(new TextDecoder().decode(metadata.chatTemplate)).toMatch(/^{% for message in messages %}/);
   });
 

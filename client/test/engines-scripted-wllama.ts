@@ -3,10 +3,13 @@
  * llama.cpp's running count, the token that ends an answer is counted at the end only, a character in pieces yields no
  * chunk, and an abort is noticed between two tokens.
  */
-import type { ChatCompletionChunk, ChatCompletionParams } from '@wllama/wllama/esm/index.js';
+import type { ChatCompletionChunk, ChatCompletionParams, RawCompletionChunk } from '@wllama/wllama/esm/index.js';
 import type { WllamaChat } from '../src/engines/wllama-adapter.ts';
 
 type StreamedParams = ChatCompletionParams & { stream: true; onData: (chunk: ChatCompletionChunk) => void };
+
+/** What stands between the question and the beginning of its answer in a prompt. */
+export const TURN = '\n>';
 
 const WORDS = ['The', ' mesh', '', ' 🧭', ' is', ' naïve', ' and', ' measures', ' what', ' it', ' finds', '.'];
 
@@ -25,16 +28,18 @@ export function createScriptedWllama(slots: number, contextTokens: number, answe
   let failure: Error | undefined;
   let exited = false;
 
-  async function answer(params: StreamedParams): Promise<void> {
-    const promptTokens = params.messages.reduce((sum, { content }) => sum + String(content).split(/\s+/).length, 0);
+  async function answer(params: StreamedParams, beginning = ''): Promise<void> {
+    const start = String(params.messages.at(-1)?.content).length + (params.seed ?? 0);
+    const begun = tokensOf(beginning, start);
+    const words = params.messages.reduce((sum, { content }) => sum + String(content).split(/\s+/).length, 0);
+    const promptTokens = words + begun;
     if (promptTokens > contextTokens) {
       throw new Error(
         `request (${promptTokens} tokens) exceeds the available context size (${contextTokens} tokens), try increasing it`,
       );
     }
     if (failure !== undefined) throw failure;
-    const start = String(params.messages.at(-1)?.content).length + (params.seed ?? 0);
-    const room = Math.min(params.max_tokens ?? Number.POSITIVE_INFINITY, answerTokens + 1);
+    const room = Math.min(params.max_tokens ?? Number.POSITIVE_INFINITY, answerTokens - begun + 1);
     params.onData(chunk({ role: 'assistant', content: null }, promptTokens, 0));
     let drawn = 0;
     let text = '';
@@ -43,23 +48,29 @@ export function createScriptedWllama(slots: number, contextTokens: number, answe
       if (failure !== undefined) throw failure;
       if (params.abortSignal?.aborted) throw Object.assign(new Error('Operation aborted'), { name: 'AbortError' });
       drawn += 1;
-      if (drawn <= answerTokens) text += WORDS[(start + drawn) % WORDS.length] ?? '';
+      if (begun + drawn <= answerTokens) text += wordAt(start, begun + drawn);
       if (text === '') continue;
       params.onData(chunk({ content: text }, promptTokens, drawn));
       text = '';
     }
-    end(params, drawn > answerTokens ? 'stop' : 'length', promptTokens, drawn);
+    end(params, begun + drawn > answerTokens ? 'stop' : 'length', promptTokens, drawn);
+  }
+
+  async function run(params: StreamedParams, beginning?: string): Promise<void> {
+    requests.push(params);
+    if (running === slots) await new Promise(() => {});
+    running += 1;
+    await answer(params, beginning).finally(() => {
+      running -= 1;
+    });
   }
 
   return {
     requests,
-    async createChatCompletion(params) {
-      requests.push(params);
-      if (running === slots) await new Promise(() => {});
-      running += 1;
-      await answer(params).finally(() => {
-        running -= 1;
-      });
+    createChatCompletion: (params) => run(params),
+    createCompletion({ prompt, onData, logprobs: _, ...sampling }) {
+      const [question = '', beginning] = String(prompt).split(TURN);
+      return run({ ...sampling, messages: [{ role: 'user', content: question }], onData: toRaw(onData) }, beginning);
     },
     exit() {
       exited = true;
@@ -70,6 +81,31 @@ export function createScriptedWllama(slots: number, contextTokens: number, answe
       failure = error;
     },
   };
+}
+
+function toRaw(onData: (chunk: RawCompletionChunk) => void) {
+  return ({ choices, ...chunk }: ChatCompletionChunk) =>
+    onData({
+      ...chunk,
+      object: 'text_completion',
+      choices: choices.map(({ index, delta, finish_reason }) => ({
+        index,
+        text: delta.content ?? '',
+        finish_reason: finish_reason === 'tool_calls' ? null : finish_reason,
+        logprobs: null,
+      })),
+    });
+}
+
+function wordAt(start: number, token: number): string {
+  return WORDS[(start + token) % WORDS.length] ?? '';
+}
+
+/** How many tokens the beginning of an answer has. */
+function tokensOf(beginning: string, start: number): number {
+  let count = 0;
+  for (let text = ''; text.length < beginning.length; text += wordAt(start, count)) count += 1;
+  return count;
 }
 
 function end(params: StreamedParams, finish_reason: 'stop' | 'length', prompt: number, completion: number): void {

@@ -1,8 +1,15 @@
-import { ClassId, type EngineEvent, type EngineModel, type GenerationRequest, ModelId } from '@tabmesh/shared';
+import {
+  type ChatMessage,
+  ClassId,
+  type EngineEvent,
+  type EngineModel,
+  type GenerationRequest,
+  ModelId,
+} from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
 import { describeEngineContract } from '../../shared/src/testing/describe-engine-contract.ts';
 import { createWllamaEngine } from '../src/engines/wllama-adapter.ts';
-import { createScriptedWllama } from './engines-scripted-wllama.ts';
+import { createScriptedWllama, TURN } from './engines-scripted-wllama.ts';
 
 const model: EngineModel = {
   id: ModelId.parse('scripted-gguf'),
@@ -12,7 +19,7 @@ const model: EngineModel = {
   contextTokens: 512,
   slots: 2,
   sizeBytes: 1,
-  features: ['seed'],
+  features: ['seed', 'continue'],
 };
 
 const question: GenerationRequest = {
@@ -93,7 +100,8 @@ describe('wllama adapter', () => {
 
 function start(nativeError?: string) {
   const wllama = createScriptedWllama(model.slots, model.contextTokens);
-  return { wllama, engine: createWllamaEngine({ model, wllama, lastNativeError: () => nativeError }) };
+  const template = (messages: readonly ChatMessage[]) => `${messages.at(-1)?.content}${TURN}`;
+  return { wllama, engine: createWllamaEngine({ model, wllama, template, lastNativeError: () => nativeError }) };
 }
 
 async function collect(source: AsyncIterable<EngineEvent>): Promise<EngineEvent[]> {

@@ -12,6 +12,9 @@ export interface GgufMetadata {
   readonly chatTemplate: Uint8Array;
   /** The context that the model was trained for. */
   readonly contextTokens: number | undefined;
+  /** Texts of the tokens that begin and end a text, as templates write them; empty when the file names none. */
+  readonly bosText: string;
+  readonly eosText: string;
 }
 
 /** @throws MeshError `model_invalid` */
@@ -64,6 +67,8 @@ function readHead(cursor: Cursor, fileBytes: number): GgufMetadata {
     fileType: fileType === undefined ? '' : String(fileType),
     chatTemplate: asBytes(values.get('tokenizer.chat_template')) ?? new Uint8Array(),
     contextTokens: asNumber(values.get(`${architecture}.context_length`)),
+    bosText: tokenText(cursor, values, 'bos'),
+    eosText: tokenText(cursor, values, 'eos'),
   };
 }
 
@@ -79,7 +84,27 @@ function readTensorOffsets(cursor: Cursor, count: number): number {
   return last;
 }
 
-type Value = number | Uint8Array | undefined;
+function tokenText(cursor: Cursor, values: ReadonlyMap<string, Value>, name: 'bos' | 'eos'): string {
+  const tokens = values.get('tokenizer.ggml.tokens');
+  const id = asNumber(values.get(`tokenizer.ggml.${name}_token_id`));
+  if (id === undefined || !(tokens instanceof Texts) || id >= tokens.count) return '';
+  cursor.position = tokens.position;
+  for (let index = 0; index < id; index += 1) cursor.skip(cursor.u64());
+  return cursor.text();
+}
+
+/** Where an array of texts lies; a vocabulary is not worth copying for two of its tokens. */
+class Texts {
+  readonly position: number;
+  readonly count: number;
+
+  constructor(position: number, count: number) {
+    this.position = position;
+    this.count = count;
+  }
+}
+
+type Value = number | Uint8Array | Texts | undefined;
 
 const STRING_TYPE = 8;
 const ARRAY_TYPE = 9;
@@ -92,7 +117,7 @@ const UNSIGNED_READERS: Record<number, (cursor: Cursor) => number> = {
   10: (cursor) => cursor.u64(),
 };
 
-/** Arrays and signed numbers are skipped: nothing here needs them. */
+/** Arrays of numbers and signed numbers are skipped: nothing here needs them. */
 function readValue(cursor: Cursor, type: number): Value {
   if (type === STRING_TYPE) return cursor.bytes(cursor.u64());
   const readUnsigned = UNSIGNED_READERS[type];
@@ -103,9 +128,13 @@ function readValue(cursor: Cursor, type: number): Value {
   }
   const elementType = cursor.u32();
   const count = cursor.u64();
-  if (elementType === STRING_TYPE) for (let index = 0; index < count; index += 1) cursor.skip(cursor.u64());
-  else cursor.skip(count * bytesOf(elementType));
-  return undefined;
+  if (elementType !== STRING_TYPE) {
+    cursor.skip(count * bytesOf(elementType));
+    return undefined;
+  }
+  const texts = new Texts(cursor.position, count);
+  for (let index = 0; index < count; index += 1) cursor.skip(cursor.u64());
+  return texts;
 }
 
 function bytesOf(type: number): number {
@@ -121,7 +150,7 @@ function asNumber(value: Value): number | undefined {
 }
 
 function asBytes(value: Value): Uint8Array | undefined {
-  return typeof value === 'object' ? value : undefined;
+  return value instanceof Uint8Array ? value : undefined;
 }
 
 function asText(value: Value): string {

@@ -10,7 +10,13 @@ import {
   type GenerationRequest,
   MeshError,
 } from '@tabmesh/shared';
-import type { ChatCompletionChunk, ChatCompletionParams } from '@wllama/wllama/esm/index.js';
+import type { ChatTemplate } from '@tabmesh/shared/chat-template';
+import type {
+  ChatCompletionChunk,
+  ChatCompletionParams,
+  RawCompletionChunk,
+  RawCompletionParams,
+} from '@wllama/wllama/esm/index.js';
 import { AnswerRunner } from './answer-runner.ts';
 
 /** The part of `Wllama` that answers need. */
@@ -19,12 +25,17 @@ export interface WllamaChat {
   createChatCompletion(
     params: ChatCompletionParams & { stream: true; onData: (chunk: ChatCompletionChunk) => void },
   ): Promise<void>;
+  createCompletion(
+    params: RawCompletionParams & { stream: true; onData: (chunk: RawCompletionChunk) => void },
+  ): Promise<void>;
   exit(): Promise<void>;
 }
 
 export interface WllamaEngineParts {
   readonly model: EngineModel;
   readonly wllama: WllamaChat;
+  /** The model's own, for answers that are begun already. Without one the model can't have the feature `continue`. */
+  readonly template: ChatTemplate | undefined;
   /** The last line that llama.cpp logged as an error; its exceptions are told nowhere else. */
   lastNativeError(): string | undefined;
 }
@@ -34,7 +45,7 @@ export interface WllamaEngine extends Engine {
   lose(error: MeshError): void;
 }
 
-export function createWllamaEngine({ model, wllama, lastNativeError }: WllamaEngineParts): WllamaEngine {
+export function createWllamaEngine({ model, wllama, template, lastNativeError }: WllamaEngineParts): WllamaEngine {
   // wllama hangs when it has more requests than sequences, so the line in front of it is kept here.
   const runner = new AnswerRunner(model.slots);
   const unstarted = new Set<GenerationRequest>();
@@ -49,16 +60,20 @@ export function createWllamaEngine({ model, wllama, lastNativeError }: WllamaEng
     const cut = new AbortController();
     unstarted.add(request);
     try {
-      await wllama.createChatCompletion({
-        ...chatParameters(request),
-        stream: true,
+      const call = {
+        ...sampling(request),
+        stream: true as const,
         abortSignal: AbortSignal.any([signal, cut.signal]),
-        onData(chunk) {
+        onData(chunk: ChatCompletionChunk | RawCompletionChunk) {
           unstarted.delete(request);
           chunks.read(chunk);
           if (chunks.stopped) cut.abort();
         },
-      });
+      };
+      // Its own way to go on behind a last message of the assistant repeats that message and changes the prompt.
+      if (request.continues === undefined)
+        await wllama.createChatCompletion({ ...call, messages: messagesOf(request) });
+      else await wllama.createCompletion({ ...call, prompt: promptOf(request, template) });
     } catch (error) {
       const mine = unstarted.has(request) && unstarted.size === 1;
       const failure = requestError(error, model.contextTokens, mine, lastNativeError());
@@ -93,11 +108,19 @@ export function createWllamaEngine({ model, wllama, lastNativeError }: WllamaEng
   };
 }
 
-function chatParameters(request: GenerationRequest) {
-  const { messages, maxTokens, temperature, topP, seed } = request;
+function messagesOf({ messages }: GenerationRequest) {
+  return messages.map(({ role, content }) => toWllamaMessage(role, wellFormed(content)));
+}
+
+function promptOf({ messages, continues }: GenerationRequest, template: ChatTemplate | undefined): string {
+  if (template === undefined) throw new MeshError('unsupported', "This model can't go on with another peer's answer.");
+  return wellFormed(template(messages) + (continues?.text ?? ''));
+}
+
+function sampling(request: GenerationRequest) {
+  const { maxTokens, temperature, topP, seed } = request;
   const repeatable = temperature === 0 || seed !== undefined;
   return {
-    messages: messages.map(({ role, content }) => toWllamaMessage(role, wellFormed(content))),
     max_tokens: maxTokens,
     temperature,
     top_p: topP,
@@ -126,6 +149,8 @@ function wellFormed(text: string): string {
 class ChunkReader {
   readonly #text: AnswerText;
   readonly #emit: (event: EngineEvent) => void;
+  /** llama.cpp counts these as prompt. */
+  readonly #begunTokens: number;
   #promptTokens = 0;
   #cachedTokens = 0;
   #drawnTokens = 0;
@@ -133,6 +158,7 @@ class ChunkReader {
 
   constructor(request: GenerationRequest, emit: (event: EngineEvent) => void) {
     this.#text = new AnswerText(request.stop, emit);
+    this.#begunTokens = request.continues?.tokenCount ?? 0;
     this.#emit = emit;
   }
 
@@ -140,14 +166,14 @@ class ChunkReader {
     return this.#text.stopped;
   }
 
-  read({ choices: [choice], timings, usage }: ChatCompletionChunk): void {
+  read({ choices: [choice], timings, usage }: ChatCompletionChunk | RawCompletionChunk): void {
     if (timings) {
-      this.#promptTokens = timings.cache_n + timings.prompt_n;
-      this.#cachedTokens = timings.cache_n;
+      this.#promptTokens = timings.cache_n + timings.prompt_n - this.#begunTokens;
+      this.#cachedTokens = Math.min(timings.cache_n, this.#promptTokens);
     }
     const drawnTokens = usage?.completion_tokens ?? timings?.predicted_n ?? this.#drawnTokens;
     if (choice?.finish_reason) this.#ended = choice.finish_reason === 'length' ? 'length' : 'stop';
-    const content = choice?.delta.content ?? '';
+    const content = (choice && ('text' in choice ? choice.text : choice.delta.content)) ?? '';
     if (content !== '') this.#text.push(content, Math.max(0, drawnTokens - this.#drawnTokens));
     if (content !== '' || usage) this.#drawnTokens = drawnTokens;
   }

@@ -15,6 +15,7 @@ import {
   MeshError,
   ModelId,
 } from '@tabmesh/shared';
+import { type ChatTemplate, createChatTemplate } from '@tabmesh/shared/chat-template';
 import { Wllama } from '@wllama/wllama/esm/index.js';
 import wasmUrl from '@wllama/wllama/esm/wasm/wllama.wasm?url';
 import { abortable } from './abortable.ts';
@@ -155,6 +156,7 @@ async function startEngine(file: ModelFile, options: LoadOptions): Promise<Wllam
   } finally {
     wasm.release();
   }
+  const template = templateOf(file.metadata, wllama.getLoadedContextInfo().add_bos_token);
   const model: EngineModel = {
     id: file.id,
     classId: classIdOf({
@@ -168,11 +170,21 @@ async function startEngine(file: ModelFile, options: LoadOptions): Promise<Wllam
     contextTokens,
     slots,
     sizeBytes: file.blob.size,
-    features: ['seed'],
+    features: template === undefined ? ['seed'] : ['seed', 'continue'],
   };
-  const engine = createWllamaEngine({ model, wllama, lastNativeError: () => nativeErrors.last });
+  const engine = createWllamaEngine({ model, wllama, template, lastNativeError: () => nativeErrors.last });
   nativeErrors.workerBroken.catch((error: MeshError) => engine.lose(error));
   return engine;
+}
+
+/** Undefined for one that only llama.cpp itself can read; where the model wants it, llama.cpp puts the beginning in front. */
+function templateOf({ chatTemplate, bosText, eosText }: GgufMetadata, addsBos: boolean): ChatTemplate | undefined {
+  try {
+    const source = new TextDecoder().decode(chatTemplate);
+    return createChatTemplate(source, { bosText: addsBos ? '' : bosText, eosText });
+  } catch {
+    return undefined;
+  }
 }
 
 /** Fetched here because wllama waits for ever on one that does not come; handed over as a blob it comes once. */

@@ -1,0 +1,75 @@
+/**
+ * Messages to the text of a prompt, exactly as llama.cpp's own `--jinja` does it, because a native peer and a tab that run
+ * one file must see one prompt. Not in the package's index: only engines need it, and it brings a template engine along.
+ */
+import { Template } from '@huggingface/jinja';
+import { MeshError } from '../errors.ts';
+import type { ChatMessage } from '../protocol/messages.ts';
+
+export type ChatTemplate = (messages: readonly ChatMessage[]) => string;
+
+/**
+ * @param source the file's `tokenizer.chat_template`; ChatML when empty, as in llama.cpp.
+ * @throws MeshError `model_invalid` when the template can't be parsed. The returned function throws `invalid_request` when
+ *   the template refuses the messages.
+ */
+export function createChatTemplate(
+  source: string,
+  special: { readonly bosText: string; readonly eosText: string },
+): ChatTemplate {
+  const template = parse(source === '' ? CHATML : source);
+  const render = (messages: readonly ChatMessage[]) =>
+    template.render({
+      messages,
+      add_generation_prompt: true,
+      bos_token: special.bosText,
+      eos_token: special.eosText,
+      // llama-server's default.
+      enable_thinking: true,
+    });
+  return (messages) => renderOrRefuse(messages, render);
+}
+
+const CHATML =
+  "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}" +
+  "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+function parse(source: string): Template {
+  try {
+    return new Template(source);
+  } catch (cause) {
+    throw MeshError.modelInvalid("The model's chat template can't be read. Use another file of this model.", cause);
+  }
+}
+
+function renderOrRefuse(
+  messages: readonly ChatMessage[],
+  render: (messages: readonly ChatMessage[]) => string,
+): string {
+  try {
+    return render(messages);
+  } catch (refusal) {
+    const folded = foldSystemIntoUser(messages);
+    if (folded !== undefined) {
+      try {
+        return render(folded);
+      } catch {
+        // The first refusal is the one that speaks of what was sent.
+      }
+    }
+    throw new MeshError('invalid_request', `The model's chat template refuses these messages: ${textOf(refusal)}`, {
+      cause: refusal,
+    });
+  }
+}
+
+/** Some templates (Gemma's) know no system role; its text then goes in front of the first user message. */
+function foldSystemIntoUser(messages: readonly ChatMessage[]): readonly ChatMessage[] | undefined {
+  const [system, user, ...rest] = messages;
+  if (system?.role !== 'system' || user?.role !== 'user') return undefined;
+  return [{ role: 'user', content: `${system.content}\n\n${user.content}` }, ...rest];
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
