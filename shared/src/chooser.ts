@@ -6,11 +6,12 @@ import { catalogModel, DEFAULT_TEMPERATURE, tierOf } from './catalog/catalog.ts'
 import { SLA_TARGETS } from './catalog/sla-targets.ts';
 import type { AnswerNeeds, Assignment } from './inference/answer.ts';
 import { checkedParameters } from './inference/checked-parameters.ts';
+import { extrasOf, featuresNeeded } from './inference/job-features.ts';
 import { RecentKeys } from './inference/recent-keys.ts';
 import type { AnswerEvent, CompletionRequest } from './mesh-interface.ts';
 import type { Clock } from './ports/clock.ts';
 import { type Random, randomHexId } from './ports/random.ts';
-import type { Announcement, ServedModel } from './protocol/announcement.ts';
+import type { Announcement, ModelFeature, ServedModel } from './protocol/announcement.ts';
 import { JobId, type ModelId, type PeerId } from './protocol/ids.ts';
 import { type KnownSpeed, toCandidate } from './routing/candidate.ts';
 import { Distrust } from './routing/distrust.ts';
@@ -32,6 +33,8 @@ export interface ChooserOptions {
 }
 
 export interface Chooser {
+  /** The router's choice of a peer that makes embeddings. */
+  assignEmbedding(model: ModelId, failed: ReadonlySet<PeerId>): PeerId | undefined;
   /**
    * The router's choice among the peers that are left, and the job as that peer will get it.
    * @throws MeshError `invalid_request` when no peer would take the job.
@@ -73,13 +76,19 @@ export function createChooser(options: ChooserOptions): Chooser {
   }
 
   /** The best of the peers that fit: better one that failed lately than none, but another class before that. */
-  function choose(model: ModelId, prefixHolder: PeerId | undefined, query: RouteQuery, needs: AnswerNeeds) {
-    const { failed, begun } = needs;
+  function choose(
+    model: ModelId,
+    prefixHolder: PeerId | undefined,
+    query: RouteQuery,
+    features: readonly ModelFeature[],
+    { failed, begun }: Pick<AnswerNeeds, 'failed' | 'begun'>,
+  ) {
     const nowMs = clock.monotonicMs();
+    const isAble = (served: ServedModel) => features.every((feature) => served.features.includes(feature));
     const fits =
       begun === undefined
-        ? [() => true]
-        : [(served: ServedModel) => canContinue(served) && served.classId === begun.classId, canContinue];
+        ? [isAble]
+        : [(served: ServedModel) => isAble(served) && served.classId === begun.classId, isAble];
     const exclusions = [(id: PeerId) => failed.has(id) || distrust.holds(id, nowMs), (id: PeerId) => failed.has(id)];
     for (const isExcluded of exclusions) {
       for (const isFit of fits) {
@@ -92,17 +101,23 @@ export function createChooser(options: ChooserOptions): Chooser {
     return undefined;
   }
 
+  function queryFor(model: ModelId, contextTokens: number, outputTokens: number): RouteQuery {
+    return { outputTokens, contextTokens, target: SLA_TARGETS[tierOf(model)], draws: [random.float(), random.float()] };
+  }
+
   return {
+    assignEmbedding(model, failed) {
+      const choice = choose(model, undefined, queryFor(model, 1, 1), ['embeddings'], { failed, begun: undefined });
+      return choice?.chosen.peerId;
+    },
     assign(request, model, needs) {
       const { conversationId } = request;
       const prefixHolder = conversationId === undefined ? undefined : conversationPeers.get(conversationId);
-      const query: RouteQuery = {
-        outputTokens: Math.min(request.maxTokens ?? TYPICAL_ANSWER_TOKENS, TYPICAL_ANSWER_TOKENS),
-        contextTokens: needs.contextTokens,
-        target: SLA_TARGETS[tierOf(model)],
-        draws: [random.float(), random.float()],
-      };
-      const choice = choose(model, prefixHolder, query, needs);
+      const outputTokens = Math.min(request.maxTokens ?? TYPICAL_ANSWER_TOKENS, TYPICAL_ANSWER_TOKENS);
+      const query = queryFor(model, needs.contextTokens, outputTokens);
+      const extras = extrasOf(request);
+      const features: ModelFeature[] = needs.begun === undefined ? [] : ['continue'];
+      const choice = choose(model, prefixHolder, query, [...features, ...featuresNeeded(extras)], needs);
       if (choice === undefined) return undefined;
       const { candidates, index } = choice;
       const { peerId, classId, contextTokens } = choice.chosen;
@@ -121,6 +136,7 @@ export function createChooser(options: ChooserOptions): Chooser {
           topP: request.topP ?? 1,
           ...(request.seed === undefined ? {} : { seed: request.seed }),
           stop: [...(request.stop ?? [])],
+          ...extras,
           ...(begun === undefined ? {} : { continues: { text: begun.text, tokenCount: givenTokens } }),
         }),
         route: {
@@ -141,8 +157,4 @@ export function createChooser(options: ChooserOptions): Chooser {
     },
     failed: (peerId) => distrust.failed(peerId, clock.monotonicMs()),
   };
-}
-
-function canContinue({ features }: ServedModel): boolean {
-  return features.includes('continue');
 }

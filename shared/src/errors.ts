@@ -75,6 +75,10 @@ export class MeshError extends Error {
     return MeshError.is(error) && OF_THE_ASKER.has(error.code);
   }
 
+  static unsupportedFeature(feature: string): MeshError {
+    return new MeshError('unsupported', `This peer's engine can't do '${feature}'.`, { retryable: true });
+  }
+
   static cancelled(): MeshError {
     return new MeshError('cancelled', 'The answer was stopped.');
   }

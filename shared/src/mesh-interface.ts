@@ -11,7 +11,7 @@ import type { Signer } from './ports/signer.ts';
 import type { Transport } from './ports/transport.ts';
 import type { Announcement, Baseline, Measured, PeerKind } from './protocol/announcement.ts';
 import type { JobId, ModelId, PeerId } from './protocol/ids.ts';
-import type { ChatMessage, FinishReason, Usage } from './protocol/messages.ts';
+import type { ChatMessage, FinishReason, LogitBias, ResponseFormat, Usage } from './protocol/messages.ts';
 import type { MeshModel } from './roster/served-models.ts';
 import type { RouteExplanation } from './routing/route.ts';
 
@@ -38,8 +38,27 @@ export interface CompletionRequest {
   readonly topP?: number | undefined;
   readonly seed?: number | undefined;
   readonly stop?: readonly string[] | undefined;
+  readonly responseFormat?: ResponseFormat | undefined;
+  readonly topLogprobs?: number | undefined;
+  readonly logitBias?: LogitBias | undefined;
+  readonly presencePenalty?: number | undefined;
+  readonly frequencyPenalty?: number | undefined;
   /** Turns of one conversation share it, so that they return to the peer that holds their prefix. */
   readonly conversationId?: string | undefined;
+}
+
+export interface EmbedRequest {
+  /** Absent: the default model among those that make embeddings. */
+  readonly model?: ModelId | undefined;
+  readonly inputs: readonly string[];
+}
+
+export interface EmbedAnswer {
+  readonly model: ModelId;
+  /** The last one, if it took several. */
+  readonly peerId: PeerId;
+  readonly vectors: readonly Float32Array[];
+  readonly promptTokens: number;
 }
 
 /**
@@ -99,6 +118,11 @@ export interface Mesh {
   defaultModel(): ModelId | undefined;
   /** Lazy: nothing is sent before the first `next()`. */
   complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<AnswerEvent>;
+  /**
+   * One vector for each input, in order; long lists are cut into jobs for one peer after the other.
+   * @throws MeshError `no_peer_with_model`, `invalid_request` when no peer of the model makes embeddings
+   */
+  embed(request: EmbedRequest, signal: AbortSignal): Promise<EmbedAnswer>;
   /** Serves the engine's model to the mesh until `removeEngine`. The mesh does not own (close) the engine. */
   addEngine(engine: Engine): void;
   /** Drains: refuses new jobs at once, resolves when running ones have ended or `graceMs` passed (then cancelled). */

@@ -1,22 +1,20 @@
 /**
  * The story of one prompt: routing → connection → inference → measurement, wired here and in the chooser, nowhere else.
  */
-import { catalogModel, defaultModel } from './catalog/catalog.ts';
-import { createChooser, type RouteEvent } from './chooser.ts';
+import { createAsker } from './asker.ts';
+import { defaultModel } from './catalog/catalog.ts';
+import { createChooser } from './chooser.ts';
 import { Links } from './connection/links.ts';
-import { MeshError } from './errors.ts';
 import { peerName } from './identity/peer-name.ts';
-import { answer } from './inference/answer.ts';
 import { logUnsampled } from './inference/job-outcome.ts';
 import { createLocalLine } from './inference/local-line.ts';
 import { Provider } from './inference/provider.ts';
 import { RecentKeys } from './inference/recent-keys.ts';
-import { Requester } from './inference/requester.ts';
+import { type JobLine, Requester } from './inference/requester.ts';
 import { Measurements } from './measurement/measurements.ts';
-import type { AnswerEvent, CompletionRequest, Mesh, MeshConnection, MeshOptions } from './mesh-interface.ts';
+import type { Mesh, MeshConnection, MeshOptions } from './mesh-interface.ts';
 import type { Announcement, Baseline, ServedModel } from './protocol/announcement.ts';
 import type { ModelId, PeerId } from './protocol/ids.ts';
-import type { AnswerReport } from './protocol/signaling.ts';
 import { Announcer } from './roster/announcer.ts';
 import { Roster } from './roster/roster.ts';
 import { fastestServing, modelsServedBy } from './roster/served-models.ts';
@@ -64,6 +62,7 @@ export function createMesh(options: MeshOptions): Mesh {
     onMessage(link, message) {
       switch (message.type) {
         case 'job-start':
+        case 'embed-start':
           return provider.handleStart(link, message);
         case 'job-cancel':
           return provider.handleCancel(link, message.jobId);
@@ -97,6 +96,27 @@ export function createMesh(options: MeshOptions): Mesh {
     linkRttMs: (peerId) => links.get(peerId)?.rttMs,
     measured: (peerId, model) => measurements.current(peerId, model, clock.monotonicMs()),
     inFlight: (peerId) => requester.inFlight(peerId),
+  });
+  const asker = createAsker({
+    clock,
+    random,
+    requester,
+    chooser,
+    joined,
+    announcements,
+    defaultModel: (isFit) => defaultAmong(announcements(), isFit),
+    wasServed: (model) => knownModels.get(model) !== undefined,
+    lineTo,
+    onOutcome(peerId, job, outcome) {
+      // A job that stayed at home has been counted by this end's own provider.
+      if (peerId === self) return;
+      if (outcome.sample !== null) measurements.record(peerId, job.model, outcome.sample, clock.monotonicMs());
+      logUnsampled(logger, job, outcome);
+    },
+    report(ended) {
+      // What the entry asked for itself its API counts.
+      if (kind !== 'entry') signaling.report(ended);
+    },
   });
   const announcer = new Announcer({
     ...options,
@@ -206,51 +226,13 @@ export function createMesh(options: MeshOptions): Mesh {
     });
   }
 
-  async function* complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
-    await joined(signal);
-    const model = request.model ?? mesh.defaultModel();
-    if (model === undefined) throw MeshError.nothingServed();
-    const answering = answer<RouteEvent>(
-      {
-        clock,
-        requester,
-        model,
-        maxTokens: request.maxTokens,
-        assign: (needs) => chooser.assign(request, model, needs),
-        lineTo: async (peerId, aborted) => (peerId === self ? localLine : links.connect(peerId, aborted)),
-        onOutcome(peerId, jobId, outcome) {
-          // A job that stayed at home has been counted by this end's own provider.
-          if (peerId === self) return;
-          if (outcome.sample !== null) measurements.record(peerId, model, outcome.sample, clock.monotonicMs());
-          logUnsampled(logger, { jobId, model }, outcome);
-        },
-        onAnswered(peerId, { usage: { completionTokens }, ttftMs, tokensPerSecond }) {
-          chooser.answered(peerId, request.conversationId);
-          report({ servedBy: 'mesh', peerId, model, completionTokens, ttftMs, tokensPerSecond });
-        },
-        onFailed: (peerId) => chooser.failed(peerId),
-        failure: (lastError) => failureOf(model, lastError),
-      },
-      signal,
-    );
-    try {
-      yield* answering;
-    } catch (error) {
-      if (!MeshError.isOfTheAsker(error)) report({ servedBy: 'failed' });
-      throw error;
-    }
+  async function lineTo(peerId: PeerId, signal: AbortSignal): Promise<JobLine> {
+    return peerId === self ? localLine : links.connect(peerId, signal);
   }
 
-  /** What the entry asked for itself its API counts. */
-  function report(ended: AnswerReport): void {
-    if (kind !== 'entry') signaling.report(ended);
-  }
-
-  function failureOf(model: ModelId, lastError: MeshError | undefined): MeshError {
-    if (lastError?.code === 'peer_busy') return MeshError.meshBusy(Number(lastError.details.waitMs ?? 1_000));
-    if (lastError !== undefined) return lastError;
-    const known = knownModels.get(model) !== undefined || catalogModel(model) !== undefined;
-    return known ? MeshError.noPeerWithModel(model) : MeshError.modelNotFound(model);
+  function defaultAmong(peers: readonly Announcement[], isFit: (served: ServedModel) => boolean): ModelId | undefined {
+    const fitting = peers.map((peer) => ({ ...peer, models: peer.models.filter(isFit) }));
+    return defaultModel(modelsServedBy(fitting).map(({ id, peers: { length } }) => ({ id, peerCount: length })));
   }
 
   const mesh: Mesh = {
@@ -263,8 +245,9 @@ export function createMesh(options: MeshOptions): Mesh {
         return { peerId, name: nameOf(peerId), announcement, linked: isLinked(peerId), rttMs };
       }),
     models: () => modelsServedBy(announcements()),
-    defaultModel: () => defaultModel(mesh.models().map(({ id, peers }) => ({ id, peerCount: peers.length }))),
-    complete,
+    defaultModel: () => defaultAmong(announcements(), () => true),
+    complete: asker.complete,
+    embed: asker.embed,
     addEngine: (engine) => provider.addEngine(engine),
     removeEngine: (engine, graceMs) => provider.removeEngine(engine, graceMs),
     measurementOf(peerId, model) {

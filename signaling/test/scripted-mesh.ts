@@ -111,6 +111,7 @@ export function createScriptedMesh(
     measurementOf: () => announcement.models[0]?.measured ?? null,
     setBaseline: () => {},
     defaultModel: () => defaultModel(mesh.models().map(({ id, peers }) => ({ id, peerCount: peers.length }))),
+    embed: () => Promise.reject(MeshError.nothingServed()),
     async *complete(request, signal) {
       mesh.requests.push(request);
       reportAsked();

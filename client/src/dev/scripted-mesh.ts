@@ -90,6 +90,7 @@ export function createScriptedMesh(parameters: URLSearchParams): Mesh {
       null,
     setBaseline() {},
     defaultModel: () => defaultModel(models().map(({ id, peers }) => ({ id, peerCount: peers.length }))),
+    embed: () => Promise.reject(MeshError.nothingServed()),
     async *complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<AnswerEvent> {
       const model = request.model ?? defaultModel(models().map(({ id, peers }) => ({ id, peerCount: peers.length })));
       const provider = others.find((peer) => peer.announcement.models.some(({ id }) => id === model));

@@ -4,6 +4,7 @@
  * held back when an answer is cut by its length, and WebLLM shows the beginning of a stop string.
  */
 import type { EngineEvent } from '../ports/engine.ts';
+import type { TokenLogprob } from '../protocol/messages.ts';
 import { StopScanner } from './stop-scanner.ts';
 
 export class AnswerText {
@@ -12,6 +13,7 @@ export class AnswerText {
   #arrivedChars = 0;
   #text = '';
   #tokenCount = 0;
+  #logprobs: TokenLogprob[] = [];
   #sentTokens = 0;
   #stopped = false;
 
@@ -30,12 +32,14 @@ export class AnswerText {
     return this.#sentTokens + this.#tokenCount;
   }
 
-  push(arrived: string, tokenCount: number): void {
+  /** `logprobs`: of these tokens, where they are asked for. */
+  push(arrived: string, tokenCount: number, logprobs: readonly TokenLogprob[] = []): void {
     if (this.#stopped) return;
     const { text, stopped } = this.#scanner.push(arrived);
     this.#arrivedChars += arrived.length;
     this.#text += text;
     this.#tokenCount += tokenCount;
+    this.#logprobs.push(...logprobs);
     this.#stopped = stopped;
     if (stopped || this.#text.length === this.#arrivedChars) this.#release();
   }
@@ -52,10 +56,16 @@ export class AnswerText {
   /** A text whose token has not been counted yet waits for it. */
   #release(): void {
     if (this.#tokenCount === 0) return;
-    this.#emit({ type: 'tokens', text: this.#text, tokenCount: this.#tokenCount });
+    this.#emit({
+      type: 'tokens',
+      text: this.#text,
+      tokenCount: this.#tokenCount,
+      ...(this.#logprobs.length === 0 ? {} : { logprobs: this.#logprobs }),
+    });
     this.#sentTokens += this.#tokenCount;
     this.#arrivedChars = 0;
     this.#text = '';
     this.#tokenCount = 0;
+    this.#logprobs = [];
   }
 }

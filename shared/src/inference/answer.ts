@@ -70,6 +70,10 @@ const BROKEN: ReadonlySet<string> = new Set([
   'closed',
 ]);
 
+export function isBroken(error: MeshError): boolean {
+  return BROKEN.has(error.code);
+}
+
 export async function* answer<Route>(
   options: AnswerOptions<Route>,
   signal: AbortSignal,
@@ -122,7 +126,7 @@ export async function* answer<Route>(
     } catch (error) {
       if (signal.aborted) throw MeshError.cancelled();
       if (!MeshError.is(error)) throw error;
-      if (BROKEN.has(error.code)) options.onFailed(peerId);
+      if (isBroken(error)) options.onFailed(peerId);
       lastError = error;
       if (error.code === 'context_length_exceeded') contextTokens = assignment.contextTokens + 1;
       else if (error.retryable) failed.add(peerId);

@@ -3,8 +3,9 @@
  * `COALESCE_MS` share a delta, so that a 1,400 tok/s engine costs 250 messages a second and not 1,400.
  */
 import type { Clock } from '../ports/clock.ts';
+import type { TokensEvent } from '../ports/engine.ts';
 import type { JobId } from '../protocol/ids.ts';
-import type { FinishReason, Usage } from '../protocol/messages.ts';
+import type { FinishReason, TokenLogprob, Usage } from '../protocol/messages.ts';
 import type { JobSink } from './job-sink.ts';
 
 /** Below what a reader or a 60 Hz screen can tell. */
@@ -17,6 +18,7 @@ export class DeltaWriter {
   #sentTokens = 0;
   #text = '';
   #tokens = 0;
+  #logprobs: TokenLogprob[] | undefined;
   #lastSentMs = Number.NEGATIVE_INFINITY;
   #cancelFlush: (() => void) | undefined;
 
@@ -31,9 +33,10 @@ export class DeltaWriter {
     return this.#sentTokens;
   }
 
-  push(text: string, tokenCount: number): void {
+  push({ text, tokenCount, logprobs }: TokensEvent): void {
     this.#text += text;
     this.#tokens += tokenCount;
+    if (logprobs !== undefined) this.#logprobs = [...(this.#logprobs ?? []), ...logprobs];
     const sinceMs = this.#clock.monotonicMs() - this.#lastSentMs;
     if (sinceMs >= COALESCE_MS) this.#flush();
     else this.#cancelFlush ??= this.#clock.after(COALESCE_MS - sinceMs, () => this.#flush());
@@ -61,10 +64,12 @@ export class DeltaWriter {
       firstToken: this.#sentTokens,
       tokenCount: this.#tokens,
       text: this.#text,
+      ...(this.#logprobs === undefined ? {} : { logprobs: this.#logprobs }),
     });
     this.#sentTokens += this.#tokens;
     this.#text = '';
     this.#tokens = 0;
+    this.#logprobs = undefined;
     this.#lastSentMs = this.#clock.monotonicMs();
   }
 }

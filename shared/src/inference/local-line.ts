@@ -25,8 +25,8 @@ export function createLocalLine(options: { self: PeerId; provider: Provider; req
       return open;
     },
     send(message) {
-      if (message.type === 'job-start') provider.handleStart(sink, message);
-      else provider.handleCancel(sink, message.jobId);
+      if (message.type === 'job-cancel') provider.handleCancel(sink, message.jobId);
+      else provider.handleStart(sink, message);
     },
     close() {
       open = false;

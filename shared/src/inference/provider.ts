@@ -12,6 +12,7 @@ import { DeltaWriter } from './delta-writer.ts';
 import { failedOutcome, finishedOutcome, type JobOutcome, logUnsampled } from './job-outcome.ts';
 import type { JobSink } from './job-sink.ts';
 import { type JobMeasurement, JobTimer } from './job-timer.ts';
+import { encodeVector } from './vectors.ts';
 
 export interface ProviderOptions {
   readonly clock: Clock;
@@ -22,8 +23,10 @@ export interface ProviderOptions {
   onMeasured(model: ModelId, measurement: JobMeasurement): void;
 }
 
+type Start = PeerMessageOf<'job-start' | 'embed-start'>;
+
 interface Job {
-  readonly start: PeerMessageOf<'job-start'>;
+  readonly start: Start;
   readonly sink: JobSink;
   readonly controller: AbortController;
 }
@@ -115,7 +118,7 @@ export class Provider {
     };
   }
 
-  handleStart(sink: JobSink, start: PeerMessageOf<'job-start'>): void {
+  handleStart(sink: JobSink, start: Start): void {
     const service = this.#services.get(start.model);
     if (service === undefined) {
       this.#refuse(sink, start.jobId, MeshError.noPeerWithModel(start.model));
@@ -236,7 +239,25 @@ export class Provider {
     }
   }
 
-  async #run(service: Service, { start, sink, controller: { signal } }: Job): Promise<void> {
+  #run(service: Service, { start, sink, controller: { signal } }: Job): Promise<void> {
+    return start.type === 'job-start'
+      ? this.#answer(service, start, sink, signal)
+      : this.#embed(service, start, sink, signal);
+  }
+
+  async #embed({ engine }: Service, start: PeerMessageOf<'embed-start'>, sink: JobSink, signal: AbortSignal) {
+    const { jobId, inputs } = start;
+    try {
+      if (engine.embed === undefined) throw MeshError.unsupportedFeature('embeddings');
+      const { vectors, promptTokens } = await engine.embed(inputs, signal);
+      this.#finishedJobs += 1;
+      if (sink.isOpen) sink.send({ type: 'embed-end', jobId, vectors: vectors.map(encodeVector), promptTokens });
+    } catch (error) {
+      if (!signal.aborted) this.#refuse(sink, jobId, failureOf(error));
+    }
+  }
+
+  async #answer(service: Service, start: PeerMessageOf<'job-start'>, sink: JobSink, signal: AbortSignal) {
     const { clock, logger } = this.#options;
     const { jobId } = start;
     const startedMs = clock.monotonicMs();
@@ -252,7 +273,7 @@ export class Provider {
         } else {
           if (signal.aborted) return;
           timer.tokens(clock.monotonicMs(), event.tokenCount);
-          writer.push(event.text, event.tokenCount);
+          writer.push(event);
           const pause = sink.ready();
           if (pause !== undefined) await Promise.race([pause, aborted(signal)]);
         }
@@ -265,10 +286,9 @@ export class Provider {
       const tookMs = clock.monotonicMs() - startedMs;
       service.answerMs = tookMs * ANSWER_WEIGHT + (service.answerMs ?? tookMs) * (1 - ANSWER_WEIGHT);
     } catch (error) {
-      // Whoever stopped the job has told its sink; an engine that cancels by itself was closed.
+      // Whoever stopped the job has told its sink.
       if (signal.aborted) return;
-      const known = MeshError.is(error) && error.code !== 'cancelled';
-      const failure = known ? error : MeshError.engineFailed(messageOf(error), error);
+      const failure = failureOf(error);
       outcome = failedOutcome(failure);
       this.#refuse(sink, jobId, failure);
     } finally {
@@ -293,8 +313,10 @@ export class Provider {
   }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** An engine that cancels by itself was closed. */
+function failureOf(error: unknown): MeshError {
+  if (MeshError.is(error) && error.code !== 'cancelled') return error;
+  return MeshError.engineFailed(error instanceof Error ? error.message : String(error), error);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

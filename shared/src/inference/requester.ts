@@ -4,18 +4,19 @@
  */
 import { MeshError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { TokensEvent } from '../ports/engine.ts';
+import type { Embeddings, TokensEvent } from '../ports/engine.ts';
 import type { JobId, ModelId, PeerId } from '../protocol/ids.ts';
 import type { FinishReason, JobParameters, PeerMessageOf, Usage } from '../protocol/messages.ts';
 import { failedOutcome, finishedOutcome, type JobOutcome } from './job-outcome.ts';
 import type { JobReply } from './job-sink.ts';
 import { type JobMeasurement, JobTimer } from './job-timer.ts';
+import { decodeVectors } from './vectors.ts';
 
 /** The line to a provider: an open link, or this end's own provider. */
 export interface JobLine {
   readonly remote: PeerId;
   readonly isOpen: boolean;
-  send(message: PeerMessageOf<'job-start'> | PeerMessageOf<'job-cancel'>): void;
+  send(message: PeerMessageOf<'job-start' | 'embed-start' | 'job-cancel'>): void;
 }
 
 export type JobEvent =
@@ -49,6 +50,12 @@ interface OpenJob {
   settle(outcome: JobOutcome): void;
 }
 
+interface OpenEmbed {
+  readonly line: JobLine;
+  resolve(end: PeerMessageOf<'embed-end'>): void;
+  reject(error: Error): void;
+}
+
 /** No token for this long and the peer counts as lost: first the time that a long prompt takes on a large model, … */
 const FIRST_TOKEN_STALL_MS = 60_000;
 /** … then, until its pace is known, this, … */
@@ -68,6 +75,7 @@ const encoder = new TextEncoder();
 export class Requester {
   readonly #clock: Clock;
   readonly #jobs = new Map<JobId, OpenJob>();
+  readonly #embeds = new Map<JobId, OpenEmbed>();
 
   constructor(options: { clock: Clock }) {
     this.#clock = options.clock;
@@ -77,6 +85,7 @@ export class Requester {
   inFlight(peerId: PeerId): number {
     let count = 0;
     for (const job of this.#jobs.values()) if (job.line.remote === peerId) count += 1;
+    for (const job of this.#embeds.values()) if (job.line.remote === peerId) count += 1;
     return count;
   }
 
@@ -151,7 +160,45 @@ export class Requester {
     }
   }
 
+  /** @throws MeshError as `run` does. */
+  async embed(
+    line: JobLine,
+    job: { readonly jobId: JobId; readonly model: ModelId; readonly inputs: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<Embeddings> {
+    if (signal.aborted) throw MeshError.cancelled();
+    if (!line.isOpen) throw MeshError.peerLost('its link closed');
+    let fail: (error: Error) => void = () => {};
+    const ended = new Promise<PeerMessageOf<'embed-end'>>((resolve, reject) => {
+      fail = reject;
+      this.#embeds.set(job.jobId, { line, resolve, reject });
+    });
+    const onAbort = () => fail(MeshError.cancelled());
+    signal.addEventListener('abort', onAbort);
+    const cancelStall = this.#clock.after(FIRST_TOKEN_STALL_MS, () =>
+      fail(MeshError.peerLost(`silent for ${FIRST_TOKEN_STALL_MS / 1000} s`)),
+    );
+    try {
+      line.send({ type: 'embed-start', ...job, inputs: [...job.inputs] });
+      const { vectors, promptTokens } = await ended;
+      return { vectors: decodeVectors(vectors, job.inputs.length), promptTokens };
+    } catch (error) {
+      if (line.isOpen && !endedByPeer(error)) line.send({ type: 'job-cancel', jobId: job.jobId });
+      throw error;
+    } finally {
+      cancelStall();
+      signal.removeEventListener('abort', onAbort);
+      this.#embeds.delete(job.jobId);
+    }
+  }
+
   handleReply(from: PeerId, reply: JobReply): void {
+    const embed = this.#embeds.get(reply.jobId);
+    if (embed !== undefined && embed.line.remote === from) {
+      if (reply.type === 'embed-end') embed.resolve(reply);
+      else if (reply.type === 'job-error') embed.reject(new PeerRefusal(reply));
+      return;
+    }
     const job = this.#jobs.get(reply.jobId);
     // Late news of a job that was cancelled, or a peer that meddles with another's job.
     if (job === undefined || job.line.remote !== from) return;
@@ -165,6 +212,8 @@ export class Requester {
       case 'job-error':
         this.#fail(job, new PeerRefusal(reply));
         return;
+      case 'embed-end':
+        return;
       default:
         reply satisfies never;
     }
@@ -174,6 +223,9 @@ export class Requester {
   handleLineClosed(remote: PeerId, reason: string): void {
     for (const job of this.#jobs.values()) {
       if (job.line.remote === remote && !job.line.isOpen) this.#fail(job, MeshError.peerLost(reason));
+    }
+    for (const { line, reject } of this.#embeds.values()) {
+      if (line.remote === remote && !line.isOpen) reject(MeshError.peerLost(reason));
     }
   }
 
@@ -200,6 +252,7 @@ export class Requester {
         type: 'tokens',
         text: delta.text,
         tokenCount: delta.tokenCount,
+        ...(delta.logprobs === undefined ? {} : { logprobs: delta.logprobs }),
       });
   }
 
@@ -262,6 +315,6 @@ function stallMsOf({ deltas, longPauseMs }: OpenJob): number {
   return Math.min(FIRST_TOKEN_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_PAUSES * longPauseMs));
 }
 
-function endedByPeer(error: Error | undefined): boolean {
+function endedByPeer(error: unknown): boolean {
   return error instanceof PeerRefusal;
 }

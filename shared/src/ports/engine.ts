@@ -4,7 +4,14 @@
  */
 import type { EngineFamily, ModelFeature } from '../protocol/announcement.ts';
 import type { ClassId, ModelId } from '../protocol/ids.ts';
-import type { ChatMessage, FinishReason, Usage } from '../protocol/messages.ts';
+import type {
+  ChatMessage,
+  FinishReason,
+  LogitBias,
+  ResponseFormat,
+  TokenLogprob,
+  Usage,
+} from '../protocol/messages.ts';
 
 export interface EngineModel {
   readonly id: ModelId;
@@ -33,6 +40,15 @@ export interface GenerationRequest {
    * Engines without stop strings of their own use `StopScanner`.
    */
   readonly stop: readonly string[];
+  /** The answer is JSON, enforced by a grammar. A schema that the engine can't follow is an `invalid_request`. Feature `json`. */
+  readonly responseFormat?: ResponseFormat | undefined;
+  /** Tell each token's probability and so many of the likeliest ones, 0 to 20. Feature `logprobs`. */
+  readonly topLogprobs?: number | undefined;
+  /** Feature `logit-bias`. */
+  readonly logitBias?: LogitBias | undefined;
+  /** −2 to 2, by OpenAI's definition. Feature `penalties`. */
+  readonly presencePenalty?: number | undefined;
+  readonly frequencyPenalty?: number | undefined;
   /**
    * The beginning of the answer, whole tokens as another engine of the class gave them: this one goes on right behind it
    * and yields only what is new. For engines with the feature `continue`; `maxTokens` and usage leave these tokens out.
@@ -49,6 +65,8 @@ export interface TokensEvent {
   readonly type: 'tokens';
   readonly text: string;
   readonly tokenCount: number;
+  /** One for each token, where the request asks for them. */
+  readonly logprobs?: readonly TokenLogprob[];
 }
 
 /**
@@ -63,6 +81,12 @@ export type EngineEvent =
       readonly usage: Usage;
     };
 
+export interface Embeddings {
+  /** One for each input, all of the same length, of length 1. */
+  readonly vectors: readonly Float32Array[];
+  readonly promptTokens: number;
+}
+
 export interface Engine {
   readonly model: EngineModel;
   /**
@@ -71,6 +95,8 @@ export interface Engine {
    * cancels as well. At most `model.slots` run at once; the caller keeps to that.
    */
   generate(request: GenerationRequest, signal: AbortSignal): AsyncIterable<EngineEvent>;
+  /** For engines with the feature `embeddings`. Takes a slot, and rejects, as `generate` does. */
+  embed?(inputs: readonly string[], signal: AbortSignal): Promise<Embeddings>;
   /** Calls back once when the engine is lost for good (GPU device lost, worker crashed). Returns the unsubscribe. */
   onLost(listener: (error: Error) => void): () => void;
   /** Frees the model. Idempotent; running answers reject with `cancelled`. */

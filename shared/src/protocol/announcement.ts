@@ -15,7 +15,7 @@ export type SignedRecord = z.infer<typeof SignedRecord>;
 export const EngineFamily = z.enum(['llama.cpp', 'mlc', 'scripted']);
 export type EngineFamily = z.infer<typeof EngineFamily>;
 
-export const ModelFeature = z.enum(['seed', 'continue', 'tools', 'json', 'logprobs', 'embeddings']);
+export const ModelFeature = z.enum(['seed', 'continue', 'json', 'logprobs', 'logit-bias', 'penalties', 'embeddings']);
 export type ModelFeature = z.infer<typeof ModelFeature>;
 
 const count = z.int().min(0).max(1_000_000);

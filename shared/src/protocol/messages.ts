@@ -12,6 +12,9 @@ export const PROTOCOL_VERSION = 1;
 /** A whole message, before fragmentation. Holds a 128k-token prompt. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024;
 
+/** Of one embedding job: its answer has to fit in a message, at up to 8,192 floats each. */
+export const MOST_EMBED_INPUTS = 16;
+
 export const ChatMessage = z.object({
   role: z.enum(['system', 'user', 'assistant', 'tool']),
   content: z.string(),
@@ -41,6 +44,32 @@ export const Hello = z.object({
 export const Ping = z.object({ type: z.literal('ping'), id: z.int().min(0) });
 export const Pong = z.object({ type: z.literal('pong'), id: z.int().min(0) });
 
+/** Enforced by the engine's grammar: a JSON object, any or as the schema (JSON Schema, as far as the engine knows it) says. */
+export const ResponseFormat = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('json_object') }),
+  z.object({ type: z.literal('json_schema'), schema: z.record(z.string(), z.unknown()) }),
+]);
+export type ResponseFormat = z.infer<typeof ResponseFormat>;
+
+/** Token ids of the model's vocabulary → what is added to their logits. */
+export const LogitBias = z
+  .record(z.string().regex(/^\d{1,7}$/), z.number().min(-100).max(100))
+  .refine((biases) => Object.keys(biases).length <= 300, 'at most 300 tokens can be biased');
+export type LogitBias = z.infer<typeof LogitBias>;
+
+const penalty = z.number().min(-2).max(2);
+
+/** Natural logarithms. `bytes`: of the token, where its text alone is no whole character. */
+const Likelihood = z.object({
+  token: z.string().max(1024),
+  logprob: z.number().max(0),
+  bytes: z.array(z.int().min(0).max(255)).max(256).optional(),
+});
+
+/** One token of an answer and, likeliest first, those that could have stood there. */
+export const TokenLogprob = Likelihood.extend({ top: z.array(Likelihood).max(20) });
+export type TokenLogprob = z.infer<typeof TokenLogprob>;
+
 /** What a job asks for; the same fields as the engine's `GenerationRequest`, plus the stop strings. */
 export const JobParameters = z.object({
   messages: z.array(ChatMessage).min(1).max(10_000),
@@ -49,6 +78,12 @@ export const JobParameters = z.object({
   topP: z.number().gt(0).max(1),
   seed: z.int().optional(),
   stop: z.array(z.string().min(1).max(1024)).max(16),
+  responseFormat: ResponseFormat.optional(),
+  /** How many of the likeliest tokens to tell beside each token's own probability; absent: no probabilities. */
+  topLogprobs: z.int().min(0).max(20).optional(),
+  logitBias: LogitBias.optional(),
+  presencePenalty: penalty.optional(),
+  frequencyPenalty: penalty.optional(),
   /**
    * The beginning of the answer, which another peer gave before it was lost. What is asked for is the rest: `maxTokens`
    * and the deltas count from here.
@@ -71,6 +106,8 @@ export const TokenDelta = z.object({
   firstToken: tokenCount,
   tokenCount: z.int().min(1).max(100_000),
   text: z.string(),
+  /** One for each token, where the job asks for them. */
+  logprobs: z.array(TokenLogprob).max(100_000).optional(),
 });
 
 export const JobEnd = z.object({
@@ -95,6 +132,22 @@ export const JobCancel = z.object({
   jobId: JobId,
 });
 
+/** Asks for the embedding of each text. */
+export const EmbedStart = z.object({
+  type: z.literal('embed-start'),
+  jobId: JobId,
+  model: ModelId,
+  inputs: z.array(z.string().min(1)).min(1).max(MOST_EMBED_INPUTS),
+});
+
+/** `vectors`: one for each text, 32-bit floats, little-endian, in base64url; all of the same length. */
+export const EmbedEnd = z.object({
+  type: z.literal('embed-end'),
+  jobId: JobId,
+  vectors: z.array(z.string().max(64 * 1024)).max(MOST_EMBED_INPUTS),
+  promptTokens: tokenCount,
+});
+
 /** Last message of an end that closes on purpose. */
 export const Goodbye = z.object({
   type: z.literal('goodbye'),
@@ -110,6 +163,8 @@ export const PeerMessage = z.discriminatedUnion('type', [
   JobEnd,
   JobError,
   JobCancel,
+  EmbedStart,
+  EmbedEnd,
   Goodbye,
 ]);
 export type PeerMessage = z.infer<typeof PeerMessage>;

@@ -1,0 +1,111 @@
+/** The asking half of a member: what is wanted of which model, at whichever peers it takes, and how it went. */
+import { catalogModel } from './catalog/catalog.ts';
+import type { Chooser, RouteEvent } from './chooser.ts';
+import { MeshError } from './errors.ts';
+import { answer } from './inference/answer.ts';
+import { embed } from './inference/embedding.ts';
+import { extrasOf, featuresNeeded, nobodyCan } from './inference/job-features.ts';
+import type { JobOutcome } from './inference/job-outcome.ts';
+import type { JobLine, Requester } from './inference/requester.ts';
+import type { AnswerEvent, CompletionRequest, EmbedAnswer, EmbedRequest } from './mesh-interface.ts';
+import type { Clock } from './ports/clock.ts';
+import { type Random, randomHexId } from './ports/random.ts';
+import type { Announcement, ModelFeature, ServedModel } from './protocol/announcement.ts';
+import { JobId, type ModelId, type PeerId } from './protocol/ids.ts';
+import type { AnswerReport } from './protocol/signaling.ts';
+
+export interface AskerOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly requester: Requester;
+  readonly chooser: Chooser;
+  /** Once the entry has said its first word, whatever it is. */
+  joined(signal: AbortSignal): Promise<void>;
+  /** Of all members, this end included. */
+  announcements(): readonly Announcement[];
+  /** The model that an absent one means, among those that fit. */
+  defaultModel(isFit: (served: ServedModel) => boolean): ModelId | undefined;
+  /** Whether a peer has served the model since this end joined. */
+  wasServed(model: ModelId): boolean;
+  lineTo(peerId: PeerId, signal: AbortSignal): Promise<JobLine>;
+  onOutcome(peerId: PeerId, job: { readonly jobId: JobId; readonly model: ModelId }, outcome: JobOutcome): void;
+  report(report: AnswerReport): void;
+}
+
+export interface Asker {
+  complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<AnswerEvent>;
+  embed(request: EmbedRequest, signal: AbortSignal): Promise<EmbedAnswer>;
+}
+
+export function createAsker(options: AskerOptions): Asker {
+  const { clock, random, requester, chooser, lineTo } = options;
+
+  async function* complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
+    await options.joined(signal);
+    const features = featuresNeeded(extrasOf(request));
+    const model = request.model ?? options.defaultModel((served) => hasAll(served, features));
+    if (model === undefined) throw MeshError.nothingServed();
+    const answering = answer<RouteEvent>(
+      {
+        clock,
+        requester,
+        model,
+        maxTokens: request.maxTokens,
+        assign: (needs) => chooser.assign(request, model, needs),
+        lineTo,
+        onOutcome: (peerId, jobId, outcome) => options.onOutcome(peerId, { jobId, model }, outcome),
+        onAnswered(peerId, { usage: { completionTokens }, ttftMs, tokensPerSecond }) {
+          chooser.answered(peerId, request.conversationId);
+          options.report({ servedBy: 'mesh', peerId, model, completionTokens, ttftMs, tokensPerSecond });
+        },
+        onFailed: (peerId) => chooser.failed(peerId),
+        failure: (lastError) => failureOf(model, lastError, features),
+      },
+      signal,
+    );
+    try {
+      yield* answering;
+    } catch (error) {
+      if (!MeshError.isOfTheAsker(error)) options.report({ servedBy: 'failed' });
+      throw error;
+    }
+  }
+
+  async function embedAll({ model: asked, inputs }: EmbedRequest, signal: AbortSignal): Promise<EmbedAnswer> {
+    await options.joined(signal);
+    const model = asked ?? options.defaultModel((served) => hasAll(served, EMBEDDINGS));
+    if (model === undefined) throw MeshError.nothingServed();
+    const embedded = await embed(
+      {
+        requester,
+        model,
+        newJobId: () => JobId.parse(randomHexId(random)),
+        assign: (failed) => chooser.assignEmbedding(model, failed),
+        lineTo,
+        onFailed: (peerId) => chooser.failed(peerId),
+        failure: (lastError) => failureOf(model, lastError, EMBEDDINGS),
+      },
+      inputs,
+      signal,
+    );
+    return { model, ...embedded };
+  }
+
+  function failureOf(model: ModelId, lastError: MeshError | undefined, features: readonly ModelFeature[]): MeshError {
+    if (lastError?.code === 'peer_busy') return MeshError.meshBusy(Number(lastError.details.waitMs ?? 1_000));
+    if (lastError !== undefined) return lastError;
+    const serving = options.announcements().flatMap((peer) => peer.models.filter(({ id }) => id === model));
+    const lacking = features.find((feature) => !serving.some((served) => served.features.includes(feature)));
+    if (serving.length > 0 && lacking !== undefined) return nobodyCan(lacking, model);
+    const known = options.wasServed(model) || catalogModel(model) !== undefined;
+    return known ? MeshError.noPeerWithModel(model) : MeshError.modelNotFound(model);
+  }
+
+  return { complete, embed: embedAll };
+}
+
+const EMBEDDINGS: readonly ModelFeature[] = ['embeddings'];
+
+function hasAll(served: ServedModel, features: readonly ModelFeature[]): boolean {
+  return features.every((feature) => served.features.includes(feature));
+}
