@@ -3,6 +3,7 @@ export type Route =
   | { readonly page: 'chat'; readonly conversationId: string | undefined }
   | { readonly page: 'contribute' }
   | { readonly page: 'status' }
+  | { readonly page: 'metrics' }
   | { readonly page: 'settings' }
   | { readonly page: 'not-found' };
 
@@ -13,6 +14,7 @@ export function parseRoute(pathname: string): Route {
   if (chat !== null) return { page: 'chat', conversationId: chat[1] };
   if (path === '/contribute') return { page: 'contribute' };
   if (path === '/status') return { page: 'status' };
+  if (path === '/metrics') return { page: 'metrics' };
   if (path === '/settings') return { page: 'settings' };
   return { page: 'not-found' };
 }
