@@ -6,6 +6,7 @@ import { answer } from './inference/answer.ts';
 import { embed } from './inference/embedding.ts';
 import { extrasOf, featuresNeeded, nobodyCan } from './inference/job-features.ts';
 import type { JobOutcome } from './inference/job-outcome.ts';
+import { RaceBudget } from './inference/race-budget.ts';
 import type { JobLine, Requester } from './inference/requester.ts';
 import type { AnswerEvent, CompletionRequest, EmbedAnswer, EmbedRequest } from './mesh-interface.ts';
 import type { Clock } from './ports/clock.ts';
@@ -39,12 +40,14 @@ export interface Asker {
 
 export function createAsker(options: AskerOptions): Asker {
   const { clock, random, requester, chooser, lineTo } = options;
+  const races = new RaceBudget();
 
   async function* complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
     await options.joined(signal);
     const features = featuresNeeded(extrasOf(request));
     const model = request.model ?? options.defaultModel((served) => hasAll(served, features));
     if (model === undefined) throw MeshError.nothingServed();
+    races.earn();
     const answering = answer<RouteEvent>(
       {
         clock,
@@ -52,6 +55,7 @@ export function createAsker(options: AskerOptions): Asker {
         model,
         maxTokens: request.maxTokens,
         assign: (needs) => chooser.assign(request, model, needs),
+        mayRace: () => races.spend(),
         lineTo,
         onOutcome: (peerId, jobId, outcome) => options.onOutcome(peerId, { jobId, model }, outcome),
         onAnswered(peerId, { usage: { completionTokens }, ttftMs, tokensPerSecond }) {
@@ -59,6 +63,7 @@ export function createAsker(options: AskerOptions): Asker {
           options.report({ servedBy: 'mesh', peerId, model, completionTokens, ttftMs, tokensPerSecond });
         },
         onFailed: (peerId) => chooser.failed(peerId),
+        onLate: (peerId) => chooser.late(peerId),
         failure: (lastError) => failureOf(model, lastError, features),
       },
       signal,

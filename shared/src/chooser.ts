@@ -8,6 +8,7 @@ import type { AnswerNeeds, Assignment } from './inference/answer.ts';
 import { checkedParameters } from './inference/checked-parameters.ts';
 import { extrasOf, featuresNeeded } from './inference/job-features.ts';
 import { RecentKeys } from './inference/recent-keys.ts';
+import { LONGEST_STALL_MS } from './inference/requester.ts';
 import type { AnswerEvent, CompletionRequest } from './mesh-interface.ts';
 import type { Clock } from './ports/clock.ts';
 import { type Random, randomHexId } from './ports/random.ts';
@@ -15,7 +16,7 @@ import type { Announcement, ModelFeature, ServedModel } from './protocol/announc
 import { JobId, type ModelId, type PeerId } from './protocol/ids.ts';
 import { type KnownSpeed, toCandidate } from './routing/candidate.ts';
 import { Distrust } from './routing/distrust.ts';
-import { explain, type RouteCandidate, type RouteQuery, route } from './routing/route.ts';
+import { explain, firstTokenByMs, type RouteCandidate, type RouteQuery, route } from './routing/route.ts';
 
 export type RouteEvent = Extract<AnswerEvent, { type: 'route' }>;
 
@@ -42,10 +43,16 @@ export interface Chooser {
   assign(request: CompletionRequest, model: ModelId, needs: AnswerNeeds): Assignment<RouteEvent> | undefined;
   answered(peerId: PeerId, conversationId: string | undefined): void;
   failed(peerId: PeerId): void;
+  late(peerId: PeerId): void;
 }
 
 /** Chat answers are about this long; the estimate only has to compare peers. */
 const TYPICAL_ANSWER_TOKENS = 200;
+/** A peer that is so many times later than ever is not coming any more. */
+const STALL_FACTOR = 20;
+const SHORTEST_STALL_MS = 10_000;
+/** Sooner a rival would only be begun to be cancelled. */
+const SHORTEST_LATE_MS = 100;
 /** Conversations whose peer is remembered. */
 const MOST_CONVERSATIONS = 1_000;
 
@@ -123,6 +130,7 @@ export function createChooser(options: ChooserOptions): Chooser {
       const { peerId, classId, contextTokens } = choice.chosen;
       const { begun } = needs;
       const givenTokens = begun?.tokenCount ?? 0;
+      const lateMs = Math.max(SHORTEST_LATE_MS, firstTokenByMs(choice.chosen, query));
       const jobId = JobId.parse(randomHexId(random));
       return {
         jobId,
@@ -139,6 +147,8 @@ export function createChooser(options: ChooserOptions): Chooser {
           ...extras,
           ...(begun === undefined ? {} : { continues: { text: begun.text, tokenCount: givenTokens } }),
         }),
+        lateMs,
+        stallMs: Math.min(LONGEST_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_FACTOR * lateMs)),
         route: {
           type: 'route',
           jobId,
@@ -156,5 +166,6 @@ export function createChooser(options: ChooserOptions): Chooser {
       if (conversationId !== undefined) conversationPeers.set(conversationId, peerId);
     },
     failed: (peerId) => distrust.failed(peerId, clock.monotonicMs()),
+    late: (peerId) => distrust.late(peerId, clock.monotonicMs()),
   };
 }

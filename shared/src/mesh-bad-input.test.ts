@@ -227,7 +227,7 @@ describe('a peer whose wall clock is hours off', () => {
     await world.clock.advance(1_000);
     world.ask(bob, question);
     await world.clock.advance(60_000);
-    const measured = alice.measurementOf(bob.peerId, model);
+    const [{ measured } = { measured: null }] = alice.measurementsOf(model);
     expect(measured).toMatchObject({ sampleCount: 1 });
     // The age that it was announced with, at most a renewal ago.
     expect(measured?.ageMs).toBeGreaterThan(45_000);

@@ -127,8 +127,8 @@ export interface Mesh {
   addEngine(engine: Engine): void;
   /** Drains: refuses new jobs at once, resolves when running ones have ended or `graceMs` passed (then cancelled). */
   removeEngine(engine: Engine, graceMs: number): Promise<void>;
-  /** What this end measured of a peer's model, else what the peer announced; null when neither. */
-  measurementOf(peerId: PeerId, model: ModelId): Measured | null;
+  /** Of each peer that a prompt for the model could go to what this end measured, else what the peer announced. */
+  measurementsOf(model: ModelId): readonly { readonly peerId: PeerId; readonly measured: Measured | null }[];
   /** Publishes what the engine of a model served here does without the mesh; null takes it back. */
   setBaseline(model: ModelId, baseline: Baseline | null): void;
   /** What this end is serving now and since it started. */

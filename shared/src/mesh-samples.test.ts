@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Mesh } from './mesh-interface.ts';
 import type { Engine, EngineEvent } from './ports/engine.ts';
 import type { Logger } from './ports/logger.ts';
-import { ModelId } from './protocol/ids.ts';
+import { ModelId, type PeerId } from './protocol/ids.ts';
 import { createScriptedEngine, type ScriptedEngineOptions } from './testing/scripted-engine.ts';
 import { VirtualMesh } from './testing/virtual-mesh.ts';
 
@@ -113,7 +113,9 @@ function withEvents(map: (events: AsyncIterable<EngineEvent>) => AsyncIterable<E
 
 /** One sample of alice's own: bob's, which she is told of, knows nothing of the way there and back. */
 const ownSample = { sampleCount: 1, ttftMs: expect.closeTo(22, 5) };
-const sampleCount = (at: Mesh, of: Mesh) => at.measurementOf(of.peerId, model)?.sampleCount ?? 0;
+const measurementOf = (at: Mesh, of: PeerId) =>
+  at.measurementsOf(model).find(({ peerId }) => peerId === of)?.measured ?? null;
+const sampleCount = (at: Mesh, of: Mesh) => measurementOf(at, of.peerId)?.sampleCount ?? 0;
 /** What a member is told of another, whatever it measured itself. */
 const announced = (at: Mesh, of: Mesh) =>
   at.peers().find(({ peerId }) => peerId === of.peerId)?.announcement.models[0]?.measured ?? null;
@@ -125,7 +127,7 @@ describe('a finished job', () => {
     await world.clock.advance(1_000);
     world.ask(alice.mesh, question);
     await world.clock.advance(2_000);
-    expect(alice.mesh.measurementOf(bob.mesh.peerId, model)).toMatchObject(ownSample);
+    expect(measurementOf(alice.mesh, bob.mesh.peerId)).toMatchObject(ownSample);
     expect(sampleCount(bob.mesh, bob.mesh)).toBe(1);
     expect([...alice.unsampled, ...bob.unsampled]).toEqual([]);
   });
@@ -173,8 +175,8 @@ describe('a finished job', () => {
     await world.clock.advance(1_000);
     world.ask(alice.mesh, question);
     await world.clock.advance(2_000);
-    expect(alice.mesh.measurementOf(bob.mesh.peerId, model)?.tokensPerSecond).toBeCloseTo(100, 0);
-    expect(bob.mesh.measurementOf(bob.mesh.peerId, model)?.tokensPerSecond).toBeCloseTo(100, 0);
+    expect(measurementOf(alice.mesh, bob.mesh.peerId)?.tokensPerSecond).toBeCloseTo(100, 0);
+    expect(measurementOf(bob.mesh, bob.mesh.peerId)?.tokensPerSecond).toBeCloseTo(100, 0);
   });
 
   it('BL22: whose rate no hardware reaches is dropped and logged', async () => {
@@ -194,9 +196,9 @@ describe('a finished job', () => {
     world.ask(alice.mesh, question);
     await world.clock.advance(2_000);
     for (const end of [alice.mesh, bob.mesh]) {
-      expect(end.measurementOf(bob.mesh.peerId, model)).toMatchObject({ sampleCount: 1 });
-      expect(end.measurementOf(bob.mesh.peerId, model)?.tokensPerSecond).toBeGreaterThan(200);
-      expect(end.measurementOf(bob.mesh.peerId, model)?.tokensPerSecond).toBeLessThan(250);
+      expect(measurementOf(end, bob.mesh.peerId)).toMatchObject({ sampleCount: 1 });
+      expect(measurementOf(end, bob.mesh.peerId)?.tokensPerSecond).toBeGreaterThan(200);
+      expect(measurementOf(end, bob.mesh.peerId)?.tokensPerSecond).toBeLessThan(250);
     }
   });
 
@@ -210,7 +212,7 @@ describe('a finished job', () => {
     await world.clock.advance(2_000);
     expect((await first).value).toMatchObject({ type: 'tokens' });
     await events.return?.(undefined);
-    expect(alice.mesh.measurementOf(bob.mesh.peerId, model)).toMatchObject(ownSample);
+    expect(measurementOf(alice.mesh, bob.mesh.peerId)).toMatchObject(ownSample);
     expect(sampleCount(bob.mesh, bob.mesh)).toBe(1);
     expect([...alice.unsampled, ...bob.unsampled]).toEqual([]);
   });

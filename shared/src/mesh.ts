@@ -250,10 +250,13 @@ export function createMesh(options: MeshOptions): Mesh {
     embed: asker.embed,
     addEngine: (engine) => provider.addEngine(engine),
     removeEngine: (engine, graceMs) => provider.removeEngine(engine, graceMs),
-    measurementOf(peerId, model) {
-      const announced = peerId === self ? announcer.current() : roster.get(peerId);
-      const served = announced?.models.find((offered) => offered.id === model);
-      return measurements.measured(peerId, model, clock.monotonicMs()) ?? served?.measured ?? null;
+    measurementsOf(model) {
+      const nowMs = clock.monotonicMs();
+      return announcements().flatMap(({ peerId, state, models }) => {
+        const served = state === 'draining' ? undefined : models.find(({ id }) => id === model);
+        if (served === undefined) return [];
+        return [{ peerId, measured: measurements.measured(peerId, model, nowMs) ?? served.measured }];
+      });
     },
     setBaseline(model, baseline) {
       if (baseline === null) baselines.delete(model);

@@ -117,5 +117,5 @@ function serve(
 ): void {
   const peers = measured.map((_, index) => `${index}${mesh.servedBy.slice(1)}` as PeerId);
   mesh.models = () => [{ id, peers, contextTokens: 1024 }];
-  mesh.measurementOf = (peerId) => measured[peers.indexOf(peerId)] ?? null;
+  mesh.measurementsOf = () => peers.map((peerId, index) => ({ peerId, measured: measured[index] ?? null }));
 }

@@ -108,7 +108,11 @@ export function createScriptedMesh(
       },
     ],
     models: () => [{ id: tiny, peers: [servedBy], contextTokens: 1024 }],
-    measurementOf: () => announcement.models[0]?.measured ?? null,
+    measurementsOf: (model) =>
+      (mesh.models().find(({ id }) => id === model)?.peers ?? []).map((peerId) => ({
+        peerId,
+        measured: announcement.models[0]?.measured ?? null,
+      })),
     setBaseline: () => {},
     defaultModel: () => defaultModel(mesh.models().map(({ id, peers }) => ({ id, peerCount: peers.length }))),
     embed: () => Promise.reject(MeshError.nothingServed()),

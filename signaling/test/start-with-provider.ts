@@ -65,9 +65,9 @@ export function serveDaily(
   mesh: ReturnType<typeof createScriptedMesh>,
   figures: { tokensPerSecond?: number } = {},
 ): void {
-  const measured = mesh.measurementOf(mesh.servedBy, MODEL);
   mesh.models = () => [{ id: MODEL, peers: [mesh.servedBy], contextTokens: 1024 }];
-  mesh.measurementOf = () => (measured === null ? null : { ...measured, ...figures });
+  const measured = mesh.measurementsOf(MODEL)[0]?.measured ?? null;
+  mesh.measurementsOf = () => [{ peerId: mesh.servedBy, measured: measured && { ...measured, ...figures } }];
 }
 
 function recordingLogger(): { lines: string[]; logger: Logger } {

@@ -20,6 +20,10 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   'link-throughput': () => import('./link-throughput.ts'),
   'first-load': () => import('./first-load.ts'),
   ledger: () => import('./ledger.ts'),
+  gateway: () => import('./gateway.ts'),
+  gate: () => import('./gate.ts'),
+  gossip: () => import('./gossip.ts'),
+  'status-page': () => import('./status-page.ts'),
 };
 
 /** Of one benchmark. Not a judgement of its speed: one that takes so long waits for something that never comes. */

@@ -85,9 +85,10 @@ export function createScriptedMesh(parameters: URLSearchParams): Mesh {
     connection: () => connection,
     peers: () => [...(online() ? others : []), scriptedPeer(own, 'mild-aspen', undefined, 0)],
     models,
-    measurementOf: (peerId, model) =>
-      others.find((peer) => peer.peerId === peerId)?.announcement.models.find(({ id }) => id === model)?.measured ??
-      null,
+    measurementsOf: (model) =>
+      others.flatMap(({ peerId, announcement }) =>
+        announcement.models.filter(({ id }) => id === model).map(({ measured }) => ({ peerId, measured })),
+      ),
     setBaseline() {},
     defaultModel: () => defaultModel(models().map(({ id, peers }) => ({ id, peerCount: peers.length }))),
     embed: () => Promise.reject(MeshError.nothingServed()),

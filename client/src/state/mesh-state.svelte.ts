@@ -78,8 +78,8 @@ export class MeshState {
   /** How fast each peer that serves the model is, as far as this tab knows; null: not measured. */
   measurements(model: ModelId): readonly (Measured | null)[] {
     // Renewed with every change of the mesh, thus what is derived from this is too.
-    const peers = this.models.find(({ id }) => id === model)?.peers ?? [];
-    return peers.map((peerId) => this.#mesh?.measurementOf(peerId, model) ?? null);
+    if (this.models.every(({ id }) => id !== model)) return [];
+    return this.#mesh?.measurementsOf(model).map(({ measured }) => measured) ?? [];
   }
 
   started(): Promise<Mesh> {

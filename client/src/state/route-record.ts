@@ -40,7 +40,7 @@ const VERDICTS: Record<RouteVerdict, string> = {
   'misses-sla': 'too slow for its tier',
   draining: 'leaving',
   'context-too-short': 'context too short',
-  'already-failed': 'failed just now',
+  'already-failed': 'failed or was late just now',
 };
 
 export function verdictText(verdict: RouteVerdict): string {

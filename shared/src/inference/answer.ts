@@ -1,14 +1,16 @@
 /**
- * One answer from however many peers it takes: asks the chosen one, and when it refuses, is lost or leaves, the next one
- * goes on behind what was delivered. Who is chosen and how a line comes to be are the caller's.
+ * One answer from however many peers it takes: asks the chosen one and, while its first token is late, another one beside
+ * it; when a peer refuses, is lost or leaves, the next one goes on behind what was delivered. Who is chosen and how a line
+ * comes to be are the caller's.
  */
 import { MeshError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { AnswerBeginning, TokensEvent } from '../ports/engine.ts';
 import type { ClassId, JobId, ModelId, PeerId } from '../protocol/ids.ts';
 import type { FinishReason, JobParameters, Usage } from '../protocol/messages.ts';
+import { Attempt, firstToSpeak, isLate } from './attempt.ts';
 import type { JobOutcome } from './job-outcome.ts';
-import type { JobLine, Requester } from './requester.ts';
+import type { JobEvent, JobLine, Requester } from './requester.ts';
 
 /** What may narrow the choice, as an answer learns it. */
 export interface AnswerNeeds {
@@ -26,6 +28,10 @@ export interface Assignment<Route> {
   readonly classId: ClassId;
   readonly contextTokens: number;
   readonly parameters: JobParameters;
+  /** After this time without a token another peer may be asked beside this one. */
+  readonly lateMs: number;
+  /** After this time without one it counts as lost. */
+  readonly stallMs: number;
   readonly route: Route;
 }
 
@@ -37,6 +43,8 @@ export interface AnswerOptions<Route> {
   readonly maxTokens: number | undefined;
   /** The next peer; undefined when there is none left. */
   assign(needs: AnswerNeeds): Assignment<Route> | undefined;
+  /** Whether one more peer may be asked beside a late one; asked once it would be. */
+  mayRace(): boolean;
   lineTo(peerId: PeerId, signal: AbortSignal): Promise<JobLine>;
   /** Once for each job that a peer was given, when it is over. */
   onOutcome(peerId: PeerId, jobId: JobId, outcome: JobOutcome): void;
@@ -44,6 +52,8 @@ export interface AnswerOptions<Route> {
   onAnswered(peerId: PeerId, end: AnswerEnd): void;
   /** The peer could not do what it announced. */
   onFailed(peerId: PeerId): void;
+  /** The peer had not spoken yet when the one that was asked after it did. */
+  onLate(peerId: PeerId): void;
   /** No peer is left: `lastError` is why the last one did not answer, undefined when there was none at all. */
   failure(lastError: MeshError | undefined): MeshError;
 }
@@ -57,6 +67,12 @@ export interface AnswerEnd {
 }
 
 export type AnswerPart<Route> = Route | TokensEvent | AnswerEnd;
+
+/** A peer's first word. */
+interface Spoken<Route> {
+  readonly attempt: Attempt<Assignment<Route>>;
+  readonly event: JobEvent;
+}
 
 /** Peers that an answer may be offered to, one after the other, without a token from any of them. */
 const MOST_ATTEMPTS = 5;
@@ -78,65 +94,132 @@ export async function* answer<Route>(
   options: AnswerOptions<Route>,
   signal: AbortSignal,
 ): AsyncGenerator<AnswerPart<Route>, void, undefined> {
-  const { clock, requester, model, maxTokens } = options;
-  const startedMs = clock.monotonicMs();
-  const failed = new Set<PeerId>();
-  const given = { text: '', tokenCount: 0 };
-  let givenBy: ClassId | undefined;
-  let contextTokens = 1;
-  let firstTokenMs: number | undefined;
-  let lastError: MeshError | undefined;
-  const endOf = (reason: FinishReason, usage: Usage, tokensPerSecond: number | null): AnswerEnd => ({
-    type: 'end',
-    reason,
-    usage,
-    ttftMs: (firstTokenMs ?? clock.monotonicMs()) - startedMs,
-    tokensPerSecond,
-  });
-  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
-    const begun = givenBy === undefined ? undefined : { ...given, classId: givenBy };
-    const assignment = options.assign({ failed, contextTokens, begun });
+  const course = new Course(options, signal);
+  for (let left = MOST_ATTEMPTS; left > 0; left -= 1) {
+    const assignment = course.assign();
     if (assignment === undefined) break;
-    const { jobId, peerId, classId, parameters } = assignment;
     yield assignment.route;
+    const winner = await course.race(assignment);
+    if (winner === undefined) continue;
+    const { attempt } = winner;
+    if (attempt.assignment !== assignment) yield attempt.assignment.route;
+    const before = course.tokenCount;
     try {
-      const line = await options.lineTo(peerId, signal);
-      const onOutcome = (outcome: JobOutcome) => options.onOutcome(peerId, jobId, outcome);
-      for await (const event of requester.run(line, { jobId, model, parameters }, signal, onOutcome)) {
-        if (event.type === 'tokens') {
-          firstTokenMs ??= clock.monotonicMs();
-          givenBy ??= classId;
-          given.text += event.text;
-          given.tokenCount += event.tokenCount;
-          // Whoever failed before may be back by the time that this one is lost.
-          failed.clear();
-          attempt = -1;
-          yield event;
-          continue;
-        }
-        const { reason, measurement } = event;
-        const completionTokens = (begun?.tokenCount ?? 0) + event.usage.completionTokens;
-        const end = endOf(reason, { ...event.usage, completionTokens }, measurement?.tokensPerSecond ?? null);
-        if (measurement !== undefined) options.onAnswered(peerId, end);
-        // Without a token there is no sample either, and what it announced would go on to win.
-        else options.onFailed(peerId);
-        yield end;
-      }
+      yield* course.deliver(winner);
       return;
     } catch (error) {
-      if (signal.aborted) throw MeshError.cancelled();
-      if (!MeshError.is(error)) throw error;
-      if (isBroken(error)) options.onFailed(peerId);
-      lastError = error;
-      if (error.code === 'context_length_exceeded') contextTokens = assignment.contextTokens + 1;
-      else if (error.retryable) failed.add(peerId);
-      else throw error;
+      course.note(attempt.assignment, error);
+    } finally {
+      attempt.cancel();
     }
+    if (course.tokenCount > before) left = MOST_ATTEMPTS;
     // All of it came; only the word that this was the end did not.
-    if (given.tokenCount === maxTokens) {
-      yield endOf('length', { promptTokens: 0, cachedTokens: 0, completionTokens: maxTokens }, null);
+    if (course.tokenCount === options.maxTokens) {
+      yield course.endWith('length', { promptTokens: 0, cachedTokens: 0, completionTokens: course.tokenCount }, null);
       return;
     }
   }
-  throw options.failure(lastError);
+  throw options.failure(course.lastError);
+}
+
+/** What is known of one answer from peer to peer. */
+class Course<Route> {
+  readonly #options: AnswerOptions<Route>;
+  readonly #signal: AbortSignal;
+  readonly #startedMs: number;
+  readonly #failed = new Set<PeerId>();
+  #text = '';
+  #begunBy: ClassId | undefined;
+  #contextTokens = 1;
+  #firstTokenMs: number | undefined;
+  tokenCount = 0;
+  lastError: MeshError | undefined;
+
+  constructor(options: AnswerOptions<Route>, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+    this.#startedMs = options.clock.monotonicMs();
+  }
+
+  assign(besides?: PeerId): Assignment<Route> | undefined {
+    const { tokenCount } = this;
+    return this.#options.assign({
+      failed: besides === undefined ? this.#failed : new Set([...this.#failed, besides]),
+      contextTokens: this.#contextTokens,
+      begun: this.#begunBy === undefined ? undefined : { text: this.#text, tokenCount, classId: this.#begunBy },
+    });
+  }
+
+  /** The peer that speaks first, while the others are told to stop; undefined when none does. */
+  async race(assignment: Assignment<Route>): Promise<Spoken<Route> | undefined> {
+    const { clock, mayRace, onLate } = this.#options;
+    const attempts = [this.#begin(assignment)];
+    if (await isLate(attempts, assignment.lateMs, clock)) {
+      const rival = this.assign(assignment.peerId);
+      if (rival !== undefined && mayRace()) attempts.push(this.#begin(rival));
+    }
+    const winner = await firstToSpeak(attempts);
+    for (const attempt of attempts) if (attempt !== winner?.attempt) attempt.cancel();
+    for (const { assignment: lost, failure } of attempts) if (failure !== undefined) this.note(lost, failure.error);
+    const [first] = attempts;
+    if (winner !== undefined && first !== winner.attempt && first?.failure === undefined) onLate(assignment.peerId);
+    return winner;
+  }
+
+  async *deliver({ attempt, event: first }: Spoken<Route>): AsyncGenerator<TokensEvent | AnswerEnd, void, undefined> {
+    const { clock, onAnswered, onFailed } = this.#options;
+    const { peerId, classId } = attempt.assignment;
+    const before = this.tokenCount;
+    for (let event = first; ; event = await attempt.next()) {
+      if (event.type === 'tokens') {
+        this.#firstTokenMs ??= clock.monotonicMs();
+        this.#begunBy ??= classId;
+        this.#text += event.text;
+        this.tokenCount += event.tokenCount;
+        // Whoever failed before may be back by the time that this one is lost.
+        this.#failed.clear();
+        yield event;
+        continue;
+      }
+      const { reason, usage, measurement } = event;
+      const completionTokens = before + usage.completionTokens;
+      const end = this.endWith(reason, { ...usage, completionTokens }, measurement?.tokensPerSecond ?? null);
+      if (measurement !== undefined) onAnswered(peerId, end);
+      // Without a token there is no sample either, and what it announced would go on to win.
+      else onFailed(peerId);
+      yield end;
+      return;
+    }
+  }
+
+  endWith(reason: FinishReason, usage: Usage, tokensPerSecond: number | null): AnswerEnd {
+    const ttftMs = (this.#firstTokenMs ?? this.#options.clock.monotonicMs()) - this.#startedMs;
+    return { type: 'end', reason, usage, ttftMs, tokensPerSecond };
+  }
+
+  /** @throws what no other peer would heal */
+  note({ peerId, contextTokens }: Assignment<Route>, error: unknown): void {
+    if (this.#signal.aborted) throw MeshError.cancelled();
+    if (!MeshError.is(error)) throw error;
+    if (isBroken(error)) this.#options.onFailed(peerId);
+    this.lastError = error;
+    if (error.code === 'context_length_exceeded') {
+      this.#contextTokens = Math.max(this.#contextTokens, contextTokens + 1);
+    } else if (error.retryable) this.#failed.add(peerId);
+    else throw error;
+  }
+
+  #begin(assignment: Assignment<Route>): Attempt<Assignment<Route>> {
+    const { requester, model, lineTo, onOutcome } = this.#options;
+    const { jobId, peerId, parameters, stallMs } = assignment;
+    return new Attempt(
+      assignment,
+      async (stop) => {
+        const line = await lineTo(peerId, stop);
+        const job = { jobId, model, parameters };
+        return requester.run(line, job, stop, (outcome) => onOutcome(peerId, jobId, outcome), stallMs);
+      },
+      this.#signal,
+    );
+  }
 }

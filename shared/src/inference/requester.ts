@@ -41,6 +41,7 @@ interface OpenJob {
   bufferedChars: number;
   error: Error | undefined;
   wake: (() => void) | undefined;
+  readonly firstStallMs: number;
   /** When the last delta came, how many came, and how long the pauses between them are at most, by and by forgotten. */
   lastDeltaMs: number;
   deltas: number;
@@ -56,12 +57,12 @@ interface OpenEmbed {
   reject(error: Error): void;
 }
 
-/** No token for this long and the peer counts as lost: first the time that a long prompt takes on a large model, … */
-const FIRST_TOKEN_STALL_MS = 60_000;
-/** … then, until its pace is known, this, … */
+/** Prefilling a long prompt on a large model takes that order of time; a pause in an answer is never longer. */
+export const LONGEST_STALL_MS = 60_000;
+/** No token for this long behind the first one, until the pace is known, and the peer counts as lost; … */
 const SECOND_TOKEN_STALL_MS = 10_000;
 const KNOWN_PACE_DELTAS = 8;
-/** … and then some times the longest pause it made lately, which is a p99 that costs nothing to keep. */
+/** … then some times the longest pause it made lately, which is a p99 that costs nothing to keep. */
 const STALL_PAUSES = 4;
 const SHORTEST_STALL_MS = 2_000;
 const PAUSE_DECAY = 0.99;
@@ -91,6 +92,7 @@ export class Requester {
 
   /**
    * Yields token events and one `end`.
+   * @param stallMs without a first token for so long the peer counts as lost
    * @param onOutcome called once, when the job is over: when its end arrives, whether anybody reads on or not.
    * @throws MeshError the provider's refusal, `peer_lost`, or `cancelled` by the signal. Leaving the loop cancels.
    */
@@ -103,6 +105,7 @@ export class Requester {
     },
     signal: AbortSignal,
     onOutcome: (outcome: JobOutcome) => void = () => {},
+    stallMs = LONGEST_STALL_MS,
   ): AsyncGenerator<JobEvent, void, undefined> {
     if (signal.aborted) throw MeshError.cancelled();
     if (!line.isOpen) throw MeshError.peerLost('its link closed');
@@ -118,6 +121,7 @@ export class Requester {
       bufferedChars: 0,
       error: undefined,
       wake: undefined,
+      firstStallMs: stallMs,
       lastDeltaMs: 0,
       deltas: 0,
       longPauseMs: 0,
@@ -152,7 +156,7 @@ export class Requester {
       open.settle(failedOutcome(error));
       throw error;
     } finally {
-      open.settle(failedOutcome(MeshError.cancelled()));
+      if (!settled) open.settle(failedOutcome(MeshError.cancelled()));
       signal.removeEventListener('abort', onAbort);
       open.cancelStall();
       this.#jobs.delete(job.jobId);
@@ -175,8 +179,8 @@ export class Requester {
     });
     const onAbort = () => fail(MeshError.cancelled());
     signal.addEventListener('abort', onAbort);
-    const cancelStall = this.#clock.after(FIRST_TOKEN_STALL_MS, () =>
-      fail(MeshError.peerLost(`silent for ${FIRST_TOKEN_STALL_MS / 1000} s`)),
+    const cancelStall = this.#clock.after(LONGEST_STALL_MS, () =>
+      fail(MeshError.peerLost(`silent for ${LONGEST_STALL_MS / 1000} s`)),
     );
     try {
       line.send({ type: 'embed-start', ...job, inputs: [...job.inputs] });
@@ -309,10 +313,10 @@ class PeerRefusal extends MeshError {
   }
 }
 
-function stallMsOf({ deltas, longPauseMs }: OpenJob): number {
-  if (deltas === 0) return FIRST_TOKEN_STALL_MS;
+function stallMsOf({ deltas, longPauseMs, firstStallMs }: OpenJob): number {
+  if (deltas === 0) return firstStallMs;
   if (deltas < KNOWN_PACE_DELTAS) return SECOND_TOKEN_STALL_MS;
-  return Math.min(FIRST_TOKEN_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_PAUSES * longPauseMs));
+  return Math.min(LONGEST_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_PAUSES * longPauseMs));
 }
 
 function endedByPeer(error: unknown): boolean {

@@ -22,100 +22,127 @@ const MOST_SAMPLES = 512;
 /** Enough for a median that one odd answer doesn't move, few enough to follow a peer whose machine got another task. */
 const NEWEST_SAMPLES = 9;
 
-/** What routing needs to know, as of the newest samples. */
-export type CurrentSpeed = Pick<Measured, 'ttftMs' | 'tokensPerSecond'>;
+/** What routing needs to know: medians of the newest samples, and the 95th percentile of the hour. */
+export type CurrentSpeed = Pick<Measured, 'ttftMs' | 'ttftP95Ms' | 'tokensPerSecond'>;
 
 export class SampleWindow {
-  #samples: Sample[] = [];
-  #summary:
-    | {
-        readonly measured: Measured;
-        readonly current: CurrentSpeed;
-        readonly newestMs: number;
-        readonly oldestMs: number;
-      }
-    | undefined;
+  readonly #samples: Sample[] = [];
+  readonly #ttfts = new SortedValues();
+  readonly #exactRates = new SortedValues();
+  readonly #approximateRates = new SortedValues();
+  /** Until the next sample: every request asks this of every peer. */
+  #current: CurrentSpeed | undefined;
+  #summary: Measured | undefined;
 
   /** A job without a rate is no sample. */
   add(measurement: JobFigures, nowMs: number): void {
-    if (measurement.tokensPerSecond === null) return;
-    this.#samples.push({
-      atMs: nowMs,
-      ttftMs: measurement.ttftMs,
-      tokensPerSecond: measurement.tokensPerSecond,
-      approximate: measurement.approximate,
-    });
-    if (this.#samples.length > MOST_SAMPLES) this.#samples.shift();
+    const { ttftMs, tokensPerSecond, approximate } = measurement;
+    if (tokensPerSecond === null) return;
+    this.#current = undefined;
     this.#summary = undefined;
+    this.#samples.push({ atMs: nowMs, ttftMs, tokensPerSecond, approximate });
+    this.#ttfts.add(ttftMs);
+    this.#ratesLike(approximate).add(tokensPerSecond);
+    if (this.#samples.length > MOST_SAMPLES) this.#dropOldest();
   }
 
   /** Medians over the window that ends now; null without samples in it. */
   measured(nowMs: number): Measured | null {
-    const summary = this.#summaryAt(nowMs);
-    return summary === undefined ? null : { ...summary.measured, ageMs: nowMs - summary.newestMs };
+    this.#dropBefore(nowMs - WINDOW_MS);
+    const newest = this.#samples.at(-1);
+    if (newest === undefined) return null;
+    this.#summary ??= this.#whole();
+    return { ...this.#summary, ageMs: nowMs - newest.atMs };
   }
 
   /** Medians over the newest samples of the window: a peer that got slow shows it in a few answers, not in hundreds. */
   current(nowMs: number): CurrentSpeed | null {
-    return this.#summaryAt(nowMs)?.current ?? null;
+    this.#dropBefore(nowMs - WINDOW_MS);
+    if (this.#samples.length === 0) return null;
+    this.#current ??= this.#newest();
+    return this.#current;
   }
 
-  #summaryAt(nowMs: number) {
-    if (this.#summary === undefined || nowMs - this.#summary.oldestMs > WINDOW_MS) this.#summarise(nowMs);
-    return this.#summary;
+  #whole(): Measured {
+    // Approximate ones count only while there are no others.
+    const rates = this.#ratesLike(this.#exactRates.size === 0);
+    return {
+      ttftMs: this.#ttfts.percentile(0.5),
+      ttftP95Ms: this.#ttfts.percentile(0.95),
+      tokensPerSecond: rates.percentile(0.5),
+      tokensPerSecondP95: rates.percentile(0.95),
+      sampleCount: this.#samples.length,
+      ageMs: 0,
+    };
   }
 
-  #summarise(nowMs: number): void {
-    this.#samples = this.#samples.filter((sample) => nowMs - sample.atMs <= WINDOW_MS);
-    const [oldest] = this.#samples;
-    const newest = this.#samples.at(-1);
-    this.#summary =
-      oldest === undefined || newest === undefined
-        ? undefined
-        : {
-            measured: {
-              ...percentilesOf(this.#samples),
-              sampleCount: this.#samples.length,
-              ageMs: 0,
-            },
-            current: currentOf(this.#samples),
-            newestMs: newest.atMs,
-            oldestMs: oldest.atMs,
-          };
+  #newest(): CurrentSpeed {
+    const approximate = this.#exactRates.size === 0;
+    const ttfts = new SortedValues();
+    const rates = new SortedValues();
+    for (let index = this.#samples.length - 1; index >= 0 && rates.size < NEWEST_SAMPLES; index -= 1) {
+      const sample = this.#samples[index] as Sample;
+      if (ttfts.size < NEWEST_SAMPLES) ttfts.add(sample.ttftMs);
+      if (sample.approximate === approximate) rates.add(sample.tokensPerSecond);
+    }
+    return {
+      ttftMs: ttfts.percentile(0.5),
+      ttftP95Ms: this.#ttfts.percentile(0.95),
+      tokensPerSecond: rates.percentile(0.5),
+    };
+  }
+
+  #ratesLike(approximate: boolean): SortedValues {
+    return approximate ? this.#approximateRates : this.#exactRates;
+  }
+
+  #dropBefore(oldestMs: number): void {
+    while ((this.#samples[0]?.atMs ?? oldestMs) < oldestMs) this.#dropOldest();
+  }
+
+  #dropOldest(): void {
+    const oldest = this.#samples.shift();
+    if (oldest === undefined) return;
+    this.#current = undefined;
+    this.#summary = undefined;
+    this.#ttfts.remove(oldest.ttftMs);
+    this.#ratesLike(oldest.approximate).remove(oldest.tokensPerSecond);
   }
 }
 
-function percentilesOf(samples: readonly Sample[]) {
-  const ttfts = ascending(samples.map((sample) => sample.ttftMs));
-  const rates = ascending(ratesOf(samples));
-  return {
-    ttftMs: percentile(ttfts, 0.5),
-    ttftP95Ms: percentile(ttfts, 0.95),
-    tokensPerSecond: percentile(rates, 0.5),
-    tokensPerSecondP95: percentile(rates, 0.95),
-  };
-}
+/** Kept in order as they come and go: a request should not have to sort an hour of samples. */
+class SortedValues {
+  readonly #values: number[] = [];
 
-function currentOf(samples: readonly Sample[]): CurrentSpeed {
-  const ttfts = samples.slice(-NEWEST_SAMPLES).map((sample) => sample.ttftMs);
-  const rates = ratesOf(samples).slice(-NEWEST_SAMPLES);
-  return { ttftMs: percentile(ascending(ttfts), 0.5), tokensPerSecond: percentile(ascending(rates), 0.5) };
-}
+  get size(): number {
+    return this.#values.length;
+  }
 
-/** Approximate ones count only while there are no others. */
-function ratesOf(samples: readonly Sample[]): number[] {
-  const exact = samples.filter((sample) => !sample.approximate);
-  return (exact.length > 0 ? exact : samples).map((sample) => sample.tokensPerSecond);
-}
+  add(value: number): void {
+    this.#values.splice(this.#placeOf(value), 0, value);
+  }
 
-function ascending(values: number[]): number[] {
-  return values.sort((a, b) => a - b);
-}
+  remove(value: number): void {
+    this.#values.splice(this.#placeOf(value), 1);
+  }
 
-/** Linear between the two nearest ranks. */
-function percentile(sorted: readonly number[], share: number): number {
-  const rank = share * (sorted.length - 1);
-  const below = sorted[Math.floor(rank)] ?? 0;
-  const above = sorted[Math.ceil(rank)] ?? below;
-  return below + (above - below) * (rank - Math.floor(rank));
+  /** Linear between the two nearest ranks. */
+  percentile(share: number): number {
+    const rank = share * (this.#values.length - 1);
+    const below = this.#values[Math.floor(rank)] ?? 0;
+    const above = this.#values[Math.ceil(rank)] ?? below;
+    return below + (above - below) * (rank - Math.floor(rank));
+  }
+
+  /** Of the first that is not smaller. */
+  #placeOf(value: number): number {
+    let low = 0;
+    let high = this.#values.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#values[middle] ?? 0) < value) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
 }

@@ -2,7 +2,7 @@
 import type { Announcement, Measured, ServedModel } from '../protocol/announcement.ts';
 import type { RouteCandidate } from './route.ts';
 
-export type KnownSpeed = Pick<Measured, 'ttftMs' | 'tokensPerSecond'>;
+export type KnownSpeed = Pick<Measured, 'ttftMs' | 'ttftP95Ms' | 'tokensPerSecond'>;
 
 export interface Acquaintance {
   readonly local: boolean;
@@ -34,6 +34,7 @@ export function toCandidate(peer: Announcement, model: ServedModel, known: Acqua
     slots: model.slots,
     load: Math.max(model.inFlight + model.queued, known.inFlight),
     ttftMs: measured?.ttftMs ?? Number.NaN,
+    ttftP95Ms: measured?.ttftP95Ms ?? Number.NaN,
     tokensPerSecond: measured?.tokensPerSecond ?? Number.NaN,
     source: ownMeasured !== null ? 'own' : measured !== null ? 'announced' : 'none',
     holdsPrefix,

@@ -15,6 +15,7 @@ const peer = (name: string, changes: Partial<RouteCandidate> = {}): RouteCandida
   slots: 4,
   load: 0,
   ttftMs: 100,
+  ttftP95Ms: 150,
   tokensPerSecond: 100,
   source: 'own',
   holdsPrefix: false,

@@ -23,6 +23,7 @@ export interface RouteCandidate {
   readonly load: number;
   /** NaN while unmeasured: numbers of one kind keep the loop fast. */
   readonly ttftMs: number;
+  readonly ttftP95Ms: number;
   readonly tokensPerSecond: number;
   readonly source: 'own' | 'announced' | 'none';
   /** It answered this conversation before, so its cache holds the beginning. */
@@ -88,6 +89,8 @@ const EXPLORE_SHARE = 0.1;
 /** What an unmeasured candidate is taken for when there is no other: only its distance and load tell it from its like. */
 const UNMEASURED_TTFT_MS = 500;
 const UNMEASURED_TOKENS_PER_SECOND = 20;
+/** What a daily driver may take (contract §5). */
+const UNMEASURED_LATE_MS = 3_000;
 
 /** The index of the candidate to ask, or -1 when none can serve. */
 export function route(candidates: readonly RouteCandidate[], query: RouteQuery): number {
@@ -148,6 +151,12 @@ export function explain(candidates: readonly RouteCandidate[], query: RouteQuery
     outputTokens: query.outputTokens,
     candidates: rows.sort((a, b) => rank(a) - rank(b)),
   };
+}
+
+/** By when the first token should be there: later than in 19 of 20 answers of this peer. */
+export function firstTokenByMs(candidate: RouteCandidate, { outputTokens }: RouteQuery): number {
+  const ttftMs = isMeasured(candidate) ? candidate.ttftP95Ms : UNMEASURED_LATE_MS;
+  return candidate.connectMs + candidate.rttMs + waitMs(candidate, outputTokens) + ttftMs;
 }
 
 function canServe(candidate: RouteCandidate, query: RouteQuery): boolean {

@@ -9,10 +9,9 @@ export type GateOutcome = FallbackOutcome | { readonly status: 'not-needed' | 'f
 
 /** Over what this end measured of each peer that serves the model, else over what the peer announced. */
 export function slaVerdict(mesh: Mesh, model: ModelId): SlaVerdict {
-  const peers = mesh.models().find(({ id }) => id === model)?.peers ?? [];
   return evaluateSla(
     model,
-    peers.map((peerId) => mesh.measurementOf(peerId, model)),
+    mesh.measurementsOf(model).map(({ measured }) => measured),
   );
 }
 

@@ -1,0 +1,31 @@
+/** An entry in a process of its own, as it runs in earnest: its ledger is a file. */
+import { createIdentity, silentLogger, systemRandom } from '@tabmesh/shared';
+import { type Entry, startEntry } from '@tabmesh/signaling';
+import { answerCalls } from '../run/answer-calls.ts';
+import { type Serving, whenLinked } from './bench-mesh.ts';
+
+export type EntryCalls = {
+  start(options: { ledgerPath: string }): Promise<{ url: string }>;
+  /** Resolves once the entry has a link to the peer and knows of its model. */
+  whenLinked(serving: Serving): Promise<void>;
+};
+
+let entry: Entry | undefined;
+
+answerCalls<EntryCalls>({
+  async start({ ledgerPath }) {
+    entry = await startEntry({
+      host: '127.0.0.1',
+      port: 0,
+      identity: createIdentity(systemRandom),
+      version: 'bench',
+      logger: silentLogger,
+      ledgerPath,
+    });
+    return { url: entry.url };
+  },
+  whenLinked(serving) {
+    if (entry === undefined) throw new Error('The entry has not started yet.');
+    return whenLinked(entry.mesh, serving, new AbortController().signal);
+  },
+});
