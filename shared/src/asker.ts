@@ -11,7 +11,7 @@ import type { JobLine, Requester } from './inference/requester.ts';
 import type { AnswerEvent, CompletionRequest, EmbedAnswer, EmbedRequest } from './mesh-interface.ts';
 import type { Clock } from './ports/clock.ts';
 import { type Random, randomHexId } from './ports/random.ts';
-import type { Announcement, ModelFeature, ServedModel } from './protocol/announcement.ts';
+import type { ModelFeature, ServedModel } from './protocol/announcement.ts';
 import { JobId, type ModelId, type PeerId } from './protocol/ids.ts';
 import type { AnswerReport } from './protocol/signaling.ts';
 
@@ -22,8 +22,8 @@ export interface AskerOptions {
   readonly chooser: Chooser;
   /** Once the entry has said its first word, whatever it is. */
   joined(signal: AbortSignal): Promise<void>;
-  /** Of all members, this end included. */
-  announcements(): readonly Announcement[];
+  /** Who serves the model, this end included. */
+  serving(model: ModelId): readonly { readonly served: ServedModel }[];
   /** The model that an absent one means, among those that fit. */
   defaultModel(isFit: (served: ServedModel) => boolean): ModelId | undefined;
   /** Whether a peer has served the model since this end joined. */
@@ -99,8 +99,8 @@ export function createAsker(options: AskerOptions): Asker {
   function failureOf(model: ModelId, lastError: MeshError | undefined, features: readonly ModelFeature[]): MeshError {
     if (lastError?.code === 'peer_busy') return MeshError.meshBusy(Number(lastError.details.waitMs ?? 1_000));
     if (lastError !== undefined) return lastError;
-    const serving = options.announcements().flatMap((peer) => peer.models.filter(({ id }) => id === model));
-    const lacking = features.find((feature) => !serving.some((served) => served.features.includes(feature)));
+    const serving = options.serving(model);
+    const lacking = features.find((feature) => !serving.some(({ served }) => served.features.includes(feature)));
     if (serving.length > 0 && lacking !== undefined) return nobodyCan(lacking, model);
     const known = options.wasServed(model) || catalogModel(model) !== undefined;
     return known ? MeshError.noPeerWithModel(model) : MeshError.modelNotFound(model);

@@ -23,8 +23,8 @@ export type RouteEvent = Extract<AnswerEvent, { type: 'route' }>;
 export interface ChooserOptions {
   readonly clock: Clock;
   readonly random: Random;
-  /** Announcements of all members that a job could get to now, this end included. */
-  reachable(): readonly Announcement[];
+  /** Who serves the model and could get a job now, this end included. */
+  reachable(model: ModelId): readonly { readonly peer: Announcement; readonly served: ServedModel }[];
   isLocal(peerId: PeerId): boolean;
   /** null: linked, not measured yet; undefined: not linked. */
   linkRttMs(peerId: PeerId): number | null | undefined;
@@ -67,9 +67,8 @@ export function createChooser(options: ChooserOptions): Chooser {
     isFit: (served: ServedModel) => boolean,
     isExcluded: (peerId: PeerId) => boolean,
   ): RouteCandidate[] {
-    return options.reachable().flatMap((peer) => {
-      const served = peer.models.find((offered) => offered.id === model);
-      if (served === undefined || !isFit(served)) return [];
+    return options.reachable(model).flatMap(({ peer, served }) => {
+      if (!isFit(served)) return [];
       const { peerId } = peer;
       return toCandidate(peer, served, {
         local: options.isLocal(peerId),

@@ -12,6 +12,7 @@ import type { Transport } from './ports/transport.ts';
 import type { Announcement, Baseline, Measured, PeerKind } from './protocol/announcement.ts';
 import type { JobId, ModelId, PeerId } from './protocol/ids.ts';
 import type { ChatMessage, FinishReason, LogitBias, ResponseFormat, Usage } from './protocol/messages.ts';
+import type { VerifySignature } from './protocol/signature.ts';
 import type { MeshModel } from './roster/served-models.ts';
 import type { RouteExplanation } from './routing/route.ts';
 
@@ -24,6 +25,8 @@ export interface MeshOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** How signatures are checked. Default: the way that works on any platform. */
+  readonly verify?: VerifySignature | undefined;
   /** Fast memory for models, announced for others to see; absent or null when unknown. */
   readonly memoryBytes?: number | null | undefined;
 }

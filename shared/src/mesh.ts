@@ -17,7 +17,7 @@ import type { Announcement, Baseline, ServedModel } from './protocol/announcemen
 import type { ModelId, PeerId } from './protocol/ids.ts';
 import { Announcer } from './roster/announcer.ts';
 import { Roster } from './roster/roster.ts';
-import { fastestServing, modelsServedBy } from './roster/served-models.ts';
+import { fastestServing, modelsServedBy, type Serving, servingAmong } from './roster/served-models.ts';
 
 /** Peers to keep links to, so that a prompt finds the line open and the round trip measured. */
 const STANDING_LINKS = 8;
@@ -44,6 +44,7 @@ export function createMesh(options: MeshOptions): Mesh {
     self,
     clock,
     logger,
+    verify: options.verify,
     isLinked,
     onChange() {
       rosterChanged = true;
@@ -91,7 +92,7 @@ export function createMesh(options: MeshOptions): Mesh {
     clock,
     random,
     // Without an entry only open lines lead anywhere.
-    reachable: () => announcements().filter((peer) => connection.state === 'online' || isLinked(peer.peerId)),
+    reachable: (model) => serving(model).filter(({ peer }) => connection.state === 'online' || isLinked(peer.peerId)),
     isLocal: (peerId) => peerId === self,
     linkRttMs: (peerId) => links.get(peerId)?.rttMs,
     measured: (peerId, model) => measurements.current(peerId, model, clock.monotonicMs()),
@@ -103,7 +104,7 @@ export function createMesh(options: MeshOptions): Mesh {
     requester,
     chooser,
     joined,
-    announcements,
+    serving,
     defaultModel: (isFit) => defaultAmong(announcements(), isFit),
     wasServed: (model) => knownModels.get(model) !== undefined,
     lineTo,
@@ -206,6 +207,11 @@ export function createMesh(options: MeshOptions): Mesh {
     return [announcer.current(), ...roster.announcements()];
   }
 
+  /** The same of one model. */
+  function serving(model: ModelId): Serving[] {
+    return [...servingAmong([announcer.current()], model), ...roster.serving(model)];
+  }
+
   function handleRosterChange(): void {
     for (const { id } of modelsServedBy(roster.announcements())) knownModels.set(id, true);
     if (kind !== 'native') links.want(new Set(fastestServing(roster.announcements(), STANDING_LINKS)));
@@ -252,11 +258,12 @@ export function createMesh(options: MeshOptions): Mesh {
     removeEngine: (engine, graceMs) => provider.removeEngine(engine, graceMs),
     measurementsOf(model) {
       const nowMs = clock.monotonicMs();
-      return announcements().flatMap(({ peerId, state, models }) => {
-        const served = state === 'draining' ? undefined : models.find(({ id }) => id === model);
-        if (served === undefined) return [];
-        return [{ peerId, measured: measurements.measured(peerId, model, nowMs) ?? served.measured }];
-      });
+      return serving(model)
+        .filter(({ peer }) => peer.state !== 'draining')
+        .map(({ peer: { peerId }, served }) => ({
+          peerId,
+          measured: measurements.measured(peerId, model, nowMs) ?? served.measured,
+        }));
     },
     setBaseline(model, baseline) {
       if (baseline === null) baselines.delete(model);

@@ -14,8 +14,9 @@ import {
   systemClock,
   systemRandom,
 } from '@tabmesh/shared';
-import { createNodeTransport } from '@tabmesh/shared/node';
+import { createNodeTransport, verifySignatureInNode } from '@tabmesh/shared/node';
 import type { FastifyInstance } from 'fastify';
+import type { AccessSettings } from './access/access-settings.ts';
 import { buildServer } from './build-server.ts';
 import { createFallback } from './fallback/fallback.ts';
 import type { BudgetStore } from './fallback/fallback-budget.ts';
@@ -37,6 +38,8 @@ export interface EntryOptions extends WebRoots, LedgerPlace {
   readonly hubLimits?: Partial<HubLimits>;
   /** A provider behind the gate of `/api/chat`. Default none: no prompt ever leaves the mesh. */
   readonly fallback?: { readonly settings: FallbackSettings; readonly store: BudgetStore } | undefined;
+  /** Who may call `/v1`. Default: everyone, except pages of other sites. */
+  readonly access?: AccessSettings | undefined;
 }
 
 export interface Entry {
@@ -83,6 +86,7 @@ export async function startEntry(options: EntryOptions): Promise<Entry> {
     version,
     signaling: createSocketIoSignaling({ url, logger }),
     transport: createNodeTransport(),
+    verify: verifySignatureInNode,
     clock,
     random,
     logger,

@@ -14,7 +14,7 @@ import {
   systemRandom,
   type Transport,
 } from '@tabmesh/shared';
-import { createNodeTransport } from '@tabmesh/shared/node';
+import { createNodeTransport, verifySignatureInNode } from '@tabmesh/shared/node';
 import { type Entry, type EntryOptions, startEntry } from '@tabmesh/signaling';
 import { root } from './command.ts';
 
@@ -39,6 +39,7 @@ export function startMember(url: string, engine?: Engine, transport: Transport =
     version: '0.0.0-test',
     signaling: createSocketIoSignaling({ url }),
     transport,
+    verify: verifySignatureInNode,
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,

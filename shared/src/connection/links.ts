@@ -12,6 +12,7 @@ import type { SignedRecord } from '../protocol/announcement.ts';
 import { decodeSessionDescription } from '../protocol/decode.ts';
 import { type PeerId, SessionId } from '../protocol/ids.ts';
 import type { SessionDescription } from '../protocol/signaling.ts';
+import type { VerifySignature } from '../protocol/signature.ts';
 import { backoffMs } from './backoff.ts';
 import { type JobMessage, Link } from './link.ts';
 
@@ -21,6 +22,8 @@ export interface LinksOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Default: the one for any platform. */
+  readonly verify?: VerifySignature | undefined;
   /** Hands a signed description to the signaling server. */
   describe(to: PeerId, record: SignedRecord): void;
   onOpen(link: Link): void;
@@ -124,7 +127,7 @@ export class Links {
     if (this.#closed) return;
     let description: SessionDescription;
     try {
-      description = decodeSessionDescription(record);
+      description = decodeSessionDescription(record, this.#options.verify);
     } catch (error) {
       this.#options.logger.warn({ error }, 'A session description was refused.');
       return;

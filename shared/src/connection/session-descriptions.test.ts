@@ -71,7 +71,7 @@ describe('session descriptions', () => {
     links.handleDescription(bob.sign(offer));
     expect(channels).toMatchObject([{ initiator: false, signals: ['offer'] }]);
     for (const payload of ['answer', 'candidate']) channels[0]?.handlers.onSignal(payload);
-    expect(sent.map(decodeSessionDescription)).toMatchObject([
+    expect(sent.map((record) => decodeSessionDescription(record))).toMatchObject([
       { from: alice.peerId, to: bob.peerId, sessionId, role: 'answerer', index: 0, payload: 'answer' },
       { index: 1, payload: 'candidate' },
     ]);
@@ -97,7 +97,9 @@ describe('session descriptions', () => {
       onClose() {},
     });
     early.want(new Set([bob.peerId]));
-    expect(told.map(decodeSessionDescription)).toMatchObject([{ role: 'offerer', index: 0, payload: 'offer' }]);
+    expect(told.map((record) => decodeSessionDescription(record))).toMatchObject([
+      { role: 'offerer', index: 0, payload: 'offer' },
+    ]);
     early.close();
   });
 

@@ -8,7 +8,7 @@ import type { SignedRecord } from './announcement.ts';
 import { Announcement } from './announcement.ts';
 import { MAX_MESSAGE_BYTES, PeerMessage } from './messages.ts';
 import { SessionDescription } from './signaling.ts';
-import { verifySignature } from './signature.ts';
+import { type VerifySignature, verifySignature } from './signature.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 const encoder = new TextEncoder();
@@ -53,9 +53,12 @@ export function decodeAnnouncement(record: SignedRecord): Announcement {
 }
 
 /** @throws MeshError `protocol_violation` or `signature_invalid`. */
-export function decodeSessionDescription(record: SignedRecord): SessionDescription {
+export function decodeSessionDescription(
+  record: SignedRecord,
+  verify: VerifySignature = verifySignature,
+): SessionDescription {
   const description = parseJson(SessionDescription, record.body);
-  verifySignature(record, description.from);
+  verify(record, description.from);
   return description;
 }
 

@@ -5,7 +5,10 @@ import type { SignedRecord } from './announcement.ts';
 import { base64UrlDecode } from './base64url.ts';
 import type { PeerId } from './ids.ts';
 
-/** @throws MeshError `signature_invalid` unless `peerId` signed exactly these bytes. */
+/** @throws MeshError `signature_invalid` unless the peer signed exactly these bytes. */
+export type VerifySignature = (record: SignedRecord, peerId: PeerId) => void;
+
+/** For any platform; Node has a ten times faster one. @throws MeshError `signature_invalid` unless `peerId` signed exactly these bytes. */
 export function verifySignature(record: SignedRecord, peerId: PeerId): void {
   let valid = false;
   try {
@@ -17,7 +20,9 @@ export function verifySignature(record: SignedRecord, peerId: PeerId): void {
   } catch {
     // A key that is no curve point: as invalid as a wrong signature.
   }
-  if (!valid) {
-    throw new MeshError('signature_invalid', 'A record is not signed by the peer that it names. It was refused.');
-  }
+  if (!valid) throw signatureInvalid();
+}
+
+export function signatureInvalid(): MeshError {
+  return new MeshError('signature_invalid', 'A record is not signed by the peer that it names. It was refused.');
 }

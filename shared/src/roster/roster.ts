@@ -7,14 +7,17 @@ import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Announcement, SignedRecord } from '../protocol/announcement.ts';
 import { readAnnouncement } from '../protocol/decode.ts';
-import type { PeerId } from '../protocol/ids.ts';
-import { verifySignature } from '../protocol/signature.ts';
+import type { ModelId, PeerId } from '../protocol/ids.ts';
+import { type VerifySignature, verifySignature } from '../protocol/signature.ts';
+import { type Serving, servingAmong } from './served-models.ts';
 
 export interface RosterOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** The member's own id: its own announcement is not part of its roster. */
   readonly self: PeerId;
+  /** Default: the one for any platform. */
+  readonly verify?: VerifySignature | undefined;
   /** A peer with an open link is there, whether or not an entry renews what it announced. */
   isLinked(peerId: PeerId): boolean;
   onChange(): void;
@@ -33,6 +36,8 @@ const MOST_PEERS = 20_000;
 export class Roster {
   readonly #options: RosterOptions;
   readonly #entries = new Map<PeerId, Entry>();
+  /** By model, as long as nothing changes: every prompt asks. */
+  #serving = new Map<ModelId, readonly Serving[]>();
   #cancelExpiry: (() => void) | undefined;
   #expiryAtMs = Number.POSITIVE_INFINITY;
 
@@ -48,6 +53,13 @@ export class Roster {
     return Array.from(this.#entries.values(), (entry) => entry.announcement);
   }
 
+  /** The peers that announce the model, and what they announce of it. */
+  serving(model: ModelId): readonly Serving[] {
+    const known = this.#serving.get(model) ?? servingAmong(this.announcements(), model);
+    this.#serving.set(model, known);
+    return known;
+  }
+
   /** Takes over what the entry knows: peers that it does not list are gone. */
   replace(records: readonly SignedRecord[]): void {
     const listed = new Set<PeerId>();
@@ -56,19 +68,25 @@ export class Roster {
       if (peerId !== undefined) listed.add(peerId);
     }
     for (const peerId of [...this.#entries.keys()]) if (!listed.has(peerId)) this.#remove(peerId);
-    this.#options.onChange();
+    this.#changed();
   }
 
   apply(delta: { upserted: readonly SignedRecord[]; removed: readonly PeerId[] }): void {
     for (const record of delta.upserted) this.#upsert(record);
     for (const peerId of delta.removed) this.#remove(peerId);
-    this.#options.onChange();
+    this.#changed();
   }
 
   close(): void {
     this.#cancelExpiry?.();
     this.#cancelExpiry = undefined;
     this.#entries.clear();
+    this.#serving.clear();
+  }
+
+  #changed(): void {
+    this.#serving.clear();
+    this.#options.onChange();
   }
 
   /** The peer that the record is about, whether or not it brought news; undefined when it was refused. */
@@ -86,7 +104,7 @@ export class Roster {
       if (new Set(announcement.models.map(({ id }) => id)).size < announcement.models.length) {
         throw MeshError.protocolViolation('it lists a model twice');
       }
-      verifySignature(record, peerId);
+      (this.#options.verify ?? verifySignature)(record, peerId);
     } catch (error) {
       if (!MeshError.is(error)) throw error;
       this.#options.logger.warn({ code: error.code }, `An announcement was refused: ${error.message}`);
@@ -128,6 +146,6 @@ export class Roster {
     this.#expiryAtMs = Number.POSITIVE_INFINITY;
     this.#cancelExpiry = undefined;
     if (nextMs < Number.POSITIVE_INFINITY) this.#scheduleExpiry(nextMs);
-    if (expired) this.#options.onChange();
+    if (expired) this.#changed();
   }
 }

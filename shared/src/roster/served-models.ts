@@ -1,5 +1,5 @@
 /** The models that can be answered now, over all peers. */
-import type { Announcement } from '../protocol/announcement.ts';
+import type { Announcement, ServedModel } from '../protocol/announcement.ts';
 import type { ModelId, PeerId } from '../protocol/ids.ts';
 
 export interface MeshModel {
@@ -7,6 +7,19 @@ export interface MeshModel {
   readonly peers: readonly PeerId[];
   /** The largest that a peer offers. */
   readonly contextTokens: number;
+}
+
+/** A peer, and what it announces of one model. */
+export interface Serving {
+  readonly peer: Announcement;
+  readonly served: ServedModel;
+}
+
+export function servingAmong(announcements: readonly Announcement[], model: ModelId): Serving[] {
+  return announcements.flatMap((peer) => {
+    const served = peer.models.find(({ id }) => id === model);
+    return served === undefined ? [] : [{ peer, served }];
+  });
 }
 
 /** Sorted by id. */

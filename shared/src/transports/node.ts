@@ -5,6 +5,8 @@ import { RTCIceCandidate, RTCPeerConnection, RTCSessionDescription } from 'node-
 import type { Transport } from '../ports/transport.ts';
 import { createSimplePeerTransport } from './simple-peer-transport.ts';
 
+export { verifySignatureInNode } from './node-signature.ts';
+
 export function createNodeTransport(): Transport {
   return createSimplePeerTransport({
     wrtc: {

@@ -12,6 +12,7 @@ import {
   systemRandom,
   type Transport,
 } from '@tabmesh/shared';
+import { verifySignatureInNode } from '@tabmesh/shared/node';
 
 /** A model that a peer has begun to serve. */
 export interface Serving {
@@ -27,6 +28,7 @@ export function joinMesh(url: string, kind: PeerKind, transport: Transport): Mes
     version: 'bench',
     signaling: createSocketIoSignaling({ url }),
     transport,
+    verify: verifySignatureInNode,
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,

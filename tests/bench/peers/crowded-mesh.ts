@@ -20,7 +20,7 @@ import { createSeededRandom, VirtualMesh } from '@tabmesh/shared/testing';
 import { createChooser } from '../../../shared/src/chooser.ts';
 import type { AnswerNeeds } from '../../../shared/src/inference/answer.ts';
 import { Measurements } from '../../../shared/src/measurement/measurements.ts';
-import { modelsServedBy } from '../../../shared/src/roster/served-models.ts';
+import { modelsServedBy, servingAmong } from '../../../shared/src/roster/served-models.ts';
 import { createInstantEngine } from './instant-engine.ts';
 
 export interface CrowdedMesh {
@@ -55,10 +55,13 @@ export function createCrowdedMesh(size: { readonly peers: number; readonly model
   const engine = createInstantEngine(1);
   const alone = new VirtualMesh().member('entry', 'entry');
   const present = () => [...announcements.values()];
+  // As the roster keeps them while nothing changes.
+  const servingOf = new Map(size.models.map((model) => [model, servingAmong(present(), model)]));
+  const serving = (model: ModelId) => [...(servingOf.get(model) ?? [])];
   const chooser = createChooser({
     clock: systemClock,
     random: systemRandom,
-    reachable: () => present().filter(({ peerId }) => announcements.has(peerId)),
+    reachable: (model) => serving(model).filter(({ peer }) => announcements.has(peer.peerId)),
     isLocal: () => false,
     linkRttMs: (peerId) => links.get(peerId),
     measured: (peerId, model) => measurements.current(peerId, model, systemClock.monotonicMs()),
@@ -70,10 +73,10 @@ export function createCrowdedMesh(size: { readonly peers: number; readonly model
     defaultModel: () => defaultModel(mesh.models().map(({ id, peers }) => ({ id, peerCount: peers.length }))),
     measurementsOf(model) {
       const nowMs = systemClock.monotonicMs();
-      return present().flatMap(({ peerId, models }) => {
-        const served = models.find(({ id }) => id === model);
-        return served ? [{ peerId, measured: measurements.measured(peerId, model, nowMs) ?? served.measured }] : [];
-      });
+      return serving(model).map(({ peer: { peerId }, served }) => ({
+        peerId,
+        measured: measurements.measured(peerId, model, nowMs) ?? served.measured,
+      }));
     },
     async *complete(request, signal) {
       const model = request.model ?? mesh.defaultModel();
