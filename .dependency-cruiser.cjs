@@ -34,7 +34,7 @@ module.exports = {
     {
       name: 'core-has-no-node',
       severity: 'error',
-      from: { path: '^shared/src/', pathNot: '\\.test\\.ts$' },
+      from: { path: '^shared/src/', pathNot: '\\.test\\.ts$|^shared/src/transports/node' },
       to: { dependencyTypes: ['core'] },
     },
     {

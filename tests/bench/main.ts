@@ -24,6 +24,8 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   gate: () => import('./gate.ts'),
   gossip: () => import('./gossip.ts'),
   'status-page': () => import('./status-page.ts'),
+  failover: () => import('./failover.ts'),
+  chaos: () => import('./chaos.ts'),
 };
 
 /** Of one benchmark. Not a judgement of its speed: one that takes so long waits for something that never comes. */

@@ -38,6 +38,12 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const HEARTBEAT_MS = 2_000;
 /** Three missed heartbeats: WebRTC itself takes 15 to 30 s to notice a closed page. */
 const SILENCE_LIMIT_MS = 6_500;
+/** A peer that the entry takes for gone has this time for an answer, … */
+const PROBE_MS = 150;
+const PROBE_ROUND_TRIPS = 4;
+/** … and more as long as it is heard from this often. Heartbeats count from 1. */
+const PROBE_SILENCE_MS = 100;
+const PROBE_ID = 0;
 /** WebRTC drops what is under way when it is closed: whoever leaves lets the other end hang up, this long. */
 const LEAVING_MS = 1_000;
 /** A peer that goes on sending nonsense is cut off. */
@@ -114,16 +120,24 @@ export class Link {
     return this.#state === 'open' ? this.#outbox.ready() : undefined;
   }
 
-  /** The entry says that the peer is gone: unless it is heard from within `withinMs`, the link is closed. */
-  probe(withinMs: number): void {
+  /**
+   * The entry says that the peer is gone: unless it answers at once, the link is closed. What it says meanwhile gives it
+   * time, but does not count as the answer: it may have been on its way when the peer was killed.
+   */
+  probe(): void {
     if (this.#state !== 'open') return;
+    this.#write({ type: 'ping', id: PROBE_ID });
     this.#cancelProbe?.();
+    this.#cancelProbe = this.#options.clock.after(PROBE_MS + PROBE_ROUND_TRIPS * (this.rttMs ?? 0), () =>
+      this.#judgeProbe(),
+    );
+  }
+
+  #judgeProbe(): void {
     const { clock } = this.#options;
-    const askedMs = clock.monotonicMs();
-    this.#write({ type: 'ping', id: this.#pingId });
-    this.#cancelProbe = clock.after(withinMs, () => {
-      if (this.#lastHeardMs < askedMs) this.#fail(MeshError.connectionFailed('the peer left the mesh'));
-    });
+    const silentMs = clock.monotonicMs() - this.#lastHeardMs;
+    if (silentMs >= PROBE_SILENCE_MS) this.#fail(MeshError.connectionFailed('the peer left the mesh'));
+    else this.#cancelProbe = clock.after(PROBE_SILENCE_MS - silentMs, () => this.#judgeProbe());
   }
 
   /** Says goodbye when it can; resolves when the other end has heard it, or never will. Idempotent. */
@@ -209,7 +223,8 @@ export class Link {
         this.#write({ type: 'pong', id: message.id });
         return;
       case 'pong':
-        this.#measure(message.id);
+        if (message.id === PROBE_ID) this.#cancelProbe?.();
+        else this.#measure(message.id);
         return;
       case 'goodbye':
         this.#end(undefined);

@@ -51,8 +51,6 @@ const QUICK_FAILURE_MS = 2_000;
 const STEADY_MS = 30_000;
 /** Chromium allows 500 connections a page. */
 const MOST_SESSIONS = 400;
-/** A living peer answers a ping sooner, a killed one must be gone within 2 s. */
-const PROBE_MS = 1_000;
 
 export class Links {
   readonly #options: LinksOptions;
@@ -147,7 +145,7 @@ export class Links {
   handlePeerRemoved(peerId: PeerId): void {
     this.#settle(peerId, MeshError.peerLost('it left the mesh'));
     this.#attempts.get(peerId)?.link.close('the peer left the mesh');
-    this.#open.get(peerId)?.probe(PROBE_MS);
+    this.#open.get(peerId)?.probe();
     this.#redials.get(peerId)?.();
     this.#redials.delete(peerId);
     this.#failures.delete(peerId);

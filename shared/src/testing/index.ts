@@ -1,4 +1,5 @@
 /** Fakes and contract suites: the virtual network, the manual clock, the scripted engine. */
+export * from './chaos.ts';
 export * from './engine-contract.ts';
 export * from './manual-clock.ts';
 export * from './scripted-engine.ts';
