@@ -1,6 +1,6 @@
 /**
  * The suites. `unit` and `chromium-unit` are the same specs of the core, in Node and in a real browser; `native` runs
- * llama.cpp and WebRTC in Node; `browser` drives whole pages in Chromium.
+ * llama.cpp and WebRTC in Node, real clients of the API too; `browser` drives whole pages in Chromium.
  */
 import { resolve } from 'node:path';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
@@ -30,7 +30,7 @@ export default defineConfig({
         root,
         test: {
           name: 'native',
-          include: ['native-peer/test/**/*.test.ts', 'tests/native/**/*.test.ts'],
+          include: ['native-peer/test/**/*.test.ts', 'tests/native/**/*.test.ts', 'tests/clients/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           // llama.cpp and two cores: one file at a time.

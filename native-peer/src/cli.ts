@@ -10,9 +10,12 @@ import { VERSION } from './version.ts';
 
 const ENVIRONMENT_HELP = `
 Every flag can be given as the environment variable named beside it. Besides:
-  TABMESH_HOME   where keys, models and hashes are kept (default: ~/.tabmesh)
-  REDIS_URL      where an entry counts what was served (default: TABMESH_HOME/ledger.sqlite)
-  TABMESH_LOG    trace, debug, info, warn, error or silent`;
+  TABMESH_HOME           where keys, models and hashes are kept (default: ~/.tabmesh)
+  REDIS_URL              where an entry counts what was served (default: TABMESH_HOME/ledger.sqlite)
+  TABMESH_API_KEYS       who may call an entry's /v1: alice:KEY,bob:KEY (default: everyone)
+  TABMESH_API_KEY_LIMIT  requests a minute of each key (default: 100)
+  TABMESH_CORS_ORIGINS   pages of other sites that may call /v1: https://app.example,… or * (default: none)
+  TABMESH_LOG            trace, debug, info, warn, error or silent`;
 
 /** @param args without the program's own name. */
 export async function main(args: readonly string[]): Promise<void> {

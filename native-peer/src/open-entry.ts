@@ -2,7 +2,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Logger, systemRandom } from '@tabmesh/shared';
-import { createBudgetFile, type Entry, type FallbackTexts, fallbackSettings, startEntry } from '@tabmesh/signaling';
+import {
+  accessSettings,
+  createBudgetFile,
+  type Entry,
+  type FallbackTexts,
+  fallbackSettings,
+  startEntry,
+} from '@tabmesh/signaling';
 import { checkBindAddress } from './bind-address.ts';
 import { homePath, openHome } from './home.ts';
 import { openIdentity } from './identity-file.ts';
@@ -22,6 +29,11 @@ export interface OpenEntryOptions {
 export async function openEntry({ port, host, isPublic, fallback, logger }: OpenEntryOptions): Promise<Entry> {
   checkBindAddress(host, isPublic);
   const settings = fallbackSettings(fallback ?? {});
+  const access = accessSettings({
+    keys: takeKeys(),
+    limit: process.env.TABMESH_API_KEY_LIMIT,
+    origins: process.env.TABMESH_CORS_ORIGINS,
+  });
   const home = await openHome(homePath());
   const opened = await openIdentity(home.path, 'entry', systemRandom);
   try {
@@ -35,6 +47,7 @@ export async function openEntry({ port, host, isPublic, fallback, logger }: Open
       ledgerPath: join(home.path, 'ledger.sqlite'),
       redisUrl: process.env.REDIS_URL,
       logger,
+      access,
       fallback: settings && { settings, store: createBudgetFile(join(home.path, 'fallback-budget.json'), logger) },
     });
     return {
@@ -49,4 +62,11 @@ export async function openEntry({ port, host, isPublic, fallback, logger }: Open
     await opened.close();
     throw error;
   }
+}
+
+/** Out of the environment, so that no child process inherits them. */
+function takeKeys(): string | undefined {
+  const keys = process.env.TABMESH_API_KEYS;
+  delete process.env.TABMESH_API_KEYS;
+  return keys;
 }

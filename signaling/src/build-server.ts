@@ -4,12 +4,17 @@
  */
 import type { Clock, Logger, Mesh } from '@tabmesh/shared';
 import fastify, { type FastifyInstance } from 'fastify';
+import type { AccessSettings } from './access/access-settings.ts';
+import { guardApi } from './access/guard-api.ts';
 import { registerChatCompletions } from './api/chat-completions.ts';
+import { registerCompletions } from './api/completions.ts';
+import { registerEmbeddings } from './api/embeddings.ts';
 import { errorReply } from './api/error-reply.ts';
 import { registerEvents } from './api/events.ts';
 import { registerMetrics } from './api/metrics.ts';
 import { registerModels } from './api/models.ts';
 import { registerPrometheus } from './api/prometheus.ts';
+import { registerResponses } from './api/responses.ts';
 import { registerStatus } from './api/status.ts';
 import type { Fallback } from './fallback/fallback.ts';
 import type { Ledger } from './ledger/ledger.ts';
@@ -24,6 +29,8 @@ export interface ServerParts extends WebRoots {
   readonly fallback?: Fallback | undefined;
   /** Absent: nothing is counted, and there are no metrics. */
   readonly ledger?: Ledger | undefined;
+  /** Absent: everyone may call the API, except pages of other sites. */
+  readonly access?: AccessSettings | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -64,7 +71,11 @@ export function buildServer(parts: ServerParts): FastifyInstance {
     return reply.code(404).send({ error });
   });
 
+  if (parts.access !== undefined) guardApi(app, parts.access, parts.clock, parts.logger);
   registerChatCompletions(app, parts);
+  registerCompletions(app, parts);
+  registerEmbeddings(app, parts);
+  registerResponses(app, parts);
   registerModels(app, parts);
   registerStatus(app, parts);
   registerEvents(app, parts);

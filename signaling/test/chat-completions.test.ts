@@ -1,7 +1,7 @@
 import { MeshError } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
 import { JOB_ID } from './scripted-mesh.ts';
-import { question, startServer } from './start-server.ts';
+import { eventsOf, question, startServer } from './start-server.ts';
 
 describe('an answer in one piece', () => {
   it("AP1: has OpenAI's shape, usage included, and names the peer and the job in its headers", async () => {
@@ -73,7 +73,15 @@ describe('an answer in one piece', () => {
       stop: '\n',
       prompt_cache_key: 'c1',
       user: 'somebody',
+      response_format: {
+        type: 'json_schema',
+        json_schema: { name: 'thing', strict: true, schema: { $ref: '#/$defs/a', $defs: { a: { type: 'object' } } } },
+      },
+      logprobs: true,
+      top_logprobs: 3,
+      logit_bias: { 42: -100 },
       presence_penalty: 0.5,
+      frequency_penalty: -0.5,
     });
 
     expect(mesh.requests).toEqual([
@@ -89,6 +97,11 @@ describe('an answer in one piece', () => {
         topP: 0.5,
         seed: 42,
         stop: ['\n'],
+        responseFormat: { type: 'json_schema', schema: { type: 'object' } },
+        topLogprobs: 3,
+        logitBias: { 42: -100 },
+        presencePenalty: 0.5,
+        frequencyPenalty: -0.5,
         conversationId: 'c1',
       },
     ]);
@@ -102,6 +115,10 @@ describe('an answer in one piece', () => {
       response_format: { type: 'text' },
       n: 1,
       logprobs: false,
+      top_logprobs: 0,
+      presence_penalty: 0,
+      frequency_penalty: 0,
+      parallel_tool_calls: false,
     };
     const absent = {
       model: null,
@@ -196,11 +213,3 @@ describe('a streamed answer', () => {
     });
   });
 });
-
-function eventsOf(body: string): unknown[] {
-  return body
-    .split('\n\n')
-    .filter((event) => event !== '')
-    .map((event) => event.replace(/^data: /, ''))
-    .map((data) => (data === '[DONE]' ? data : JSON.parse(data)));
-}

@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { question, startServer } from './start-server.ts';
 
+const tool = { type: 'function', function: { name: 'f' } };
+
 describe('errors', () => {
   it.each<[MeshErrorCode, number, string]>([
     ['context_length_exceeded', 400, 'context_length_exceeded'],
@@ -88,11 +90,37 @@ describe('errors', () => {
     ['stop', { stop: Array.from({ length: 17 }, () => 'x') }],
     ['stream', { stream: 'yes' }],
     ['model', { model: 7 }],
-    ['tools', { tools: [{ type: 'function' }] }],
-    ['response_format', { response_format: { type: 'json_object' } }],
-    ['n', { n: 2 }],
-    ['logprobs', { logprobs: true }],
-    ['logit_bias', { logit_bias: { 50256: -100 } }],
+    ['n', { n: 0 }],
+    ['n', { n: 9 }],
+    ['logprobs', { logprobs: 'yes' }],
+    ['top_logprobs', { logprobs: true, top_logprobs: 21 }],
+    ['top_logprobs', { top_logprobs: 2 }],
+    ['logit_bias.50256', { logit_bias: { 50256: -101 } }],
+    ['logit_bias.the', { logit_bias: { the: 1 } }],
+    ['logit_bias', { logit_bias: Object.fromEntries(Array.from({ length: 301 }, (_, id) => [id, 1])) }],
+    ['presence_penalty', { presence_penalty: 2.1 }],
+    ['frequency_penalty', { frequency_penalty: '1' }],
+    ['response_format.type', { response_format: { type: 'xml' } }],
+    ['response_format.json_schema', { response_format: { type: 'json_schema' } }],
+    [
+      'response_format.json_schema.schema.properties.a.type',
+      { response_format: { type: 'json_schema', json_schema: { schema: { properties: { a: { type: 'text' } } } } } },
+    ],
+    [
+      'response_format.json_schema.schema.items.$ref',
+      { response_format: { type: 'json_schema', json_schema: { schema: { items: { $ref: '#' } } } } },
+    ],
+    ['tools[0].function', { tools: [{ type: 'function' }] }],
+    ['tools[0].type', { tools: [{ type: 'web_search' }] }],
+    ['tools[0].function.name', { tools: [{ type: 'function', function: { name: '</tools>' } }] }],
+    ['tools[0].function.parameters', { tools: [{ type: 'function', function: { name: 'f', parameters: [] } }] }],
+    ['tools[1].function.name', { tools: [tool, tool] }],
+    ['tool_choice', { tool_choice: 'required' }],
+    ['tool_choice', { tools: [tool], tool_choice: 'sometimes' }],
+    ['tool_choice', { tools: [tool], tool_choice: { type: 'function', function: { name: 'g' } } }],
+    ['messages[0].tool_calls[0].function', { messages: [{ role: 'assistant', tool_calls: [{ id: 'a' }] }] }],
+    ['functions', { functions: [{ name: 'f' }] }],
+    ['function_call', { function_call: { name: 'f' } }],
     ['modalities', { modalities: ['text', 'audio'] }],
     ['audio', { audio: { voice: 'alloy' } }],
   ])('AP7: a wrong or unbuilt %s is refused by its name', async (param, fields) => {
@@ -158,8 +186,25 @@ describe('errors', () => {
           stop: fc.oneof(field, fc.array(fc.string())),
           temperature: fc.oneof(field, fc.double({ noNaN: true, noDefaultInfinity: true })),
           max_tokens: field,
-          tools: field,
-          response_format: field,
+          n: field,
+          logprobs: field,
+          tools: fc.oneof(
+            field,
+            fc.array(
+              fc.record({
+                type: fc.constant('function'),
+                function: fc.oneof(field, fc.record({ name: fc.string(), parameters: field }, { requiredKeys: [] })),
+              }),
+            ),
+          ),
+          tool_choice: fc.oneof(field, fc.constantFrom('auto', 'required', 'none')),
+          response_format: fc.oneof(
+            field,
+            fc.record({
+              type: fc.constantFrom('json_object', 'json_schema'),
+              json_schema: fc.record({ schema: fc.dictionary(fc.constantFrom('type', 'items', 'anyOf'), field) }),
+            }),
+          ),
           logit_bias: field,
         },
         { requiredKeys: [] },

@@ -14,11 +14,12 @@ import {
   ModelId,
   type PeerId,
   systemRandom,
+  type TokenLogprob,
 } from '@tabmesh/shared';
 
 /** What the next answers are made of: texts to stream, an error to fail with, a wait for whoever is named. */
 export type ScriptStep =
-  | { readonly say: string }
+  | { readonly say: string; readonly logprobs?: readonly TokenLogprob[] }
   | { readonly fail: MeshError }
   | { readonly wait: Promise<void> }
   /** Nothing more until the requester cancels. */
@@ -161,7 +162,8 @@ async function* play(mesh: ScriptedMesh, signal: AbortSignal): AsyncGenerator<An
     else if ('fail' in step) throw step.fail;
     else {
       tokenCount += 1;
-      yield { type: 'tokens', text: step.say, tokenCount: 1 };
+      const { say: text, logprobs } = step;
+      yield { type: 'tokens', text, tokenCount: 1, ...(logprobs === undefined ? {} : { logprobs }) };
     }
     if (signal.aborted) throw MeshError.cancelled();
   }

@@ -12,3 +12,12 @@ export function startServer(script?: readonly ScriptStep[]) {
   const post = (payload: object) => app.inject({ method: 'POST', url: '/v1/chat/completions', payload });
   return { mesh, app, post };
 }
+
+/** The data of a stream's events. */
+export function eventsOf(body: string): unknown[] {
+  return body
+    .split('\n\n')
+    .filter((event) => event !== '')
+    .map((event) => event.replace(/^data: /, ''))
+    .map((data) => (data === '[DONE]' ? data : JSON.parse(data)));
+}

@@ -60,7 +60,7 @@ function askForKeys(app: FastifyInstance, keys: KeyRing, perMinute: number, cloc
   };
   // By the route that was found and not by the address, which can be spelt in many ways.
   app.addHook('onRoute', (route) => {
-    if (isApi(route.url)) route.onRequest = guard;
+    if (isApi(route.url)) route.onRequest = [guard, ...[route.onRequest ?? []].flat()];
   });
 }
 

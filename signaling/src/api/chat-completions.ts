@@ -3,11 +3,13 @@
  * gate, but only the web app's own path, which shows who answers, may lead to a fallback provider.
  */
 import type { ServerResponse } from 'node:http';
-import { type FinishReason, type Logger, MeshError, type Usage } from '@tabmesh/shared';
+import { type CompletionRequest, type Logger, type Mesh, MeshError } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerParts } from '../build-server.ts';
 import { modelAskedFor, passGate, slaHeaders, slaVerdict } from '../gate/gate.ts';
 import { countedAnswer } from '../ledger/counted-answer.ts';
+import { type Choice, type Choices, collectChoices, streamChoices } from './chat-answer.ts';
+import type { AnswerHead } from './chat-chunks.ts';
 import { type ChatCompletionCall, toCompletionRequest } from './completion-request.ts';
 import { errorReply } from './error-reply.ts';
 import { EventStream } from './event-stream.ts';
@@ -24,84 +26,129 @@ async function answerChat(parts: ServerParts, request: FastifyRequest, reply: Fa
   const abort = new AbortController();
   // Comes after a complete reply as well, when nothing listens to the signal any more.
   reply.raw.once('close', () => abort.abort());
-  const { call, answer } = await countedAnswer(parts.ledger, openGatedAnswer(parts, request, reply, abort.signal));
+  const { call, choices } = await openChoices(parts, request, reply, abort);
+  const { jobId, peerId, model } = choices[0].answer;
   reply.headers({
-    'x-tabmesh-served-by': answer.peerId === null ? 'fallback' : 'mesh',
-    ...(answer.peerId === null ? {} : { 'x-tabmesh-peer': answer.peerId }),
-    'x-tabmesh-job': answer.jobId,
+    'x-tabmesh-served-by': peerId === null ? 'fallback' : 'mesh',
+    ...(peerId === null ? {} : { 'x-tabmesh-peer': peerId }),
+    'x-tabmesh-job': jobId,
   });
-  const head = headOf(answer, Math.floor(clock.wallMs() / 1000));
-  if (!call.stream) return collectAnswer(answer, head);
+  const head = { id: `chatcmpl-${jobId}`, created: Math.floor(clock.wallMs() / 1000), model };
+  if (!call.stream) return collectAnswer(choices, head, abort);
   // From here on the reply is written by hand: fastify's stream handling costs more than a token's own work.
   reply.hijack();
-  await streamAnswer(answer, head, call, startStream(reply), logger);
+  await streamAnswer(choices, head, call, startStream(reply), abort, logger);
   return reply;
 }
 
 /** The gate's headers are set as soon as they are known, so that a refusal carries them too. */
-async function openGatedAnswer(
-  { mesh: ready, fallback }: ServerParts,
+async function openChoices(
+  { mesh: ready, fallback, ledger }: ServerParts,
   request: FastifyRequest,
   reply: FastifyReply,
-  signal: AbortSignal,
-): Promise<{ call: ChatCompletionCall; answer: OpenedAnswer }> {
+  abort: AbortController,
+): Promise<{ call: ChatCompletionCall; choices: Choices }> {
+  const { signal } = abort;
   const mesh = await ready;
   const model = modelAskedFor(mesh, request.body);
   const verdict = model === undefined ? undefined : slaVerdict(mesh, model);
   if (verdict !== undefined) reply.headers({ ...slaHeaders(verdict), 'x-tabmesh-fallback-status': 'not-needed' });
   const call = toCompletionRequest(request.body);
-  if (model !== undefined && verdict !== undefined) {
-    const question = { model, verdict, request: call.completion, address: request.ip, fallback };
-    const outcome = await passGate(question, signal);
-    reply.header('x-tabmesh-fallback-status', outcome.status);
-    if (outcome.status === 'used') return { call, answer: outcome.answer };
-  }
-  const answer = await openAnswer(mesh.complete(call.completion, signal));
-  if (verdict === undefined) {
-    // Nothing was served at first, and the mesh waited for a peer.
-    reply.headers({ ...slaHeaders(slaVerdict(mesh, answer.model)), 'x-tabmesh-fallback-status': 'not-needed' });
-  }
-  return { call, answer };
-}
 
-/** What all chunks of one answer share. */
-interface AnswerHead {
-  readonly id: string;
-  readonly created: number;
-  readonly model: string;
-}
-
-function headOf({ jobId, model }: OpenedAnswer, created: number): AnswerHead {
-  return { id: `chatcmpl-${jobId}`, created, model };
-}
-
-async function collectAnswer({ events }: OpenedAnswer, { id, created, model }: AnswerHead): Promise<object> {
-  let content = '';
-  for await (const event of events) {
-    if (event.type === 'tokens') {
-      content += event.text;
-      continue;
+  const openFirst = async (completion: CompletionRequest): Promise<OpenedAnswer> => {
+    if (model !== undefined && verdict !== undefined) {
+      const provider = isPlain(call) ? fallback : undefined;
+      const question = { model, verdict, request: completion, address: request.ip, fallback: provider };
+      const outcome = await passGate(question, signal);
+      reply.header('x-tabmesh-fallback-status', outcome.status);
+      if (outcome.status === 'used') return outcome.answer;
     }
-    return {
-      id,
-      object: 'chat.completion',
-      created,
-      model,
-      choices: [
-        {
-          index: 0,
-          message: { role: 'assistant', content, refusal: null },
-          logprobs: null,
-          finish_reason: event.reason,
-        },
-      ],
-      usage: usageOf(event.usage),
-    };
-  }
-  throw new MeshError('upstream_failed', 'The answer stopped without an end. Send the message again.');
+    const answer = await askMesh(mesh, call, completion, signal);
+    if (verdict === undefined) {
+      // Nothing was served at first, and the mesh waited for a peer.
+      reply.headers({ ...slaHeaders(slaVerdict(mesh, answer.model)), 'x-tabmesh-fallback-status': 'not-needed' });
+    }
+    return answer;
+  };
+  const counted = (opening: Promise<OpenedAnswer>) =>
+    countedAnswer(
+      ledger,
+      opening.then((answer) => ({ answer })),
+    );
+  const [first, ...others] = completionsOf(call);
+  const openings = others.map((completion) => counted(askMesh(mesh, call, completion, signal)));
+  const [opened, ...rest] = await openAll([counted(openFirst(first)), ...openings], abort);
+  const toChoice = ({ answer }: { answer: OpenedAnswer }, index: number): Choice => ({
+    index,
+    answer,
+    tools: call.toolReader?.(),
+  });
+  return { call, choices: [toChoice(opened, 0), ...rest.map((answer, index) => toChoice(answer, index + 1))] };
 }
 
-function startStream(reply: FastifyReply): ServerResponse {
+/** One request for each choice; equal seeds would make equal choices. */
+function completionsOf({ completion, choices }: ChatCompletionCall): [CompletionRequest, ...CompletionRequest[]] {
+  const { seed } = completion;
+  const others = Array.from({ length: choices - 1 }, (_, index) =>
+    seed === undefined ? completion : { ...completion, seed: seed + index + 1 },
+  );
+  return [completion, ...others];
+}
+
+/** An outside provider is handed messages and sampling fields; what asks for more stays in the mesh. */
+function isPlain({ choices, completion, toolReader }: ChatCompletionCall): boolean {
+  const { responseFormat, topLogprobs, logitBias, presencePenalty, frequencyPenalty } = completion;
+  const extras = [toolReader, responseFormat, topLogprobs, logitBias, presencePenalty, frequencyPenalty];
+  return choices === 1 && extras.every((extra) => extra === undefined);
+}
+
+async function askMesh(
+  mesh: Mesh,
+  { formatField }: ChatCompletionCall,
+  completion: CompletionRequest,
+  signal: AbortSignal,
+): Promise<OpenedAnswer> {
+  try {
+    return await openAnswer(mesh.complete(completion, signal));
+  } catch (error) {
+    if (!MeshError.is(error, 'invalid_request') || error.details.param !== 'response_format') throw error;
+    throw new MeshError(error.code, error.message, { cause: error, details: { param: formatField } });
+  }
+}
+
+type Opening = Promise<{ readonly answer: OpenedAnswer }>;
+
+/** All of them, or the error of the first that failed; the others are then cancelled. */
+export async function openAll(openings: readonly [Opening, ...Opening[]], abort: AbortController) {
+  const [first, ...others] = openings;
+  try {
+    const [opened, ...rest] = await Promise.all([first, ...others]);
+    return [opened, ...rest] as const;
+  } catch (error) {
+    abort.abort();
+    for (const opening of await Promise.allSettled(openings)) {
+      if (opening.status === 'fulfilled') await leave(opening.value.answer);
+    }
+    throw error;
+  }
+}
+
+/** An answer hears of a cancel when it is read. */
+async function leave({ events }: OpenedAnswer): Promise<void> {
+  for await (const _event of events) return;
+}
+
+/** The other choices go with the one that fails. */
+async function collectAnswer(choices: Choices, head: AnswerHead, abort: AbortController): Promise<object> {
+  try {
+    return await collectChoices(choices, head);
+  } catch (error) {
+    abort.abort();
+    throw error;
+  }
+}
+
+export function startStream(reply: FastifyReply): ServerResponse {
   const response = reply.raw;
   for (const [name, value] of Object.entries(reply.getHeaders())) {
     if (value !== undefined) response.setHeader(name, value);
@@ -114,29 +161,18 @@ function startStream(reply: FastifyReply): ServerResponse {
 }
 
 async function streamAnswer(
-  { events }: OpenedAnswer,
+  choices: Choices,
   head: AnswerHead,
   { includeUsage }: ChatCompletionCall,
   response: ServerResponse,
+  abort: AbortController,
   logger: Logger,
 ): Promise<void> {
   const stream = new EventStream(response);
-  const chunks = chunkWriter(head, includeUsage);
   try {
-    stream.send(chunks.start());
-    for await (const event of events) {
-      if (event.type === 'end') {
-        stream.send(chunks.finish(event.reason));
-        if (includeUsage) stream.send(chunks.usage(event.usage));
-        stream.send('[DONE]');
-        break;
-      }
-      if (event.text === '') continue;
-      stream.send(chunks.content(event.text));
-      const backlog = stream.backlog();
-      if (backlog !== undefined) await backlog;
-    }
+    await streamChoices(choices, head, includeUsage, stream);
   } catch (error) {
+    abort.abort();
     if (response.destroyed) logger.debug({ id: head.id, reason: 'client_disconnected' }, 'An answer was cancelled.');
     else {
       const { body } = errorReply(error);
@@ -146,28 +182,4 @@ async function streamAnswer(
   } finally {
     stream.end();
   }
-}
-
-/** Only the text of a token is encoded per token; everything around it is made once per answer. */
-function chunkWriter({ id, created, model }: AnswerHead, includeUsage: boolean) {
-  const shared = `{"id":"${id}","object":"chat.completion.chunk","created":${created},"model":${JSON.stringify(model)},`;
-  const tail = includeUsage ? ',"usage":null}' : '}';
-  const choice = (delta: string, finishReason: string) =>
-    `${shared}"choices":[{"index":0,"delta":${delta},"logprobs":null,"finish_reason":${finishReason}}]${tail}`;
-  const [beforeText, afterText] = choice('{"content":\u0000}', 'null').split('\u0000') as [string, string];
-  return {
-    start: () => choice('{"role":"assistant","content":"","refusal":null}', 'null'),
-    content: (text: string) => beforeText + JSON.stringify(text) + afterText,
-    finish: (reason: FinishReason) => choice('{}', `"${reason}"`),
-    usage: (usage: Usage) => `${shared}"choices":[],"usage":${JSON.stringify(usageOf(usage))}}`,
-  };
-}
-
-function usageOf({ promptTokens, completionTokens, cachedTokens }: Usage) {
-  return {
-    prompt_tokens: promptTokens,
-    completion_tokens: completionTokens,
-    total_tokens: promptTokens + completionTokens,
-    prompt_tokens_details: { cached_tokens: cachedTokens },
-  };
 }

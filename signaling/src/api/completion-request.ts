@@ -1,17 +1,46 @@
 /**
  * OpenAI's chat-completion body, read into what the mesh is asked. Fields that nobody knows are ignored, since clients
- * send many; fields that would change the answer and are not built yet are refused by name.
+ * send many; fields that would change the answer and are not built are refused by name.
  */
-import { type ChatMessage, type CompletionRequest, MeshError, ModelId } from '@tabmesh/shared';
+import { type CompletionRequest, LogitBias, MeshError, ModelId, type ResponseFormat } from '@tabmesh/shared';
 import { z } from 'zod';
+import { FunctionName, FunctionTool, type ToolChoice, toolOffer } from '../tools/function-tools.ts';
+import type { Turn } from '../tools/hermes.ts';
+import { planTools, type ToolPlan } from '../tools/tool-plan.ts';
+import { flatSchema } from './flat-schema.ts';
 
 export interface ChatCompletionCall {
   readonly completion: CompletionRequest;
+  /** Answers that are wanted, at least 1. */
+  readonly choices: number;
+  /** Takes the calls out of an answer; undefined: all of it is text. */
+  readonly toolReader: ToolPlan['reader'];
+  /** Which field asks for JSON. */
+  readonly formatField: 'response_format' | 'tool_choice';
   readonly stream: boolean;
   readonly includeUsage: boolean;
 }
 
+const MOST_CHOICES = 8;
+
 const TextPart = z.object({ type: z.literal('text'), text: z.string() });
+
+const PastCall = z.object({
+  id: z.string(),
+  type: z.literal('function').nullish(),
+  function: z.object({ name: FunctionName, arguments: z.string() }),
+});
+
+const Format = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('text') }),
+  z.object({ type: z.literal('json_object') }),
+  z.object({
+    type: z.literal('json_schema'),
+    json_schema: z.object({ schema: z.record(z.string(), z.unknown()).nullish() }),
+  }),
+]);
+
+const penalty = z.number().min(-2).max(2).nullish();
 
 /** `null` counts as absent everywhere: OpenAI's own clients send it. */
 const Body = z.object({
@@ -21,6 +50,8 @@ const Body = z.object({
       z.object({
         role: z.enum(['system', 'developer', 'user', 'assistant', 'tool']),
         content: z.union([z.string(), z.array(TextPart)], 'expected a text or a list of text parts').nullish(),
+        tool_calls: z.array(PastCall).max(1_000).nullish(),
+        tool_call_id: z.string().nullish(),
       }),
     )
     .min(1)
@@ -38,21 +69,34 @@ const Body = z.object({
       'expected a text or a list of at most 16 texts, each of 1 to 1024 characters',
     )
     .nullish(),
+  n: z.int().min(1).max(MOST_CHOICES).nullish(),
+  response_format: Format.nullish(),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.int().min(0).max(20).nullish(),
+  logit_bias: LogitBias.nullish(),
+  presence_penalty: penalty,
+  frequency_penalty: penalty,
+  tools: z.array(z.object({ type: z.literal('function'), function: FunctionTool })).nullish(),
+  tool_choice: z
+    .union(
+      [
+        z.enum(['none', 'auto', 'required']),
+        z.object({ type: z.literal('function'), function: z.object({ name: z.string().max(200) }) }),
+      ],
+      "expected 'none', 'auto', 'required' or {type: 'function', function: {name}}",
+    )
+    .nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
   /** OpenAI's own hint that requests share a prefix: here the conversation that stays with its peer. */
   prompt_cache_key: z.string().max(256).nullish(),
 });
+type Body = z.infer<typeof Body>;
 
-/** The values that ask for nothing; any other value of these fields is a feature that does not exist yet. */
-const NOT_BUILT_YET: Readonly<Record<string, (value: unknown) => boolean>> = {
-  tools: isEmpty,
-  tool_choice: (value) => value === 'none' || value === 'auto',
+/** The values that ask for nothing; any other value of these fields is a feature that does not exist. */
+const NOT_BUILT: Readonly<Record<string, (value: unknown) => boolean>> = {
+  // Succeeded by `tools` in 2023.
   functions: isEmpty,
   function_call: (value) => value === 'none' || value === 'auto',
-  response_format: (value) => typeof value === 'object' && value !== null && 'type' in value && value.type === 'text',
-  n: (value) => value === 1,
-  logprobs: (value) => value === false,
-  top_logprobs: (value) => value === 0,
-  logit_bias: isEmpty,
   modalities: (value) => Array.isArray(value) && value.every((modality) => modality === 'text'),
   audio: () => false,
 };
@@ -66,18 +110,29 @@ export function toCompletionRequest(payload: unknown): ChatCompletionCall {
   const parsed = Body.safeParse(payload);
   if (!parsed.success) throw invalidField(parsed.error.issues[0]);
   const body = parsed.data;
+  const stop = typeof body.stop === 'string' ? [body.stop] : (body.stop ?? undefined);
+  const responseFormat = formatOf(body);
+  const plan = planTools(body.messages.map(toTurn), offerOf(body), { responseFormat, stop });
   return {
     completion: {
       model: toModelId(body.model),
-      messages: body.messages.map(toChatMessage),
+      messages: plan.messages,
       maxTokens: body.max_completion_tokens ?? body.max_tokens ?? undefined,
       temperature: body.temperature ?? undefined,
       // The mesh wants it above 0; so small a nucleus holds the likeliest token only, as OpenAI's 0 does.
       topP: body.top_p === 0 ? 1e-6 : (body.top_p ?? undefined),
       seed: body.seed ?? undefined,
-      stop: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? undefined),
+      stop: plan.stop.length === 0 ? undefined : plan.stop,
+      responseFormat: plan.responseFormat,
+      topLogprobs: topLogprobsOf(body),
+      logitBias: isEmpty(body.logit_bias) ? undefined : (body.logit_bias ?? undefined),
+      presencePenalty: body.presence_penalty || undefined,
+      frequencyPenalty: body.frequency_penalty || undefined,
       conversationId: body.prompt_cache_key ?? undefined,
     },
+    choices: body.n ?? 1,
+    toolReader: plan.reader,
+    formatField: responseFormat === undefined ? 'tool_choice' : 'response_format',
     stream: body.stream ?? false,
     includeUsage: body.stream_options?.include_usage ?? false,
   };
@@ -85,29 +140,73 @@ export function toCompletionRequest(payload: unknown): ChatCompletionCall {
 
 function refuseUnbuilt(body: object): void {
   for (const [field, value] of Object.entries(body)) {
-    const asksForNothing = Object.hasOwn(NOT_BUILT_YET, field) ? NOT_BUILT_YET[field] : undefined;
+    const asksForNothing = Object.hasOwn(NOT_BUILT, field) ? NOT_BUILT[field] : undefined;
     if (asksForNothing === undefined || value === null || asksForNothing(value)) continue;
-    throw new MeshError('invalid_request', `The field '${field}' asks for what this mesh can't do yet. Leave it out.`, {
+    throw new MeshError('invalid_request', `The field '${field}' asks for what this mesh can't do. Leave it out.`, {
       details: { param: field },
     });
   }
 }
 
-function toChatMessage({ role, content }: z.infer<typeof Body>['messages'][number]): ChatMessage {
-  return {
-    role: role === 'developer' ? 'system' : role,
-    content: typeof content === 'string' ? content : (content ?? []).map((part) => part.text).join(''),
-  };
+function toTurn({ role, content, tool_calls, tool_call_id }: Body['messages'][number]): Turn {
+  const text = typeof content === 'string' ? content : (content ?? []).map((part) => part.text).join('');
+  switch (role) {
+    case 'assistant':
+      return {
+        role,
+        content: text,
+        calls: (tool_calls ?? []).map(({ id, function: { name, arguments: given } }) => ({
+          id,
+          name,
+          arguments: given,
+        })),
+      };
+    case 'tool':
+      return { role, callId: tool_call_id ?? undefined, content: text };
+    case 'developer':
+      return { role: 'system', content: text };
+    default:
+      return { role, content: text };
+  }
 }
 
-function toModelId(model: string | null | undefined): ModelId | undefined {
+function offerOf({ tools, tool_choice, parallel_tool_calls }: Body) {
+  const choice: ToolChoice | undefined =
+    typeof tool_choice === 'object' && tool_choice !== null ? tool_choice.function : (tool_choice ?? undefined);
+  return toolOffer({
+    tools: (tools ?? []).map((tool) => tool.function),
+    choice,
+    parallel: parallel_tool_calls ?? true,
+    fieldOf: (index) => `tools[${index}].function`,
+  });
+}
+
+function formatOf({ response_format: format }: Body): ResponseFormat | undefined {
+  if (format === null || format === undefined || format.type === 'text') return undefined;
+  if (format.type === 'json_object') return format;
+  const { schema } = format.json_schema;
+  if (schema === null || schema === undefined) return { type: 'json_object' };
+  return { type: 'json_schema', schema: flatSchema(schema, 'response_format.json_schema.schema') };
+}
+
+function topLogprobsOf({ logprobs, top_logprobs }: Body): number | undefined {
+  if (logprobs) return top_logprobs ?? 0;
+  if (!top_logprobs) return undefined;
+  throw new MeshError(
+    'invalid_request',
+    "The field 'top_logprobs' needs logprobs. Send logprobs: true with it, or leave it out.",
+    { details: { param: 'top_logprobs' } },
+  );
+}
+
+export function toModelId(model: string | null | undefined): ModelId | undefined {
   if (model === null || model === undefined) return undefined;
   const parsed = ModelId.safeParse(model);
   if (!parsed.success) throw MeshError.modelNotFound(model.slice(0, 200));
   return parsed.data;
 }
 
-function invalidField(issue: z.core.$ZodIssue | undefined): MeshError {
+export function invalidField(issue: z.core.$ZodIssue | undefined): MeshError {
   const param = pathOf(issue?.path ?? []);
   return new MeshError(
     'invalid_request',

@@ -1,0 +1,136 @@
+/**
+ * A JSON schema as a grammar can follow it: its form is right, and what it refers to stands where it refers to it. So no
+ * engine needs to know references, and none gets a schema without an end.
+ */
+import { MeshError } from '@tabmesh/shared';
+
+type JsonSchema = Readonly<Record<string, unknown>>;
+
+const MOST_NESTING = 32;
+const MOST_SCHEMAS = 2_000;
+const MOST_CHARS = 64 * 1024;
+
+const TYPES: ReadonlySet<unknown> = new Set(['object', 'array', 'string', 'number', 'integer', 'boolean', 'null']);
+/** What a keyword holds; any other keyword's value is taken as it is. */
+const OF_SCHEMA: ReadonlySet<string> = new Set([
+  'additionalProperties',
+  'unevaluatedProperties',
+  'propertyNames',
+  'contains',
+  'not',
+  'if',
+  'then',
+  'else',
+]);
+const OF_LIST: ReadonlySet<string> = new Set(['anyOf', 'oneOf', 'allOf', 'prefixItems']);
+const OF_MAP: ReadonlySet<string> = new Set(['properties', 'patternProperties', 'dependentSchemas']);
+/** Needed no more once references are resolved. */
+const DROPPED: ReadonlySet<string> = new Set(['$schema', '$id', '$defs', 'definitions', '$ref']);
+
+/** @throws MeshError `invalid_request` that names the field: the schema's own name, and where in it the trouble is */
+export function flatSchema(schema: JsonSchema, field: string): Record<string, unknown> {
+  let schemas = 0;
+
+  function flat(node: unknown, path: string, depth: number, open: readonly string[]): unknown {
+    if (typeof node === 'boolean') return node;
+    if (!isObject(node)) throw refused(path, 'is no JSON schema. Correct it');
+    schemas += 1;
+    if (depth > MOST_NESTING) throw refused(field, `is nested deeper than ${MOST_NESTING} levels. Make it flatter`);
+    if (schemas > MOST_SCHEMAS) throw refused(field, `describes over ${MOST_SCHEMAS} values. Make it smaller`);
+    const flattened: Record<string, unknown> = {};
+    if (node.$ref !== undefined) Object.assign(flattened, target(node.$ref, path, depth, open));
+    for (const [keyword, value] of Object.entries(node)) {
+      if (!DROPPED.has(keyword)) flattened[keyword] = keywordOf(keyword, value, `${path}.${keyword}`, depth + 1, open);
+    }
+    return flattened;
+  }
+
+  function keywordOf(keyword: string, value: unknown, path: string, depth: number, open: readonly string[]): unknown {
+    const list = (schemas: readonly unknown[]) =>
+      schemas.map((item, index) => flat(item, `${path}[${index}]`, depth, open));
+    if (OF_MAP.has(keyword)) {
+      if (!isObject(value)) throw refused(path, 'must be an object of schemas. Correct it');
+      const entries = Object.entries(value);
+      return Object.fromEntries(entries.map(([key, item]) => [key, flat(item, `${path}.${key}`, depth, open)]));
+    }
+    if (OF_LIST.has(keyword)) {
+      if (!Array.isArray(value) || value.length === 0) throw refused(path, 'must be a list of schemas. Correct it');
+      return list(value);
+    }
+    if (keyword === 'items') return Array.isArray(value) ? list(value) : flat(value, path, depth, open);
+    if (OF_SCHEMA.has(keyword)) return flat(value, path, depth, open);
+    checkValue(keyword, value, path);
+    return value;
+  }
+
+  function target(reference: unknown, path: string, depth: number, open: readonly string[]): unknown {
+    if (typeof reference !== 'string' || !reference.startsWith('#')) {
+      throw refused(`${path}.$ref`, "must point into the schema itself, as in '#/$defs/name'. Correct it");
+    }
+    if (open.includes(reference)) {
+      throw refused(`${path}.$ref`, 'makes the schema contain itself, which no engine can follow. Write out one level');
+    }
+    const found = pointedAt(schema, reference);
+    if (found === undefined) throw refused(`${path}.$ref`, 'points to nothing. Correct it');
+    const flattened = flat(found, path, depth + 1, [...open, reference]);
+    // `true` allows everything, as no keyword does.
+    return flattened === true ? {} : flattened === false ? { not: {} } : flattened;
+  }
+
+  if (isDeeperThan(schema, 2 * MOST_NESTING)) {
+    throw refused(field, `is nested deeper than ${2 * MOST_NESTING} levels. Make it flatter`);
+  }
+  // The root counts as open, or a `#` inside would be put in place once.
+  const flattened = flat(schema, field, 0, ['#']);
+  if (JSON.stringify(flattened).length > MOST_CHARS) {
+    throw refused(field, `is larger than ${MOST_CHARS / 1024} KB with its references in place. Make it smaller`);
+  }
+  return isObject(flattened) ? flattened : {};
+}
+
+/** Level by level, because a recursion would end with the stack. */
+export function isDeeperThan(value: unknown, levels: number): boolean {
+  let level = [value];
+  for (let depth = 0; depth <= levels; depth += 1) {
+    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []));
+    if (level.length === 0) return false;
+  }
+  return true;
+}
+
+function checkValue(keyword: string, value: unknown, path: string): void {
+  if (keyword === 'type') {
+    const types = Array.isArray(value) ? value : [value];
+    if (types.length === 0 || !types.every((type) => TYPES.has(type))) {
+      throw refused(path, `must be one of ${[...TYPES].join(', ')}, or a list of them. Correct it`);
+    }
+  } else if (keyword === 'required') {
+    if (!Array.isArray(value) || !value.every((name) => typeof name === 'string')) {
+      throw refused(path, 'must be a list of names. Correct it');
+    }
+  } else if (keyword === 'enum' && (!Array.isArray(value) || value.length === 0)) {
+    throw refused(path, 'must be a list of values. Correct it');
+  }
+}
+
+/** A JSON pointer, as it stands behind the `#`. */
+function pointedAt(root: unknown, reference: string): unknown {
+  if (reference === '#') return root;
+  if (!reference.startsWith('#/')) return undefined;
+  const keys = reference.slice(2).split('/');
+  return keys.reduce<unknown>((found, key) => {
+    const name = key.replaceAll('~1', '/').replaceAll('~0', '~');
+    return typeof found === 'object' && found !== null && Object.hasOwn(found, name)
+      ? (found as Record<string, unknown>)[name]
+      : undefined;
+  }, root);
+}
+
+function isObject(value: unknown): value is JsonSchema {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function refused(field: string, what: string): MeshError {
+  const param = field.slice(0, 300);
+  return new MeshError('invalid_request', `The field '${param}' ${what}.`, { details: { param } });
+}

@@ -1,0 +1,77 @@
+/**
+ * The answers of the mesh to one HTTP request, for the endpoints under `/v1` that may need several: all begin before the
+ * reply does, so that a refusal of one is an HTTP error, and a client that leaves cancels them all.
+ */
+import { type CompletionRequest, type Mesh, MeshError, type ModelId } from '@tabmesh/shared';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ServerParts } from '../build-server.ts';
+import { modelAskedFor, slaHeaders, slaVerdict } from '../gate/gate.ts';
+import { countedAnswer } from '../ledger/counted-answer.ts';
+import { openAll } from './chat-completions.ts';
+import { type OpenedAnswer, openAnswer } from './opened-answer.ts';
+
+export interface MeshQuestion {
+  /** At least one, all of one model. */
+  readonly requests: readonly [CompletionRequest, ...CompletionRequest[]];
+  /** How this endpoint calls what the mesh refuses by the name that it has in chat completions. */
+  readonly fieldNames?: Readonly<Record<string, string>>;
+}
+
+export interface MeshAnswers<Question> {
+  readonly question: Question;
+  /** In the order of the requests. */
+  readonly answers: readonly [OpenedAnswer, ...OpenedAnswer[]];
+  /** Cancels what still runs. */
+  readonly abort: AbortController;
+}
+
+/**
+ * Reads the question from the body and sets the headers of the reply, those of the gate as soon as they are known, so
+ * that a refusal carries them too.
+ * @throws MeshError what `read` refuses, and what the mesh fails with before its first token
+ */
+export async function openAnswers<Question extends MeshQuestion>(
+  { mesh: ready, ledger }: ServerParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  read: (body: unknown) => Question,
+): Promise<MeshAnswers<Question>> {
+  const abort = new AbortController();
+  // Comes after a complete reply as well, when nothing listens to the signal any more.
+  reply.raw.once('close', () => abort.abort());
+  const mesh = await ready;
+  const model = modelAskedFor(mesh, request.body);
+  if (model !== undefined) reply.headers(gateHeaders(mesh, model));
+  const question = read(request.body);
+  const open = (completion: CompletionRequest) => {
+    const opening = openAnswer(mesh.complete(completion, abort.signal)).then((answer) => ({ answer }));
+    return countedAnswer(ledger, opening);
+  };
+  const [firstRequest, ...others] = question.requests;
+  const opening = openAll([open(firstRequest), ...others.map(open)], abort);
+  const [first, ...rest] = await opening.catch((error: unknown) => {
+    throw renamed(error, question.fieldNames);
+  });
+  if (model === undefined) reply.headers(gateHeaders(mesh, first.answer.model));
+  reply.headers({
+    'x-tabmesh-served-by': 'mesh',
+    'x-tabmesh-job': first.answer.jobId,
+    ...(first.answer.peerId === null ? {} : { 'x-tabmesh-peer': first.answer.peerId }),
+  });
+  return { question, answers: [first.answer, ...rest.map(({ answer }) => answer)], abort };
+}
+
+/** Outside providers are for the web app's own path only. */
+function gateHeaders(mesh: Mesh, model: ModelId) {
+  const verdict = slaVerdict(mesh, model);
+  return {
+    ...slaHeaders(verdict),
+    'x-tabmesh-fallback-status': verdict.passes ? 'not-needed' : 'fallback-disabled',
+  };
+}
+
+function renamed(error: unknown, names: MeshQuestion['fieldNames'] = {}): unknown {
+  if (!MeshError.is(error, 'invalid_request')) return error;
+  const param = names[String(error.details.param)];
+  return param === undefined ? error : new MeshError(error.code, error.message, { cause: error, details: { param } });
+}

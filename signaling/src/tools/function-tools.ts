@@ -1,0 +1,79 @@
+/** The functions that a request offers to the model, and which of them it has to call. Nothing here is trusted. */
+import { MeshError } from '@tabmesh/shared';
+import { z } from 'zod';
+import { isDeeperThan } from '../api/flat-schema.ts';
+
+/** OpenAI's own bounds. */
+const MOST_TOOLS = 128;
+const MOST_DEFINITION_BYTES = 256 * 1024;
+/** Deeper definitions are no use to a model, and a danger to whatever walks through them. */
+const MOST_NESTING = 64;
+
+export const FunctionName = z
+  .string()
+  .regex(/^[a-zA-Z0-9_-]{1,64}$/, "a function's name has 1 to 64 letters, digits, '_' or '-'");
+
+export const FunctionTool = z.object({
+  name: FunctionName,
+  description: z.string().nullish(),
+  /** JSON schema of an object; absent: the function takes nothing. */
+  parameters: z.record(z.string(), z.unknown()).nullish(),
+});
+export type FunctionTool = z.infer<typeof FunctionTool>;
+
+export type ToolChoice = 'none' | 'auto' | 'required' | { readonly name: string };
+
+/** What a request says of tools, once it makes sense. */
+export interface ToolOffer {
+  readonly tools: readonly FunctionTool[];
+  readonly choice: Exclude<ToolChoice, 'none'>;
+  /** Whether one answer may hold several calls. */
+  readonly parallel: boolean;
+  /** How the request names the definition of a tool, for refusals. */
+  readonly fieldOf: (index: number) => string;
+}
+
+/**
+ * Undefined: the model is told of no tools.
+ * @throws MeshError `invalid_request` that names the field
+ */
+export function toolOffer(offer: {
+  readonly tools: readonly FunctionTool[];
+  readonly choice: ToolChoice | undefined;
+  readonly parallel: boolean;
+  readonly fieldOf: (index: number) => string;
+}): ToolOffer | undefined {
+  const { tools, choice = 'auto', parallel, fieldOf } = offer;
+  checkDefinitions(tools, fieldOf);
+  if (tools.length === 0 && choice !== 'none' && choice !== 'auto') {
+    throw refused('tool_choice', 'asks for a call, but there are no tools. Send tools, or leave it out');
+  }
+  if (typeof choice === 'object' && !tools.some(({ name }) => name === choice.name)) {
+    throw refused('tool_choice', `names '${choice.name}', which is none of the tools. Name one of them`);
+  }
+  return tools.length === 0 || choice === 'none' ? undefined : { tools, choice, parallel, fieldOf };
+}
+
+function checkDefinitions(tools: readonly FunctionTool[], fieldOf: (index: number) => string): void {
+  if (tools.length > MOST_TOOLS) {
+    throw refused('tools', `has ${tools.length} tools, but ${MOST_TOOLS} is the most. Send fewer`);
+  }
+  const names = new Set<string>();
+  for (const [index, { name, parameters }] of tools.entries()) {
+    if (names.has(name)) throw refused(`${fieldOf(index)}.name`, `is '${name}' again. Give each tool its own name`);
+    names.add(name);
+    const field = `${fieldOf(index)}.parameters`;
+    if (isDeeperThan(parameters, MOST_NESTING)) {
+      throw refused(field, `is nested deeper than ${MOST_NESTING} levels. Make it flatter`);
+    }
+    const type = parameters?.type;
+    if (type !== undefined && type !== 'object') throw refused(field, "must be of the type 'object'. Correct it");
+  }
+  if (Buffer.byteLength(JSON.stringify(tools)) > MOST_DEFINITION_BYTES) {
+    throw refused('tools', `is larger than ${MOST_DEFINITION_BYTES / 1024} KB. Send fewer tools, or shorter ones`);
+  }
+}
+
+function refused(field: string, what: string): MeshError {
+  return new MeshError('invalid_request', `The field '${field}' ${what}.`, { details: { param: field } });
+}
