@@ -268,8 +268,9 @@ describe('reports of answers', () => {
     /** Messages of one socket are read in order: once this came back, all before it were. */
     const settled = async () => {
       const seen = collectRoster(socket);
-      socket.emit('announce', bob.announcement());
-      await seen.upserted(bob.peerId);
+      const last = bob.announcement();
+      socket.emit('announce', last);
+      while ((await seen.upserted(bob.peerId)).signature !== last.signature);
     };
     return { alice, bob, socket, heard, warnings, hub, settled };
   }
