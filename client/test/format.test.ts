@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatCount, formatMs, formatRate, plural } from '../src/state/format.ts';
+import { formatAge, formatBytes, formatCount, formatMs, formatRate, plural } from '../src/state/format.ts';
 
 describe('figures', () => {
   it('UI41: have one decimal below ten and none above, with their unit', () => {
@@ -14,6 +14,7 @@ describe('figures', () => {
       '12k',
       '3.1M',
     ]);
+    expect([14, 1_500, 61_000].map(formatAge)).toEqual(['just now', '1.5 s ago', '1 min ago']);
     expect(formatRate(41.3)).toBe('41 tok/s');
     expect([0, 812, 5_620_864, 412_000_000, 2_020_000_000].map(formatBytes)).toEqual([
       ...['0 KB', '1 KB', '5.6 MB', '412 MB', '2 GB'],

@@ -7,6 +7,11 @@ export function formatMs(ms: number): string {
   return `${Math.round(ms / 60_000)} min`;
 }
 
+/** Seconds are fine enough for what was. */
+export function formatAge(ms: number): string {
+  return ms < 1_000 ? 'just now' : `${formatMs(ms)} ago`;
+}
+
 export function formatRate(tokensPerSecond: number): string {
   return `${formatCount(tokensPerSecond)} tok/s`;
 }
