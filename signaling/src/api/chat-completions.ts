@@ -14,6 +14,7 @@ import { type ChatCompletionCall, toCompletionRequest } from './completion-reque
 import { errorReply } from './error-reply.ts';
 import { EventStream } from './event-stream.ts';
 import { type OpenedAnswer, openAnswer } from './opened-answer.ts';
+import { abortWithoutReader } from './reader.ts';
 
 export function registerChatCompletions(app: FastifyInstance, parts: ServerParts): void {
   const meshOnly = { ...parts, fallback: undefined };
@@ -23,9 +24,7 @@ export function registerChatCompletions(app: FastifyInstance, parts: ServerParts
 
 async function answerChat(parts: ServerParts, request: FastifyRequest, reply: FastifyReply) {
   const { clock, logger } = parts;
-  const abort = new AbortController();
-  // Comes after a complete reply as well, when nothing listens to the signal any more.
-  reply.raw.once('close', () => abort.abort());
+  const abort = abortWithoutReader(reply);
   const { call, choices } = await openChoices(parts, request, reply, abort);
   const { jobId, peerId, model } = choices[0].answer;
   reply.headers({

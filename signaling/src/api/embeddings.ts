@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { ServerParts } from '../build-server.ts';
 import { toModelId } from './completion-request.ts';
+import { abortWithoutReader } from './reader.ts';
 import { readBody } from './request-body.ts';
 
 /** OpenAI's own bound. */
@@ -26,9 +27,7 @@ export function registerEmbeddings(app: FastifyInstance, parts: ServerParts): vo
 
 async function answerEmbeddings(parts: ServerParts, request: FastifyRequest, reply: FastifyReply) {
   const { model, input, encoding_format, dimensions } = readBody(request.body, Body);
-  const abort = new AbortController();
-  // Comes after a complete reply as well, when nothing listens to the signal any more.
-  reply.raw.once('close', () => abort.abort());
+  const abort = abortWithoutReader(reply);
   const mesh = await parts.mesh;
   const inputs = typeof input === 'string' ? [input] : input;
   const answer = await mesh.embed({ model: toModelId(model), inputs }, abort.signal);

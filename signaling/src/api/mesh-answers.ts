@@ -9,6 +9,7 @@ import { modelAskedFor, slaHeaders, slaVerdict } from '../gate/gate.ts';
 import { countedAnswer } from '../ledger/counted-answer.ts';
 import { openAll } from './chat-completions.ts';
 import { type OpenedAnswer, openAnswer } from './opened-answer.ts';
+import { abortWithoutReader } from './reader.ts';
 
 export interface MeshQuestion {
   /** At least one, all of one model. */
@@ -36,9 +37,7 @@ export async function openAnswers<Question extends MeshQuestion>(
   reply: FastifyReply,
   read: (body: unknown) => Question,
 ): Promise<MeshAnswers<Question>> {
-  const abort = new AbortController();
-  // Comes after a complete reply as well, when nothing listens to the signal any more.
-  reply.raw.once('close', () => abort.abort());
+  const abort = abortWithoutReader(reply);
   const mesh = await ready;
   const model = modelAskedFor(mesh, request.body);
   if (model !== undefined) reply.headers(gateHeaders(mesh, model));
