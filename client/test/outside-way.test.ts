@@ -160,7 +160,7 @@ describe('a question by HTTP', () => {
 });
 
 describe('the events of a stream', () => {
-  const text = ': hello\r\nid: 1\r\ndata: Grüße\r\n\r\ndata:two\ndata: lines\n\n\rdata: last\r\r';
+  const text = ': hello\r\nid: 1\r\ndata: Grüße\r\n\r\ndata:two\ndata: lines\n\ndata: last\r\n\r\n';
   const bytes = new TextEncoder().encode(text);
 
   async function read(parts: readonly Uint8Array[]): Promise<string[]> {
