@@ -1,19 +1,26 @@
 /**
  * The `Engine` port on llama.cpp: one model, one context, `slots` sequences that are computed in common batches.
  */
-import { randomInt } from 'node:crypto';
 import {
   type AnswerBeginning,
   AnswerText,
+  type Embeddings,
   type Engine,
   type EngineEvent,
   type EngineModel,
   type GenerationRequest,
   MeshError,
+  type TokenLogprob,
 } from '@tabmesh/shared';
-import type { LlamaContext, LlamaModel, Token } from 'node-llama-cpp';
+import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
 import { AnswerStop } from './answer-stop.ts';
 import type { ChatPrompt } from './chat-prompt.ts';
+import type { LlamaEmbedder } from './llama-embedder.ts';
+import { LlamaGrammars } from './llama-grammars.ts';
+import { copyBeginning } from './llama-internals.ts';
+import { type NextToken, tellingTokens } from './llama-likelihoods.ts';
+import { type Sampling, samplingOf } from './llama-sampling.ts';
+import { TokenTexts } from './llama-token-texts.ts';
 import { type Lane, SequencePool } from './sequence-pool.ts';
 import { type DecodedTokens, TokenDecoder } from './token-decoder.ts';
 
@@ -23,18 +30,24 @@ export interface LoadedModel {
   readonly model: LlamaModel;
   readonly context: LlamaContext;
   readonly prompt: ChatPrompt;
+  /** Undefined where the model's kind makes no embeddings. */
+  readonly embedder: LlamaEmbedder | undefined;
   /** Frees what lies below the model. */
   dispose(): Promise<void>;
 }
 
-/** llama.cpp's own defaults, so that a tab and a native peer draw from the same distribution. */
-const TOP_K = 40;
-const MIN_P = 0.05;
+/**
+ * A prompt is evaluated in pieces of this many tokens while other answers run: they get a token after each. Larger ones gain
+ * little, and on a CPU one of 512 takes a large model so long that askers would take the running answers for lost.
+ */
+const SHARED_BATCH_TOKENS = 64;
 
 export class LlamaEngine implements Engine {
   readonly model: EngineModel;
   readonly #loaded: LoadedModel;
   readonly #pool: SequencePool;
+  readonly #grammars: LlamaGrammars;
+  readonly #texts: TokenTexts;
   readonly #closing = new AbortController();
   readonly #lostListeners = new Set<(error: Error) => void>();
   #running = 0;
@@ -44,14 +57,15 @@ export class LlamaEngine implements Engine {
     this.model = loaded.description;
     this.#loaded = loaded;
     this.#pool = new SequencePool(Array.from({ length: loaded.description.slots }, () => loaded.context.getSequence()));
+    this.#grammars = new LlamaGrammars(loaded.model);
+    this.#texts = new TokenTexts(loaded.model);
   }
 
   async *generate(request: GenerationRequest, signal: AbortSignal): AsyncIterable<EngineEvent> {
-    if (this.#closed !== undefined) throw MeshError.closed('engine');
-    if (signal.aborted) throw MeshError.cancelled();
-    if (this.#running >= this.model.slots) throw MeshError.peerBusy(0);
+    this.#admit(signal);
     const prompt = this.#loaded.prompt(request.messages);
-    const known = [...prompt, ...this.#tokensOf(request.continues)];
+    const begun = this.#tokensOf(request.continues);
+    const known = [...prompt, ...begun];
     const { contextTokens } = this.model;
     if (known.length >= contextTokens) throw MeshError.contextLengthExceeded(known.length, contextTokens);
     const limit = Math.min(request.maxTokens, contextTokens - known.length);
@@ -63,17 +77,18 @@ export class LlamaEngine implements Engine {
     let completionTokens = 0;
     let reason: 'stop' | 'length' = 'stop';
     try {
-      lane = await stop.race(this.#pool.take(known));
+      // First what may be wrong with the request: it should not cost another conversation's state.
+      const answered = [...begun];
+      const sampling = await this.#samplingOf(request, answered, begun.length + limit);
+      lane = await this.#pool.take(known, stop);
       cachedTokens = await this.#prefill(lane, known, stop);
       const decoder = new TokenDecoder(this.#loaded.model.detokenize, known);
       const ready: EngineEvent[] = [];
       const text = new AnswerText(request.stop, (event) => ready.push(event));
-      const take = (decoded: DecodedTokens | undefined) => decoded && text.push(decoded.text, decoded.tokenCount);
-      const tokens = lane.sequence.evaluateWithMetadata(
-        known.slice(lane.sequence.nextTokenIndex),
-        {},
-        { temperature: request.temperature, topP: request.topP, topK: TOP_K, minP: MIN_P, seed: seedOf(request) },
-      );
+      const logprobs: TokenLogprob[] = [];
+      const take = (decoded: DecodedTokens | undefined) =>
+        decoded && text.push(decoded.text, decoded.tokenCount, logprobs.splice(0));
+      const tokens = this.#tokensAfter(known, lane.sequence, sampling, request.topLogprobs);
       // The next token is under way while the one before is handed out: llama.cpp never waits for what its consumer does.
       const advance = (lane: Lane) => {
         const step = tokens.next();
@@ -88,6 +103,8 @@ export class LlamaEngine implements Engine {
           const { done, value } = await stop.race(step);
           if (done) break;
           completionTokens += 1;
+          answered.push(value.token);
+          if (value.likelihood !== undefined) logprobs.push(value.likelihood);
           if (completionTokens < limit) step = advance(lane);
           else reason = 'length';
           take(decoder.push(value.token));
@@ -116,6 +133,22 @@ export class LlamaEngine implements Engine {
     };
   }
 
+  async embed(inputs: readonly string[], signal: AbortSignal): Promise<Embeddings> {
+    this.#admit(signal);
+    const { embedder } = this.#loaded;
+    if (embedder === undefined) throw MeshError.unsupportedFeature('embeddings');
+    this.#running += 1;
+    const stop = new AnswerStop(signal, this.#closing.signal);
+    try {
+      return await embedder.embed(inputs, stop);
+    } catch (error) {
+      throw await this.#explain(error, undefined);
+    } finally {
+      stop.close();
+      this.#running -= 1;
+    }
+  }
+
   onLost(listener: (error: Error) => void): () => void {
     this.#lostListeners.add(listener);
     return () => this.#lostListeners.delete(listener);
@@ -124,6 +157,32 @@ export class LlamaEngine implements Engine {
   close(): Promise<void> {
     this.#closed ??= this.#dispose();
     return this.#closed;
+  }
+
+  #admit(signal: AbortSignal): void {
+    if (this.#closed !== undefined) throw MeshError.closed('engine');
+    if (signal.aborted) throw MeshError.cancelled();
+    if (this.#running >= this.model.slots) throw MeshError.peerBusy(0);
+  }
+
+  async #samplingOf(request: GenerationRequest, answered: Token[], mostAnswered: number): Promise<Sampling> {
+    const { responseFormat } = request;
+    const { model } = this.#loaded;
+    const grammar = responseFormat && (await this.#grammars.stateOf(responseFormat, answered));
+    return samplingOf(request, { model, vocabularySize: this.#texts.size, grammar, answered, mostAnswered });
+  }
+
+  /** Evaluates what the sequence lacks of `known`. Probabilities cost time, so the way without them is its own. */
+  #tokensAfter(
+    known: readonly Token[],
+    sequence: LlamaContextSequence,
+    sampling: Sampling,
+    topCount: number | undefined,
+  ): AsyncGenerator<NextToken, void, undefined> {
+    const rest = known.slice(sequence.nextTokenIndex);
+    if (topCount === undefined) return sequence.evaluateWithMetadata(rest, {}, sampling);
+    const { model } = this.#loaded;
+    return tellingTokens(sequence, rest, { model, sampling, texts: this.#texts, topCount, before: known });
   }
 
   /** What a model wrote is plain text, whatever it looks like, and no space goes in front of it. */
@@ -141,15 +200,17 @@ export class LlamaEngine implements Engine {
       lane.work = work;
       return stop.race(work);
     };
+    const donor = this.#pool.donorFor(lane, prompt);
+    if (donor !== undefined) await run(copyBeginning(sequence, donor.sequence, donor.common));
     // Without shifting: tokens moved to another place give other numbers than the same tokens evaluated there.
     await run(sequence.adaptStateToTokens(prompt.slice(0, -1), false));
     const cachedTokens = sequence.nextTokenIndex;
-    const { batchSize } = this.#loaded.context;
-    while (prompt.length - sequence.nextTokenIndex > batchSize) {
+    for (;;) {
       const from = sequence.nextTokenIndex;
-      await run(sequence.evaluateWithoutGeneratingNewTokens(prompt.slice(from, from + batchSize)));
+      const tokens = this.#running > 1 ? SHARED_BATCH_TOKENS : this.#loaded.context.batchSize;
+      if (prompt.length - from <= tokens) return cachedTokens;
+      await run(sequence.evaluateWithoutGeneratingNewTokens(prompt.slice(from, from + tokens)));
     }
-    return cachedTokens;
   }
 
   /** An error of llama.cpp leaves the sequence in doubt: it starts empty next time, and the engine is lost if it can't. */
@@ -170,16 +231,9 @@ export class LlamaEngine implements Engine {
     this.#lostListeners.clear();
     this.#closing.abort();
     await this.#pool.idle();
+    await this.#loaded.embedder?.close();
     await this.#loaded.context.dispose();
     await this.#loaded.model.dispose();
     await this.#loaded.dispose();
   }
-}
-
-/** llama.cpp takes 32 bits and reads all ones as 'draw one'. */
-const SEED_COUNT = 0xffff_ffff;
-
-function seedOf({ seed }: GenerationRequest): number {
-  if (seed === undefined) return randomInt(SEED_COUNT);
-  return ((seed % SEED_COUNT) + SEED_COUNT) % SEED_COUNT;
 }

@@ -9,6 +9,8 @@ import { InsufficientMemoryError, type Llama, type LlamaModel } from 'node-llama
 import { createChatPrompt } from './chat-prompt.ts';
 import { sha256OfFiles } from './file-hash.ts';
 import { checkGgufParts, type GgufFile, readGguf } from './gguf-file.ts';
+import { LlamaEmbedder } from './llama-embedder.ts';
+import { openEmbeddingSpace } from './llama-embedding-space.ts';
 import { LlamaEngine } from './llama-engine.ts';
 import { fitContext, outOfMemory } from './memory-fit.ts';
 import { modelIdOfFile } from './model-file-name.ts';
@@ -36,6 +38,8 @@ export interface LoadProgress {
   readonly doneBytes: number;
   readonly totalBytes: number;
 }
+
+const FEATURES = ['seed', 'continue', 'json', 'logprobs', 'logit-bias', 'penalties'] as const;
 
 /** llama.cpp computes at most this many tokens at once; larger batches gain nothing on CPUs and delay a stop. */
 const BATCH_TOKENS = 512;
@@ -74,8 +78,11 @@ export async function loadLlamaEngine(options: LlamaEngineOptions): Promise<Engi
       // On CPUs flash attention halves the decode rate (measured: 560 against 1,020 tok/s on mesh-tiny).
       flashAttention: model.gpuLayers > 0 ? 'auto' : false,
       failedCreationRemedy: false,
+      // Every batch has the next token of each running answer; prompts share the room that is left.
+      batching: { itemPrioritizationStrategy: 'maximumParallelism' },
       ...(signal === undefined ? {} : { createSignal: signal }),
     });
+    const embedder = embedderOf(model, llama, gguf, Math.min(context.contextSize, contextTokens));
     const description: EngineModel = {
       id: options.modelId ?? modelIdOfFile(file),
       classId: classIdOf({
@@ -89,10 +96,10 @@ export async function loadLlamaEngine(options: LlamaEngineOptions): Promise<Engi
       contextTokens: Math.min(context.contextSize, contextTokens),
       slots,
       sizeBytes: gguf.sizeBytes,
-      features: ['seed', 'continue'],
+      features: [...FEATURES, ...(embedder === undefined ? [] : (['embeddings'] as const))],
     };
     const prompt = createChatPrompt(gguf.chatTemplate, vocabularyOf(model));
-    return new LlamaEngine({ description, model, context, prompt, dispose: () => llama.dispose() });
+    return new LlamaEngine({ description, model, context, prompt, embedder, dispose: () => llama.dispose() });
   } catch (error) {
     await model?.dispose();
     await llama.dispose();
@@ -108,6 +115,13 @@ function vocabularyOf(model: LlamaModel) {
     bosText: tokens.bosString ?? '',
     eosText: tokens.eosString ?? '',
   };
+}
+
+/** Models that read with one half and write with the other have no single space for texts. */
+function embedderOf(model: LlamaModel, llama: Llama, gguf: GgufFile, contextTokens: number): LlamaEmbedder | undefined {
+  const { hasEncoder, hasDecoder } = model.fileInsights;
+  if (hasEncoder && hasDecoder) return undefined;
+  return new LlamaEmbedder(() => openEmbeddingSpace(model, llama, gguf, { contextTokens, batchTokens: BATCH_TOKENS }));
 }
 
 const GPU_NAMES = { cuda: 'CUDA', vulkan: 'Vulkan', metal: 'Metal' } as const;

@@ -3,6 +3,8 @@
  * its last answer, so that the next turn of a conversation only evaluates what is new.
  */
 import type { LlamaContextSequence, Token } from 'node-llama-cpp';
+import type { AnswerStop } from './answer-stop.ts';
+import { canCopy } from './llama-internals.ts';
 
 export interface Lane {
   readonly sequence: LlamaContextSequence;
@@ -27,8 +29,9 @@ export class SequencePool {
   /**
    * A free lane, the one that knows most of the prompt. Waits only for a lane whose cancelled answer is still in its last
    * batch; the caller never asks for more lanes than there are.
+   * @throws MeshError `cancelled` when stopped while it waits: no lane is taken then.
    */
-  async take(prompt: Token[]): Promise<Lane> {
+  async take(prompt: Token[], stop: AnswerStop): Promise<Lane> {
     for (;;) {
       const lane = this.#bestFree(prompt);
       if (lane !== undefined) {
@@ -37,8 +40,29 @@ export class SequencePool {
         lane.lastUse = this.#uses;
         return lane;
       }
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      await stop.race(new Promise<void>((resolve) => this.#waiting.push(resolve)));
     }
+  }
+
+  /**
+   * Another lane, running or not, that knows so much more of the prompt (a shared system message) that copying it pays.
+   * To be used at once: a running lane may begin another prompt.
+   */
+  donorFor(
+    lane: Lane,
+    prompt: Token[],
+  ): { readonly sequence: LlamaContextSequence; readonly common: number } | undefined {
+    if (!canCopy(lane.sequence)) return undefined;
+    let donor: Lane | undefined;
+    let most = commonTokens(lane, prompt) + Math.ceil(lane.sequence.contextSize * COPY_SHARE);
+    for (const other of this.#lanes) {
+      // The last token is evaluated in any case.
+      const common = other === lane ? 0 : Math.min(commonTokens(other, prompt), prompt.length - 1);
+      if (common <= most) continue;
+      donor = other;
+      most = common;
+    }
+    return donor && { sequence: donor.sequence, common: most };
   }
 
   release(lane: Lane): void {
@@ -57,9 +81,9 @@ export class SequencePool {
   }
 
   /**
-   * The lane with the longest common beginning, when that is at least half of what the lane holds (this conversation goes
-   * on) or half of the prompt (most of the work is done). Otherwise the lane unused for longest: a few common tokens of a
-   * system message are not worth another conversation's state.
+   * The lane that this conversation was in: most of what it holds begins the prompt. Otherwise the lane unused for longest,
+   * which gets what another one knows of the prompt (`donorFor`); where that can't be copied, a lane that knows half of
+   * the prompt is taken instead.
    */
   #bestFree(prompt: Token[]): PooledLane | undefined {
     let best: PooledLane | undefined;
@@ -68,8 +92,9 @@ export class SequencePool {
     for (const lane of this.#lanes) {
       if (lane.busy) continue;
       const held = lane.sequence.nextTokenIndex;
-      const common = held === 0 ? 0 : lane.sequence.compareContextTokens(prompt).firstDifferentIndex;
-      if (common > bestCommon && common >= Math.min(held, prompt.length) / 2) {
+      const common = commonTokens(lane, prompt);
+      const worthIt = canCopy(lane.sequence) ? common >= held * OWN_SHARE : common >= Math.min(held, prompt.length) / 2;
+      if (common > bestCommon && worthIt) {
         best = lane;
         bestCommon = common;
       }
@@ -77,4 +102,13 @@ export class SequencePool {
     }
     return best ?? oldest;
   }
+}
+
+/** Of a lane's tokens; the rest is the end of its last answer, which a template may render anew. */
+const OWN_SHARE = 0.75;
+/** A copy moves the whole memory of a sequence, which takes about as long as evaluating a 64th of its tokens. */
+const COPY_SHARE = 1 / 64;
+
+function commonTokens({ sequence }: Lane, prompt: Token[]): number {
+  return sequence.nextTokenIndex === 0 ? 0 : sequence.compareContextTokens(prompt).firstDifferentIndex;
 }

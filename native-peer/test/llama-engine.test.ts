@@ -12,6 +12,8 @@ describeEngineContract('llama.cpp', async () => ({
   engine: await load(TINY, 3),
   longPrompt: 'Tell me a story about a fox.',
   prompts: ['What is a mesh?', 'Count to five.', 'What is the capital of France?'],
+  // 'Once'.
+  firstTokenId: 537,
 }));
 
 describe('llama.cpp engine', () => {
@@ -28,7 +30,7 @@ describe('llama.cpp engine', () => {
       contextTokens: 1024,
       slots: 2,
       sizeBytes: readFileSync(TINY).length,
-      features: ['seed', 'continue'],
+      features: ['seed', 'continue', 'json', 'logprobs', 'logit-bias', 'penalties', 'embeddings'],
     });
     expect(engine.model.backend).toMatch(/^llama\.cpp · CPU/);
     const mini = await load(MINI, 1);
@@ -107,6 +109,22 @@ describe('llama.cpp engine', () => {
     setImmediate(() => abort.abort());
     await expect(first).rejects.toMatchObject({ code: 'cancelled' });
     expect((await answer(own, [user('Count to five.')])).text).toBe(expected.text);
+    await own.close();
+  });
+
+  it('NP78: a request that is stopped while it waits for the last batch of a stopped one takes no sequence', async () => {
+    const own = await load(TINY, 1);
+    const stops = [new AbortController(), new AbortController()];
+    const [long, waiting] = stops.map(({ signal }) =>
+      own.generate(ask([user('a story about a fox '.repeat(150))]), signal)[Symbol.asyncIterator](),
+    );
+    const first = long?.next();
+    setImmediate(() => stops[0]?.abort());
+    await expect(first).rejects.toMatchObject({ code: 'cancelled' });
+    const second = waiting?.next();
+    setImmediate(() => stops[1]?.abort());
+    await expect(second).rejects.toMatchObject({ code: 'cancelled' });
+    expect((await answer(own, [user('Count to five.')])).text).toContain('1, 2, 3');
     await own.close();
   });
 

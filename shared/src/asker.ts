@@ -19,6 +19,7 @@ export interface AskerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly requester: Requester;
+  readonly raceShare: number | undefined;
   readonly chooser: Chooser;
   /** Once the entry has said its first word, whatever it is. */
   joined(signal: AbortSignal): Promise<void>;
@@ -40,7 +41,7 @@ export interface Asker {
 
 export function createAsker(options: AskerOptions): Asker {
   const { clock, random, requester, chooser, lineTo } = options;
-  const races = new RaceBudget();
+  const races = new RaceBudget(options.raceShare);
 
   async function* complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
     await options.joined(signal);
@@ -53,6 +54,7 @@ export function createAsker(options: AskerOptions): Asker {
         clock,
         requester,
         model,
+        begun: request.begun,
         maxTokens: request.maxTokens,
         assign: (needs) => chooser.assign(request, model, needs),
         mayRace: () => races.spend(),

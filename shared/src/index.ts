@@ -2,6 +2,7 @@
 export * from './catalog/catalog.ts';
 export * from './catalog/fit.ts';
 export * from './catalog/sla-gate.ts';
+export { backoffMs } from './connection/backoff.ts';
 export * from './errors.ts';
 export * from './identity/identity.ts';
 export * from './identity/peer-name.ts';

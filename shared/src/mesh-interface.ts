@@ -3,14 +3,14 @@
  */
 import type { MeshErrorCode } from './errors.ts';
 import type { Clock } from './ports/clock.ts';
-import type { Engine, TokensEvent } from './ports/engine.ts';
+import type { AnswerBeginning, Engine, TokensEvent } from './ports/engine.ts';
 import type { Logger } from './ports/logger.ts';
 import type { Random } from './ports/random.ts';
 import type { Signaling } from './ports/signaling.ts';
 import type { Signer } from './ports/signer.ts';
 import type { Transport } from './ports/transport.ts';
 import type { Announcement, Baseline, Measured, PeerKind } from './protocol/announcement.ts';
-import type { JobId, ModelId, PeerId } from './protocol/ids.ts';
+import type { ClassId, JobId, ModelId, PeerId } from './protocol/ids.ts';
 import type { ChatMessage, FinishReason, LogitBias, ResponseFormat, Usage } from './protocol/messages.ts';
 import type { VerifySignature } from './protocol/signature.ts';
 import type { MeshModel } from './roster/served-models.ts';
@@ -27,6 +27,8 @@ export interface MeshOptions {
   readonly logger: Logger;
   /** How signatures are checked. Default: the way that works on any platform. */
   readonly verify?: VerifySignature | undefined;
+  /** Of this end's answers, which may be asked of a second peer when the first token is late. Default 0.05; 0: none. */
+  readonly raceShare?: number | undefined;
   /** Fast memory for models, announced for others to see; absent or null when unknown. */
   readonly memoryBytes?: number | null | undefined;
 }
@@ -48,6 +50,13 @@ export interface CompletionRequest {
   readonly frequencyPenalty?: number | undefined;
   /** Turns of one conversation share it, so that they return to the peer that holds their prefix. */
   readonly conversationId?: string | undefined;
+  /** What an earlier request for this answer delivered before it failed: only what comes behind it is given. */
+  readonly begun?: BegunAnswer | undefined;
+}
+
+/** Whole tokens, with the class of the peer that gave the first of them. */
+export interface BegunAnswer extends AnswerBeginning {
+  readonly classId: ClassId;
 }
 
 export interface EmbedRequest {

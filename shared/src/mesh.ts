@@ -102,6 +102,7 @@ export function createMesh(options: MeshOptions): Mesh {
     clock,
     random,
     requester,
+    raceShare: options.raceShare,
     chooser,
     joined,
     serving,

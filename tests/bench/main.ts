@@ -26,6 +26,7 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   'status-page': () => import('./status-page.ts'),
   failover: () => import('./failover.ts'),
   chaos: () => import('./chaos.ts'),
+  racing: () => import('./racing.ts'),
 };
 
 /** Of one benchmark. Not a judgement of its speed: one that takes so long waits for something that never comes. */

@@ -39,6 +39,8 @@ export interface AnswerOptions<Route> {
   readonly clock: Clock;
   readonly requester: Requester;
   readonly model: ModelId;
+  /** Delivered before this call, by a peer of that class. */
+  readonly begun?: AnswerNeeds['begun'];
   /** At most so many tokens, whoever gives them. Undefined: as many as the peers take. */
   readonly maxTokens: number | undefined;
   /** The next peer; undefined when there is none left. */
@@ -75,7 +77,9 @@ interface Spoken<Route> {
 }
 
 /** Peers that an answer may be offered to, one after the other, without a token from any of them. */
-const MOST_ATTEMPTS = 5;
+const MOST_ATTEMPTS = 8;
+/** What is half written is worth more patience. */
+const MOST_CONTINUATIONS = 20;
 
 /** What tells of the peer's state; a busy or leaving one is as good as it says. */
 const BROKEN: ReadonlySet<string> = new Set([
@@ -112,7 +116,7 @@ export async function* answer<Route>(
     } finally {
       attempt.cancel();
     }
-    if (course.tokenCount > before) left = MOST_ATTEMPTS;
+    if (course.tokenCount > before) left = MOST_CONTINUATIONS;
     // All of it came; only the word that this was the end did not.
     if (course.tokenCount === options.maxTokens) {
       yield course.endWith('length', { promptTokens: 0, cachedTokens: 0, completionTokens: course.tokenCount }, null);
@@ -139,6 +143,11 @@ class Course<Route> {
     this.#options = options;
     this.#signal = signal;
     this.#startedMs = options.clock.monotonicMs();
+    const { begun } = options;
+    if (begun === undefined) return;
+    this.#text = begun.text;
+    this.#begunBy = begun.classId;
+    this.tokenCount = begun.tokenCount;
   }
 
   assign(besides?: PeerId): Assignment<Route> | undefined {

@@ -147,6 +147,18 @@ describe('the native baseline', () => {
     expect(published).toHaveLength(1);
   });
 
+  it('BL4: gives way to embeddings as well', async () => {
+    const { clock, scripted, collector, published } = setUp();
+    await clock.advance(30_500);
+    expect(scripted.running()).toBe(1);
+    const embedding = collector.engine.embed?.(['Hi'], new AbortController().signal);
+    await clock.advance(1_000);
+    expect((await embedding)?.vectors).toHaveLength(1);
+    expect(published).toEqual([]);
+    await clock.advance(20_000);
+    expect(published).toHaveLength(1);
+  });
+
   it('BL5: waits as long as a job runs', async () => {
     const { clock, scripted, collector, published } = setUp({ ttftMs: 60_000 });
     const job = ask(collector.engine, clock);

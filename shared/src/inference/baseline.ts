@@ -4,8 +4,9 @@
  * only while there is none, and gives its run up before the job starts.
  */
 import { z } from 'zod';
+import { MeshError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Engine, EngineEvent, GenerationRequest } from '../ports/engine.ts';
+import type { Embeddings, Engine, EngineEvent, GenerationRequest } from '../ports/engine.ts';
 import type { Logger } from '../ports/logger.ts';
 import { Baseline } from '../protocol/announcement.ts';
 import { JobTimer } from './job-timer.ts';
@@ -98,6 +99,7 @@ export class BaselineCollector {
     this.engine = {
       model: engine.model,
       generate: (request, signal) => this.#generate(request, signal),
+      ...(engine.embed === undefined ? {} : { embed: (inputs, signal) => this.#embed(inputs, signal) }),
       onLost: (listener) => engine.onLost(listener),
       close: () => {
         this.close();
@@ -116,17 +118,35 @@ export class BaselineCollector {
   }
 
   async *#generate(request: GenerationRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
+    await this.#jobBegins();
+    try {
+      yield* this.#options.engine.generate(request, signal);
+    } finally {
+      this.#jobEnds();
+    }
+  }
+
+  async #embed(inputs: readonly string[], signal: AbortSignal): Promise<Embeddings> {
     const { engine } = this.#options;
+    if (engine.embed === undefined) throw MeshError.unsupportedFeature('embeddings');
+    await this.#jobBegins();
+    try {
+      return await engine.embed(inputs, signal);
+    } finally {
+      this.#jobEnds();
+    }
+  }
+
+  async #jobBegins(): Promise<void> {
     this.#jobs += 1;
     this.#load.jobBegins();
-    try {
-      // Within one token, by the engine's contract; with a slot to spare the job need not wait even for that.
-      if (this.#jobs >= engine.model.slots) await this.#run?.ended;
-      yield* engine.generate(request, signal);
-    } finally {
-      this.#jobs -= 1;
-      this.#load.jobEnds();
-    }
+    // Within one token, by the engine's contract; with a slot to spare the job need not wait even for that.
+    if (this.#jobs >= this.#options.engine.model.slots) await this.#run?.ended;
+  }
+
+  #jobEnds(): void {
+    this.#jobs -= 1;
+    this.#load.jobEnds();
   }
 
   async #begin(): Promise<void> {

@@ -17,6 +17,10 @@ describe('the budget of races', () => {
     expect(racesOf(10_000)).toBeGreaterThanOrEqual(499);
   });
 
+  it('RC4: never races with a share of nothing', () => {
+    expect(racesOf(1_000, new RaceBudget(0))).toBe(0);
+  });
+
   it('RC4: saves up three at most', () => {
     const budget = new RaceBudget();
     for (let answer = 0; answer < 10_000; answer += 1) budget.earn();

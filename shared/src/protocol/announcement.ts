@@ -12,7 +12,7 @@ export const SignedRecord = z.object({
 });
 export type SignedRecord = z.infer<typeof SignedRecord>;
 
-export const EngineFamily = z.enum(['llama.cpp', 'mlc', 'scripted']);
+export const EngineFamily = z.enum(['llama.cpp', 'mlc', 'openai', 'ollama', 'scripted']);
 export type EngineFamily = z.infer<typeof EngineFamily>;
 
 export const ModelFeature = z.enum(['seed', 'continue', 'json', 'logprobs', 'logit-bias', 'penalties', 'embeddings']);

@@ -4,24 +4,24 @@
  * one after the other; the last ones close it.
  */
 import { MeshError } from '../errors.ts';
-import type { Engine, EngineEvent, GenerationRequest } from '../ports/engine.ts';
-import type { ChatMessage, FinishReason, Usage } from '../protocol/messages.ts';
+import type { ChatMessage } from '../protocol/messages.ts';
+import { featureContract } from './engine-feature-contract.ts';
+import {
+  answer,
+  ask,
+  collect,
+  consume,
+  describe,
+  type EngineContractCase,
+  ensure,
+  ensureAllSlotsFree,
+  ensureCancelled,
+  ensureEqual,
+  failureOf,
+  never,
+} from './engine-subject.ts';
 
-export interface EngineSubject {
-  readonly engine: Engine;
-  /** A user message that at temperature 0 is answered by at least 12 tokens. */
-  readonly longPrompt: string;
-  /** Other user messages with other answers; any length. At least two. */
-  readonly prompts: readonly string[];
-}
-
-export interface EngineContractCase {
-  /** The rule's id in `shared/SPEC.md`. */
-  readonly rule: string;
-  readonly title: string;
-  /** Rejects with an `Error` that says what was wrong. */
-  run(subject: EngineSubject): Promise<void>;
-}
+export type { EngineContractCase, EngineSubject } from './engine-subject.ts';
 
 export const engineContract: readonly EngineContractCase[] = [
   {
@@ -262,6 +262,7 @@ export const engineContract: readonly EngineContractCase[] = [
       ensureEqual(rest.reason, 'length', 'The reason');
     },
   },
+  ...featureContract,
   {
     rule: 'EN15',
     title: 'close() rejects running answers as cancelled, and may be called again',
@@ -291,81 +292,3 @@ export const engineContract: readonly EngineContractCase[] = [
 
 /** A high surrogate without its low one, or a low one without its high one. */
 const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
-
-interface Answer {
-  readonly text: string;
-  readonly counted: number;
-  readonly reason: FinishReason;
-  readonly usage: Usage;
-}
-
-function ask(content: string, sampling: Partial<GenerationRequest> = {}): GenerationRequest {
-  return {
-    messages: [{ role: 'user', content }],
-    maxTokens: 64,
-    temperature: 0,
-    topP: 1,
-    stop: [],
-    ...sampling,
-  };
-}
-
-function never(): AbortSignal {
-  return new AbortController().signal;
-}
-
-async function collect(engine: Engine, request: GenerationRequest): Promise<EngineEvent[]> {
-  const events: EngineEvent[] = [];
-  for await (const event of engine.generate(request, never())) events.push(event);
-  return events;
-}
-
-async function answer(engine: Engine, request: GenerationRequest): Promise<Answer> {
-  const events = await collect(engine, request);
-  const end = events.at(-1);
-  if (end?.type !== 'end') throw new Error('The answer has no end.');
-  let text = '';
-  let counted = 0;
-  for (const event of events) {
-    if (event.type !== 'tokens') continue;
-    text += event.text;
-    counted += event.tokenCount;
-  }
-  return { text, counted, reason: end.reason, usage: end.usage };
-}
-
-async function consume(events: AsyncIterable<EngineEvent>, onTokens: () => void = () => {}): Promise<void> {
-  for await (const event of events) if (event.type === 'tokens') onTokens();
-}
-
-/** Takes every slot at once: a slot that is still held would make a request wait or fail. */
-async function ensureAllSlotsFree({ engine, prompts, longPrompt }: EngineSubject): Promise<void> {
-  const request = ask(prompts[0] ?? longPrompt, { maxTokens: 4 });
-  await Promise.all(Array.from({ length: engine.model.slots }, () => answer(engine, request)));
-}
-
-async function failureOf(running: Promise<unknown>): Promise<unknown> {
-  try {
-    await running;
-  } catch (error) {
-    return error;
-  }
-  throw new Error('It should have failed, but it ended well.');
-}
-
-async function ensureCancelled(running: Promise<unknown>): Promise<void> {
-  const error = await failureOf(running);
-  ensure(MeshError.is(error, 'cancelled'), `It should be cancelled, but failed with ${describe(error)}.`);
-}
-
-function describe(error: unknown): string {
-  return MeshError.is(error) ? `${error.code}: ${error.message}` : String(error);
-}
-
-function ensure(condition: boolean, otherwise: string): asserts condition {
-  if (!condition) throw new Error(otherwise);
-}
-
-function ensureEqual(actual: unknown, expected: unknown, what: string): void {
-  ensure(actual === expected, `${what} is ${JSON.stringify(actual)} instead of ${JSON.stringify(expected)}.`);
-}

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MeshError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EngineEvent, GenerationRequest } from '../ports/engine.ts';
+import { ModelFeature } from '../protocol/announcement.ts';
 import { describeEngineContract } from './describe-engine-contract.ts';
 import { ManualClock } from './manual-clock.ts';
 import { createScriptedEngine, type EngineScenario } from './scripted-engine.ts';
@@ -22,9 +23,10 @@ const hurriedClock: Clock = {
 };
 
 describeEngineContract('scripted engine', () => ({
-  engine: createScriptedEngine({ clock: hurriedClock, scenario: 'steady' }),
+  engine: createScriptedEngine({ clock: hurriedClock, scenario: 'steady', features: ModelFeature.options }),
   longPrompt: 'Tell me a story.',
   prompts: ['What is the mesh?', 'Who measures?'],
+  firstTokenId: 4,
 }));
 
 const question: GenerationRequest = {

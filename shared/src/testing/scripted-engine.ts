@@ -8,10 +8,12 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { MeshError } from '../errors.ts';
 import { StopScanner } from '../inference/stop-scanner.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Engine, EngineEvent, EngineModel, GenerationRequest } from '../ports/engine.ts';
+import type { Embeddings, Engine, EngineEvent, EngineModel, GenerationRequest } from '../ports/engine.ts';
+import type { ModelFeature } from '../protocol/announcement.ts';
 import { ModelId } from '../protocol/ids.ts';
-import type { ChatMessage } from '../protocol/messages.ts';
+import type { ChatMessage, TokenLogprob } from '../protocol/messages.ts';
 import { classIdOf } from '../protocol/model-class.ts';
+import { jsonWords, scriptedLogprob, scriptedVector, steeredWords } from './scripted-extras.ts';
 
 /**
  * `slow`: misses every SLA. `silent`: takes the job and never sends a token. `wrong-output`: claims the class of
@@ -34,6 +36,8 @@ export interface ScriptedEngineOptions {
   readonly tokenIntervalMs?: number | undefined;
   /** Default 20, `slow` 5000. */
   readonly ttftMs?: number | undefined;
+  /** Default 'seed' and 'continue'. It can do all of them. */
+  readonly features?: readonly ModelFeature[] | undefined;
 }
 
 export interface ScriptedEngine extends Engine {
@@ -73,7 +77,7 @@ export function createScriptedEngine(options: ScriptedEngineOptions): ScriptedEn
     let completionTokens = 0;
     let stopped = false;
     // Tokens leave together with the last of their text: none of it may wait in the scanner without them.
-    let held = { arrived: 0, text: '', tokenCount: 0 };
+    let held: Held = NOTHING_HELD;
 
     if (scenario === 'silent') await untilAborted(signal);
     for (const word of words.slice(0, room)) {
@@ -86,24 +90,45 @@ export function createScriptedEngine(options: ScriptedEngineOptions): ScriptedEn
         arrived: held.arrived + word.length,
         text: held.text + scanned.text,
         tokenCount: held.tokenCount + 1,
+        logprobs: [...held.logprobs, ...logprobsOf(request, word)],
       };
       if (!stopped && held.text.length < held.arrived) continue;
-      yield { type: 'tokens', text: held.text, tokenCount: held.tokenCount };
-      held = { arrived: 0, text: '', tokenCount: 0 };
+      yield tokensOf(held);
+      held = NOTHING_HELD;
       if (stopped) break;
     }
-    if (held.tokenCount > 0) {
-      yield {
-        type: 'tokens',
-        text: held.text + scanner.flush(),
-        tokenCount: held.tokenCount,
-      };
-    }
+    if (held.tokenCount > 0) yield tokensOf({ ...held, text: held.text + scanner.flush() });
     const cut = !stopped && room < words.length;
     yield {
       type: 'end',
       reason: cut ? 'length' : 'stop',
       usage: { ...usage, completionTokens },
+    };
+  }
+
+  async function embeddings(inputs: readonly string[], signal: AbortSignal): Promise<Embeddings> {
+    let promptTokens = 0;
+    for (const content of inputs) {
+      const tokens = countPromptTokens([{ role: 'user', content }]);
+      if (tokens >= model.contextTokens) throw MeshError.contextLengthExceeded(tokens, model.contextTokens);
+      promptTokens += tokens;
+    }
+    await pause(clock, ttftMs, signal);
+    return { vectors: inputs.map(scriptedVector), promptTokens };
+  }
+
+  /** Holds a slot while it is used. */
+  function takeSlot(signal: AbortSignal): { readonly stopped: AbortSignal; free(): void } {
+    if (closing.signal.aborted) throw MeshError.closed('engine');
+    if (lost) throw lost;
+    if (running >= model.slots) throw new Error(`The engine has ${model.slots} slots, and all of them are taken.`);
+    const stopped = AbortSignal.any([signal, closing.signal]);
+    running += 1;
+    return {
+      stopped,
+      free: () => {
+        running -= 1;
+      },
     };
   }
 
@@ -119,17 +144,21 @@ export function createScriptedEngine(options: ScriptedEngineOptions): ScriptedEn
     requests,
     running: () => running,
     async *generate(request, signal) {
-      if (closing.signal.aborted) throw MeshError.closed('engine');
-      if (lost) throw lost;
-      if (running >= model.slots) throw new Error(`The engine has ${model.slots} slots, and all of them are taken.`);
+      const slot = takeSlot(signal);
       requests.push(request);
-      running += 1;
       try {
-        const stopped = AbortSignal.any([signal, closing.signal]);
-        if (stopped.aborted) throw MeshError.cancelled();
-        yield* answer(request, stopped);
+        if (slot.stopped.aborted) throw MeshError.cancelled();
+        yield* answer(request, slot.stopped);
       } finally {
-        running -= 1;
+        slot.free();
+      }
+    },
+    async embed(inputs, signal) {
+      const slot = takeSlot(signal);
+      try {
+        return await embeddings(inputs, slot.stopped);
+      } finally {
+        slot.free();
       }
     },
     onLost(listener) {
@@ -159,7 +188,7 @@ function scriptedModel(options: ScriptedEngineOptions): EngineModel {
     contextTokens: options.contextTokens ?? 1024,
     slots: options.slots ?? 2,
     sizeBytes: 1_000_000,
-    features: ['seed', 'continue'],
+    features: options.features ?? ['seed', 'continue'],
   };
 }
 
@@ -179,8 +208,29 @@ const WORDS: readonly (readonly string[])[] = [
   ['and'],
 ];
 
+/** An id is a place in it. */
+const VOCABULARY = WORDS.map((word) => ` ${word.join('')}`);
+
+interface Held {
+  readonly arrived: number;
+  readonly text: string;
+  readonly tokenCount: number;
+  readonly logprobs: readonly TokenLogprob[];
+}
+
+const NOTHING_HELD: Held = { arrived: 0, text: '', tokenCount: 0, logprobs: [] };
+
+function tokensOf({ text, tokenCount, logprobs }: Held): EngineEvent {
+  return { type: 'tokens', text, tokenCount, ...(logprobs.length === 0 ? {} : { logprobs }) };
+}
+
+function logprobsOf({ topLogprobs }: GenerationRequest, word: string): TokenLogprob[] {
+  return topLogprobs === undefined ? [] : [scriptedLogprob(word, topLogprobs)];
+}
+
 function answerWords(request: GenerationRequest, serial: number, count: number, wrong: boolean): string[] {
-  const { messages, temperature, seed } = request;
+  const { messages, temperature, seed, responseFormat } = request;
+  if (responseFormat !== undefined) return jsonWords(responseFormat);
   const draw = temperature === 0 ? 'greedy' : (seed ?? `drawn ${serial}`);
   const bytes = sha256(utf8ToBytes(JSON.stringify([messages, draw, wrong])));
   const texts: string[] = [];
@@ -190,7 +240,7 @@ function answerWords(request: GenerationRequest, serial: number, count: number, 
     if (word.length > 1 && (index === 0 || texts.length + word.length > count)) texts.push(' tokens');
     else texts.push(...word.map((part) => (part === '' ? '' : ` ${part}`)));
   }
-  return texts;
+  return steeredWords(texts, request, VOCABULARY);
 }
 
 function countPromptTokens(messages: readonly ChatMessage[]): number {

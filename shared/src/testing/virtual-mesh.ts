@@ -1,7 +1,7 @@
 /** Whole members on a virtual network, for stories with more than one peer. */
 import { createIdentity } from '../identity/identity.ts';
 import { createMesh } from '../mesh.ts';
-import type { AnswerEvent, CompletionRequest, Mesh } from '../mesh-interface.ts';
+import type { AnswerEvent, CompletionRequest, Mesh, MeshOptions } from '../mesh-interface.ts';
 import { type Logger, silentLogger } from '../ports/logger.ts';
 import type { PeerKind } from '../protocol/announcement.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -18,7 +18,12 @@ export class VirtualMesh {
     this.#random = createSeededRandom(seed);
   }
 
-  member(name: string, kind: PeerKind = 'tab', logger: Logger = silentLogger): Mesh {
+  member(
+    name: string,
+    kind: PeerKind = 'tab',
+    logger: Logger = silentLogger,
+    options: Pick<MeshOptions, 'raceShare'> = {},
+  ): Mesh {
     const mesh = createMesh({
       identity: createIdentity(this.#random),
       kind,
@@ -27,6 +32,7 @@ export class VirtualMesh {
       clock: this.clock,
       random: this.#random,
       logger,
+      ...options,
     });
     this.#members.push(mesh);
     return mesh;
