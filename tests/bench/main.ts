@@ -24,6 +24,7 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   gate: () => import('./gate.ts'),
   gossip: () => import('./gossip.ts'),
   'status-page': () => import('./status-page.ts'),
+  streams: () => import('./streams.ts'),
   failover: () => import('./failover.ts'),
   chaos: () => import('./chaos.ts'),
   racing: () => import('./racing.ts'),

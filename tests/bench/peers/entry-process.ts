@@ -8,9 +8,16 @@ export type EntryCalls = {
   start(options: { ledgerPath: string }): Promise<{ url: string }>;
   /** Resolves once the entry has a link to the peer and knows of its model. */
   whenLinked(serving: Serving): Promise<void>;
+  /** What the process holds in memory, in bytes; the most since the last call. */
+  mostMemoryBytes(): number;
 };
 
 let entry: Entry | undefined;
+let mostBytes = 0;
+const lookAtMemory = () => {
+  mostBytes = Math.max(mostBytes, process.memoryUsage.rss());
+};
+setInterval(lookAtMemory, 100).unref();
 
 answerCalls<EntryCalls>({
   async start({ ledgerPath }) {
@@ -27,5 +34,11 @@ answerCalls<EntryCalls>({
   whenLinked(serving) {
     if (entry === undefined) throw new Error('The entry has not started yet.');
     return whenLinked(entry.mesh, serving, new AbortController().signal);
+  },
+  mostMemoryBytes() {
+    lookAtMemory();
+    const bytes = mostBytes;
+    mostBytes = 0;
+    return bytes;
   },
 });
