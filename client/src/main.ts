@@ -11,6 +11,7 @@ import { ActiveAnswers } from './state/active-answers.svelte.ts';
 import { Contribution, type Engines } from './state/contribution.svelte.ts';
 import { Conversations } from './state/conversations.svelte.ts';
 import { createDrafts } from './state/drafts.ts';
+import { watchTab } from './state/lifecycle-page.ts';
 import { MeshState } from './state/mesh-state.svelte.ts';
 import { Preferences } from './state/preferences.svelte.ts';
 import { createRouter } from './state/router.svelte.ts';
@@ -69,15 +70,19 @@ function createApp(): App {
     now,
     chosenModel: () => preferences.model,
   });
-  const contribution = new Contribution(
+  const contribution = new Contribution({
     mesh,
-    demo ? demoEngines : realEngines,
-    location.origin,
-    async (engine, joined) => {
+    clock,
+    random: systemRandom,
+    lifecycle: watchTab(window),
+    preferences,
+    loadEngines: demo ? demoEngines : realEngines,
+    entryUrl: location.origin,
+    async collectBaseline(engine, joined) {
       const { collectBaseline } = await import('./mesh/browser-mesh.ts');
       return collectBaseline(engine, joined, await database);
     },
-  );
+  });
   return {
     router: createRouter(),
     mesh,

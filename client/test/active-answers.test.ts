@@ -108,6 +108,33 @@ describe('asking', () => {
     expect(thread.messages()).toHaveLength(2);
   });
 
+  it('LC17: Continue goes on behind what stands there, and keeps it when nobody can', async () => {
+    const { clock, bob, engine, answers } = setUp({ scenario: 'slow' });
+    const thread = answers.ask(undefined, 'Hello');
+    await clock.advance(8_000);
+    void bob.removeEngine(engine, 0);
+    await clock.advance(20_000);
+    const broken = lastOf(thread);
+    expect(broken?.status.state).toBe('error');
+    answers.goOn(thread);
+    expect(lastOf(thread)?.status.state).toBe('streaming');
+    await clock.advance(20_000);
+    expect(lastOf(thread)).toMatchObject({ content: broken?.content, status: { state: 'error' } });
+
+    bob.addEngine(engine);
+    await clock.advance(1_000);
+    answers.goOn(thread);
+    await clock.advance(30_000);
+    const { continues, messages } = engine.requests.at(-1) ?? {};
+    expect(continues?.text).toBe(broken?.content);
+    expect(continues?.tokenCount).toBeGreaterThan(0);
+    expect(messages).toEqual([{ role: 'user', content: 'Hello' }]);
+    expect(lastOf(thread)).toMatchObject({ status: { state: 'done', finish: 'stop' }, begunBy: undefined });
+    expect(lastOf(thread)?.content.startsWith(broken?.content ?? '?')).toBe(true);
+    expect(lastOf(thread)?.content.length).toBeGreaterThan(broken?.content.length ?? 0);
+    expect(thread.messages()).toHaveLength(2);
+  });
+
   it('UI24: an edited question replaces what came after it', async () => {
     const { clock, engine, answers } = setUp();
     const thread = answers.ask(undefined, 'First');

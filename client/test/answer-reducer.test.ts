@@ -1,13 +1,16 @@
-import { JobId, MeshError, ModelId, PeerId, type RouteExplanation } from '@tabmesh/shared';
+import { ClassId, JobId, MeshError, ModelId, PeerId, type RouteExplanation } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
 import { type AnswerUpdate, reduceAnswer, updateOfError } from '../src/state/answer-reducer.ts';
-import { pendingAnswer } from '../src/state/conversation.ts';
+import { beginningOf, pendingAnswer } from '../src/state/conversation.ts';
+import { handoverText } from '../src/state/handover.ts';
 
 const alice = PeerId.parse('a'.repeat(43));
 const bob = PeerId.parse('b'.repeat(43));
+const carol = PeerId.parse('c'.repeat(43));
 const model = ModelId.parse('mesh-tiny');
-const names: Record<string, string> = { [alice]: 'alice', [bob]: 'bob' };
-const nameOf = (peerId: PeerId) => names[peerId] ?? '?';
+const names: Record<string, string> = { [alice]: 'alice', [bob]: 'bob', [carol]: 'carol' };
+const classId = ClassId.parse('c'.repeat(32));
+const peers = { nameOf: (peerId: PeerId) => names[peerId] ?? '?', classOf: () => classId };
 
 const explanation = (candidates: number): RouteExplanation => ({
   outputTokens: 200,
@@ -23,14 +26,16 @@ const explanation = (candidates: number): RouteExplanation => ({
     source: 'own',
   })),
 });
-const routed = (peerId: PeerId, candidates = 2): AnswerUpdate => ({
+type Continues = Extract<AnswerUpdate, { type: 'route' }>['continues'];
+const routed = (peerId: PeerId, candidates = 2, continues: Continues = null): AnswerUpdate => ({
   type: 'route',
   jobId: JobId.parse('0'.repeat(32)),
   peerId,
   model,
-  continues: null,
+  continues,
   explanation: explanation(candidates),
 });
+const continuedBy = (peerId: PeerId, continues: Continues = 'same-class') => routed(peerId, 2, continues);
 const tokens = (text: string): AnswerUpdate => ({ type: 'tokens', text, tokenCount: 1 });
 const end: AnswerUpdate = {
   type: 'end',
@@ -40,7 +45,7 @@ const end: AnswerUpdate = {
   tokensPerSecond: 41,
 };
 const answer = (...updates: AnswerUpdate[]) =>
-  updates.reduce((message, update) => reduceAnswer(message, update, nameOf), pendingAnswer('1', new Date(0)));
+  updates.reduce((message, update) => reduceAnswer(message, update, peers), pendingAnswer('1', new Date(0)));
 
 describe('an answer', () => {
   it('UI5: grows by its tokens and ends with the figures of the peer that served it', () => {
@@ -66,7 +71,7 @@ describe('an answer', () => {
 
   it('UI6: is not changed by a token that comes after Stop', () => {
     const stopped = answer(routed(alice), tokens('It'), { type: 'stopped' });
-    expect(reduceAnswer(stopped, tokens(' late'), nameOf)).toBe(stopped);
+    expect(reduceAnswer(stopped, tokens(' late'), peers)).toBe(stopped);
   });
 
   it('UI7: keeps what had arrived when it fails, with the sentence of the error', () => {
@@ -85,5 +90,81 @@ describe('an answer', () => {
     expect(route?.candidates[0]).toMatchObject({ peerName: 'alice', verdict: 'chosen', expectedMs: 100 });
     expect(route?.candidates).toHaveLength(8);
     expect(route?.more).toBe(992);
+  });
+});
+
+describe('an answer that moves to another peer', () => {
+  it('LC12: says who began and who finished, and is attributed to the last', () => {
+    const moved = answer(routed(alice), tokens('It '), continuedBy(bob), tokens('measures.'));
+    expect(moved).toMatchObject({
+      content: 'It measures.',
+      host: { peerName: 'bob' },
+      begunBy: [{ peer: alice, peerName: 'alice', until: 3, sameBuild: true }],
+    });
+    expect(handoverText(moved)).toBe('Begun by alice, continued by bob');
+    expect(handoverText(reduceAnswer(moved, end, peers))).toBe('Begun by alice, finished by bob');
+  });
+
+  it('LC12: says that another build of the model went on', () => {
+    const moved = answer(routed(alice), tokens('It '), continuedBy(bob, 'other-class'), tokens('measures.'), end);
+    expect(handoverText(moved)).toBe('Begun by alice, finished by bob with another build of the model');
+  });
+
+  it('LC12: leaves out a peer that was to go on and gave nothing', () => {
+    const moved = answer(
+      routed(alice),
+      tokens('It '),
+      continuedBy(bob),
+      continuedBy(carol, 'other-class'),
+      tokens('x'),
+      end,
+    );
+    expect(handoverText(moved)).toBe('Begun by alice, finished by carol with another build of the model');
+  });
+
+  it('LC12: names each of several peers', () => {
+    const moved = answer(
+      routed(alice),
+      tokens('a'),
+      continuedBy(bob),
+      tokens('b'),
+      continuedBy(carol),
+      tokens('c'),
+      end,
+    );
+    expect(handoverText(moved)).toBe('Begun by alice, continued by bob, finished by carol');
+  });
+
+  it('LC12: is not one that was begun anew before its first token', () => {
+    expect(handoverText(answer(routed(alice), routed(bob), tokens('x'), end))).toBeUndefined();
+  });
+});
+
+describe('an answer that broke off', () => {
+  const broken = [routed(alice), tokens('It '), tokens('measures'), updateOfError(MeshError.peerLost('it left'))];
+
+  it('LC17: can be gone on with, by what was delivered and which build began it', () => {
+    expect(beginningOf(answer(...broken))).toEqual({ text: 'It measures', tokenCount: 2, classId });
+    const resumed = answer(...broken, { type: 'resumed' }, continuedBy(bob), tokens(' all.'));
+    expect(resumed).toMatchObject({ content: 'It measures all.', status: { state: 'streaming' } });
+    expect(resumed.resumable).toMatchObject({ tokenCount: 3 });
+    expect(handoverText(reduceAnswer(resumed, end, peers))).toBe('Begun by alice, finished by bob');
+  });
+
+  it('LC17: that its own peer goes on with was not handed over', () => {
+    expect(handoverText(answer(...broken, { type: 'resumed' }, continuedBy(alice), tokens(' all.'), end))).toBe(
+      undefined,
+    );
+  });
+
+  it('LC17: can not be gone on with before its first word, once it is whole, or by an unknown build', () => {
+    expect(beginningOf(answer(routed(alice), updateOfError(MeshError.peerLost('it left'))))).toBeUndefined();
+    expect(answer(routed(alice), tokens('It'), end).resumable).toBeUndefined();
+    const unknown = { ...peers, classOf: () => undefined };
+    const updates = broken.reduce(
+      (message, update) => reduceAnswer(message, update, unknown),
+      pendingAnswer('1', new Date(0)),
+    );
+    expect(beginningOf(updates)).toBeUndefined();
   });
 });

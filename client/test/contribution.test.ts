@@ -1,19 +1,7 @@
-import { BaselineCollector, type Engine, MeshError, silentLogger } from '@tabmesh/shared';
-import { createScriptedEngine, VirtualMesh } from '@tabmesh/shared/testing';
+import { MeshError } from '@tabmesh/shared';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ModelSource } from '../src/engines/index.ts';
-import { type CollectBaseline, Contribution, type Engines } from '../src/state/contribution.svelte.ts';
-import { MeshState } from '../src/state/mesh-state.svelte.ts';
-import { createBaselineStorage } from '../src/storage/baseline-storage.ts';
-
-const source: ModelSource = { kind: 'gguf-url', id: 'scripted-model', url: 'https://example.org/model.gguf' };
-const report = {
-  webgpu: { available: false, features: [] },
-  memoryBytes: null,
-  threads: 2,
-  crossOriginIsolated: true,
-  storageFreeBytes: null,
-};
+import type { Engines } from '../src/state/contribution.svelte.ts';
+import { createLendingTab, source } from './lending-tab.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -21,81 +9,44 @@ afterEach(async () => {
 });
 
 function setUp(overrides: Partial<Engines> = {}) {
-  const virtual = new VirtualMesh();
-  const engine = createScriptedEngine({ clock: virtual.clock, scenario: 'steady' });
-  const log: string[] = [];
-  const lost = new Set<(error: Error) => void>();
-  const lent: Engine = {
-    ...engine,
-    onLost(listener) {
-      lost.add(listener);
-      return () => lost.delete(listener);
-    },
-    async close() {
-      log.push('closed');
-      await engine.close();
-    },
-  };
-  const engines: Engines = {
-    probeDevice: async () => report,
-    modelOffers: async () => [],
-    claimEngineLock: async () => () => void log.push('unlocked'),
-    loadEngine: async (_source, { onProgress }) => {
-      onProgress({ phase: 'download', loadedBytes: 1, totalBytes: 2, bytesPerSecond: 1 });
-      return lent;
-    },
-    ...overrides,
-  };
-  const mesh = new MeshState(Promise.resolve(virtual.member('alice')), virtual.clock);
-  closing.push(() => virtual.close());
-  const collectBaseline: CollectBaseline = async (loaded, joined) =>
-    new BaselineCollector({
-      engine: loaded,
-      clock: virtual.clock,
-      store: createBaselineStorage(undefined),
-      logger: silentLogger,
-      onBaseline: (baseline) => joined.setBaseline(loaded.model.id, baseline),
-    });
-  const contribution = new Contribution(mesh, async () => engines, 'https://entry.example', collectBaseline);
-  return { clock: virtual.clock, mesh, contribution, log, lost };
+  const lending = createLendingTab(overrides);
+  closing.push(lending.close);
+  return lending;
 }
 
 describe('lending', () => {
   it('UI27: a loaded engine serves until Stop, which drains, closes it and lets other tabs lend', async () => {
-    const { clock, mesh, contribution, log } = setUp();
-    await contribution.start(source, 'scripted-model', 2);
-    await clock.advance(1_000);
-    expect(contribution.phase.state).toBe('serving');
-    expect(mesh.models.map(({ id }) => id)).toEqual(['scripted-model']);
+    const { clock, contribution, log, start, served, phase } = setUp();
+    await start();
+    expect(phase()).toBe('serving');
+    expect(served()).toEqual(['scripted-model']);
 
     const stopping = contribution.stop();
-    expect(contribution.phase.state).toBe('draining');
+    expect(phase()).toBe('draining');
     await clock.advance(10_000);
     await stopping;
-    expect(contribution.phase.state).toBe('idle');
-    expect(mesh.models).toEqual([]);
-    expect(log).toEqual(['closed', 'unlocked']);
+    expect(phase()).toBe('idle');
+    expect(served()).toEqual([]);
+    expect(log).toEqual(['loaded', 'closed', 'unlocked']);
   });
 
   it('BL14: a tab publishes what its engine does alone, until it stops lending', async () => {
-    const { clock, mesh, contribution } = setUp();
+    const { clock, mesh, contribution, start } = setUp();
     const baseline = () => mesh.peers[0]?.announcement.models[0]?.baseline;
-    await contribution.start(source, 'scripted-model', 2);
-    await clock.advance(1_000);
+    await start();
     expect(baseline()).toBeNull();
-    await clock.advance(40_000);
+    await clock.advance(60_000);
     expect(baseline()).toMatchObject({ ttftMs: 20, sampleCount: 3 });
 
     const stopping = contribution.stop();
     await clock.advance(10_000);
     await stopping;
-    await contribution.start(source, 'scripted-model', 2);
-    await clock.advance(1_000);
+    await start();
     expect(baseline()).toBeNull();
   });
 
   it('UI28: while another tab of this browser lends, this one does not load', async () => {
-    const { contribution } = setUp({
+    const { contribution, phase } = setUp({
       claimEngineLock: async () => undefined,
       loadEngine: async () => {
         throw new Error('must not load');
@@ -103,18 +54,18 @@ describe('lending', () => {
     });
     await contribution.start(source, 'scripted-model', 2);
     expect(contribution.lentElsewhere).toBe(true);
-    expect(contribution.phase.state).toBe('idle');
+    expect(phase()).toBe('idle');
   });
 
   it('UI29: Cancel ends the loading, also before the download began, and lets other tabs lend', async () => {
-    const { contribution, log } = setUp({
+    const { contribution, log, phase } = setUp({
       loadEngine: (_source, { signal }) =>
         new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(MeshError.cancelled()))),
     });
     const starting = contribution.start(source, 'scripted-model', 2);
     contribution.cancel();
     await starting;
-    expect(contribution.phase.state).toBe('idle');
+    expect(phase()).toBe('idle');
     expect(log).toEqual(['unlocked']);
   });
 
@@ -125,19 +76,26 @@ describe('lending', () => {
       },
     });
     await contribution.start(source, 'broken', 2);
-    expect(contribution.phase).toEqual({ state: 'failed', label: 'broken', message: 'The file is no GGUF.' });
+    expect(contribution.phase).toEqual({
+      state: 'failed',
+      label: 'broken',
+      served: false,
+      message: 'The file is no GGUF.',
+    });
     expect(log).toEqual(['unlocked']);
   });
 
-  it('UI31: an engine that is lost is taken out of the mesh and its lock is released', async () => {
-    const { clock, mesh, contribution, log, lost } = setUp();
-    await contribution.start(source, 'scripted-model', 2);
-    await clock.advance(1_000);
-    for (const listener of lost) listener(MeshError.engineFailed('the GPU was lost'));
-    await clock.advance(1_000);
-    expect(contribution.phase).toMatchObject({ state: 'failed', message: 'The engine failed: the GPU was lost.' });
-    expect(mesh.models).toEqual([]);
-    expect(log).toEqual(['closed', 'unlocked']);
+  it('UI31: an engine that is lost is taken out of the mesh, and its lock is released when it is given up', async () => {
+    const { clock, contribution, log, start, served, lose } = setUp();
+    await start();
+    lose();
+    await clock.advance(50);
+    expect(contribution.phase).toMatchObject({ state: 'restarting', message: 'The engine failed: the GPU was lost.' });
+    expect(served()).toEqual([]);
+    expect(log).toEqual(['loaded', 'closed']);
+    contribution.cancel();
+    await clock.advance(1);
+    expect(log).toEqual(['loaded', 'closed', 'unlocked']);
   });
 
   it('UI32: a device that can not be looked at says why', async () => {
@@ -148,5 +106,78 @@ describe('lending', () => {
     });
     await contribution.probe();
     expect(contribution.device).toMatchObject({ state: 'failed' });
+  });
+});
+
+describe('an engine that breaks', () => {
+  it('LC9: is loaded anew after growing pauses, and serves again', async () => {
+    const { clock, contribution, log, start, served, lose, phase } = setUp();
+    await start();
+    const pausesMs: number[] = [];
+    for (let times = 1; times <= 3; times += 1) {
+      lose();
+      await clock.advance(0);
+      expect(contribution.phase).toMatchObject({ state: 'restarting', attempt: times, mostAttempts: 7 });
+      const sinceMs = clock.monotonicMs();
+      while (phase() === 'restarting') await clock.advance(1);
+      pausesMs.push(clock.monotonicMs() - sinceMs);
+      await clock.advance(100);
+      expect(phase()).toBe('serving');
+      expect(served()).toEqual(['scripted-model']);
+    }
+    expect(log.filter((entry) => entry === 'loaded')).toHaveLength(4);
+    expect(pausesMs[1]).toBeGreaterThan(pausesMs[0] ?? Number.POSITIVE_INFINITY);
+    expect(pausesMs[2]).toBeGreaterThan(pausesMs[1] ?? Number.POSITIVE_INFINITY);
+  });
+
+  it('LC10: is given up with a sentence after seven attempts, and another can be tried', async () => {
+    const { clock, contribution, log, start, lose, phase } = setUp();
+    await start();
+    for (let times = 0; times < 8; times += 1) {
+      expect(phase()).toBe('serving');
+      lose('the GPU was lost');
+      await clock.advance(30_000);
+    }
+    expect(contribution.phase).toEqual({
+      state: 'failed',
+      label: 'scripted-model',
+      served: true,
+      message:
+        'It broke 8 times in a row, the last time with this: The engine failed: the GPU was lost. Close other tabs or choose a smaller model, then start again.',
+    });
+    expect(log.at(-1)).toBe('unlocked');
+    await start();
+    expect(phase()).toBe('serving');
+  });
+
+  it('LC10: counts anew when it has served for five minutes', async () => {
+    const { clock, contribution, start, lose } = setUp();
+    await start();
+    for (let times = 0; times < 20; times += 1) {
+      lose();
+      await clock.advance(0);
+      expect(contribution.phase).toMatchObject({ state: 'restarting', attempt: 1 });
+      await clock.advance(310_000);
+    }
+  });
+
+  it('LC10: counts a load that fails as one of the attempts', async () => {
+    let loads = 0;
+    const lending = setUp();
+    const { clock, contribution, start, lose } = lending;
+    const { loadEngine } = lending.engines();
+    lending.override({
+      loadEngine: (...arguments_) => {
+        loads += 1;
+        if (loads > 1) throw new MeshError('out_of_memory', 'This device has not enough memory.');
+        return loadEngine(...arguments_);
+      },
+    });
+    await start();
+    lose();
+    await clock.advance(60_000);
+    expect(loads).toBe(8);
+    expect(contribution.phase).toMatchObject({ state: 'failed', served: true });
+    expect(contribution.phase).toHaveProperty('message', expect.stringContaining('not enough memory'));
   });
 });

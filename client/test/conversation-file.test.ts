@@ -1,4 +1,4 @@
-import { MeshError, ModelId, PeerId } from '@tabmesh/shared';
+import { ClassId, MeshError, ModelId, PeerId } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
 import type { Conversation } from '../src/state/conversation.ts';
 import { readConversationFile, writeConversationFile } from '../src/storage/conversation-file.ts';
@@ -38,6 +38,8 @@ const conversation: Conversation = {
       status: { state: 'error', code: 'peer_lost', message: 'Gone.' },
       route: null,
       omittedMessages: 2,
+      begunBy: [{ peer: PeerId.parse('b'.repeat(43)), peerName: 'amber-finch', until: 4, sameBuild: false }],
+      resumable: { tokenCount: 4, classId: ClassId.parse('c'.repeat(32)) },
     },
   ],
 };

@@ -8,7 +8,7 @@ import { readGgufMetadata } from '../src/engines/gguf-metadata.ts';
 const tiny = new URL('../../shared/models/mesh-tiny.gguf', import.meta.url);
 
 describe('GGUF metadata', () => {
-  it('EN60: reads quantisation, template and context of the embedded model', async () => {
+  it('EN60: reads quantisation, template, context and vocabulary of the embedded model', async () => {
     const metadata = await readGgufMetadata(await openAsBlob(tiny));
 
     expect(metadata).toMatchObject({
@@ -16,6 +16,7 @@ describe('GGUF metadata', () => {
       contextTokens: 1024,
       bosText: '<s>',
       eosText: '<|im_end|>',
+      vocabularySize: 3072,
     });
     expect(new TextDecoder().decode(metadata.chatTemplate)).toMatch(/^{% for message in messages %}/);
   });

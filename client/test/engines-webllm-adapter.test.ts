@@ -10,7 +10,7 @@ import { describe, expect, it } from 'vitest';
 import { describeEngineContract } from '../../shared/src/testing/describe-engine-contract.ts';
 import { createWebllmEngine } from '../src/engines/webllm-adapter.ts';
 import { webllmLoadError } from '../src/engines/webllm-errors.ts';
-import { createScriptedWebllm } from './engines-scripted-webllm.ts';
+import { createScriptedWebllm, WORDS } from './engines-scripted-webllm.ts';
 
 const model: EngineModel = {
   id: ModelId.parse('scripted-mlc'),
@@ -20,7 +20,7 @@ const model: EngineModel = {
   contextTokens: 512,
   slots: 1,
   sizeBytes: 1,
-  features: ['seed'],
+  features: ['seed', 'json', 'logit-bias', 'penalties'],
 };
 
 const question: GenerationRequest = {
@@ -33,7 +33,8 @@ const question: GenerationRequest = {
 
 describeEngineContract('WebLLM adapter', () => ({
   engine: createWebllmEngine({ model, webllm: createScriptedWebllm(model.contextTokens), dispose() {} }),
-  longPrompt: 'Tell me a story.',
+  longPrompt: 'Tell me a long story.',
+  firstTokenId: WORDS.indexOf(' measures'),
   prompts: ['What is the mesh?', 'Who measures?'],
 }));
 
@@ -83,6 +84,42 @@ describe('WebLLM adapter', () => {
 
     expect(webllm.unloaded()).toBe(true);
     expect(disposals()).toBe(1);
+  });
+
+  it('EN110: what is not asked for is not in a request, nor is a bias of nothing', async () => {
+    const { engine, webllm } = start();
+    await collect(engine.generate({ ...question, logitBias: {} }, never()));
+
+    expect(Object.keys(webllm.requests[0] ?? {}).sort()).toEqual(
+      ['max_tokens', 'messages', 'stream', 'stream_options', 'temperature', 'top_p'].sort(),
+    );
+  });
+
+  it('EN111: a schema goes to WebLLM as text, and any object is a schema too', async () => {
+    const { engine, webllm } = start();
+    const schema = { type: 'object', properties: { answer: { enum: ['yes', 'no'] } }, required: ['answer'] };
+    await collect(engine.generate({ ...question, responseFormat: { type: 'json_schema', schema } }, never()));
+    await collect(engine.generate({ ...question, responseFormat: { type: 'json_object' } }, never()));
+
+    expect(webllm.requests.map(({ response_format }) => response_format)).toEqual([
+      { type: 'json_object', schema: JSON.stringify(schema) },
+      { type: 'json_object', schema: '{"type":"object"}' },
+    ]);
+  });
+
+  it('EN112: a schema that is refused by the grammar’s rules never reaches WebLLM; one that WebLLM refuses is an invalid request', async () => {
+    const { engine, webllm } = start();
+    const ask = (schema: Record<string, unknown>) =>
+      collect(engine.generate({ ...question, responseFormat: { type: 'json_schema', schema } }, never()));
+
+    await expect(ask({ type: 'string', pattern: '^(a+)+$' })).rejects.toMatchObject({ code: 'invalid_request' });
+    expect(webllm.requests).toHaveLength(0);
+    // The scripted one knows no type but one.
+    await expect(ask({ type: ['string', 'null'] })).rejects.toMatchObject({
+      code: 'invalid_request',
+      message: expect.stringContaining('WebLLM'),
+    });
+    expect((await collect(engine.generate(question, never()))).at(-1)).toMatchObject({ type: 'end' });
   });
 
   it.each([

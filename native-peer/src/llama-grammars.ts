@@ -1,8 +1,8 @@
 /** The grammars of one model: made once for each form of answer, and moved past the beginning of an answer that goes on. */
 import { MeshError, type ResponseFormat } from '@tabmesh/shared';
+import { anyObjectGrammar, grammarOfSchema } from '@tabmesh/shared/json-grammar';
 import { type LlamaGrammar, LlamaGrammarEvaluationState, type LlamaModel, type Token } from 'node-llama-cpp';
 import { grammarFeeder } from './llama-internals.ts';
-import { anyObjectGrammar, grammarOfSchema } from './llama-json-schema.ts';
 
 /** A program asks for a handful of forms again and again. */
 const MOST_GRAMMARS = 32;

@@ -115,6 +115,23 @@ describe('an answer', () => {
     expect(marks(answer)).toEqual([null, 'same-class']);
   });
 
+  it('AN13: whose peer drains all that it serves, without grace, hears of it within the call', async () => {
+    const alice = world.member('alice');
+    const pair = [provider('bob'), provider('carol')];
+    await world.clock.advance(1_000);
+    const answer = world.ask(alice, question);
+    await untilGiven(answer, 30);
+    const leaving = pair.find(({ mesh }) => mesh.peerId === routes(answer)[0]);
+    void leaving?.mesh.removeEngine(leaving.engine, 0);
+    leaving?.mesh.announceNow();
+    // The way there takes a millisecond; its own timers have no part in it.
+    await world.clock.advance(2);
+    expect(marks(answer)).toEqual([null, 'same-class']);
+    expect(alice.peers().find(({ peerId }) => peerId === leaving?.mesh.peerId)?.announcement.state).toBe('draining');
+    await world.clock.advance(10_000);
+    expect(answer.text).toBe(whole.text);
+  });
+
   it('FO4: whose engine fails goes on elsewhere', async () => {
     const alice = world.member('alice');
     const { mesh: bob } = provider('bob', engineOf({ scenario: 'dies-midway' }));

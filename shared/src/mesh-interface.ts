@@ -139,6 +139,8 @@ export interface Mesh {
   addEngine(engine: Engine): void;
   /** Drains: refuses new jobs at once, resolves when running ones have ended or `graceMs` passed (then cancelled). */
   removeEngine(engine: Engine, graceMs: number): Promise<void>;
+  /** Tells of a change within this call instead of a moment later: for a device whose timers are about to stop. */
+  announceNow(): void;
   /** Of each peer that a prompt for the model could go to what this end measured, else what the peer announced. */
   measurementsOf(model: ModelId): readonly { readonly peerId: PeerId; readonly measured: Measured | null }[];
   /** Publishes what the engine of a model served here does without the mesh; null takes it back. */

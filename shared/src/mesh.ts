@@ -122,6 +122,7 @@ export function createMesh(options: MeshOptions): Mesh {
   });
   const announcer = new Announcer({
     ...options,
+    state: () => (isDraining() ? 'draining' : 'ready'),
     models: servedModels,
     links: () => links.open(),
     send: (record) => signaling.announce(record),
@@ -168,6 +169,12 @@ export function createMesh(options: MeshOptions): Mesh {
       waiting.add(resolve);
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
+  }
+
+  /** Whoever drains all that it has is leaving, as others see it. */
+  function isDraining(): boolean {
+    const services = provider.services();
+    return services.length > 0 && services.every(({ state }) => state === 'draining');
   }
 
   function servedModels(): ServedModel[] {
@@ -257,6 +264,7 @@ export function createMesh(options: MeshOptions): Mesh {
     embed: asker.embed,
     addEngine: (engine) => provider.addEngine(engine),
     removeEngine: (engine, graceMs) => provider.removeEngine(engine, graceMs),
+    announceNow: () => announcer.flush(),
     measurementsOf(model) {
       const nowMs = clock.monotonicMs();
       return serving(model)

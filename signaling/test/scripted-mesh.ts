@@ -145,6 +145,7 @@ export function createScriptedMesh(
       }
     },
     addEngine() {},
+    announceNow() {},
     async removeEngine() {},
     serving: () => ({ activeJobs: 0, finishedJobs: 0, tokens: 0 }),
     onChange: () => () => {},

@@ -13,6 +13,8 @@ const tiny = readFileSync(join(embeddedModels, 'mesh-tiny.gguf'));
 const mini = readFileSync(join(embeddedModels, 'mesh-mini.gguf'));
 const storyPrompt = 'Tell me a story about a fox and a bear.';
 const prompts = ['What is the mesh?', 'What does the router measure?', 'Count to ten.'];
+/** Of mesh-tiny; its answer to the story prompt begins with the token of this number. */
+const subject = { longPrompt: storyPrompt, prompts, firstTokenId: 537 };
 
 let server: EnginePageServer;
 let browser: Browser;
@@ -78,6 +80,7 @@ describe('wllama in Chromium', () => {
       contextTokens: 1024,
       slots: 2,
       sizeBytes: tiny.length,
+      features: ['seed', 'json', 'logit-bias', 'continue', 'logprobs', 'embeddings'],
       classId: classIdOf({
         weightsSha256: sha256(tiny),
         quantization: '7',
@@ -90,7 +93,7 @@ describe('wllama in Chromium', () => {
   });
 
   it('EN1–EN18: it keeps the engine contract', async () => {
-    const outcomes = await inPage(page, 'contract', storyPrompt, prompts);
+    const outcomes = await inPage(page, 'contract', subject);
 
     expect(outcomes.filter(({ failure }) => failure !== undefined)).toEqual([]);
     expect(outcomes.length).toBeGreaterThan(15);
@@ -104,6 +107,22 @@ describe('wllama in Chromium', () => {
     expect((await inPage(page, 'ask', 'What is the mesh?', 60)).text).toContain('browser tabs');
   });
 
+  it('EN116: halves of characters that a bias forces cost only the answer that asked for them', async () => {
+    const question = { messages: [{ role: 'user' as const, content: storyPrompt }], maxTokens: 24, topP: 1, stop: [] };
+    // The first two bytes of a character in more bytes than it needs.
+    const forced = { ...question, temperature: 1, seed: 2, logitBias: { 229: 100, 133: 99.9 } };
+    const plain = { ...question, temperature: 0 };
+    const [before, during, after] = await Promise.all([
+      inPage(page, 'generate', plain),
+      inPage(page, 'generate', forced),
+      inPage(page, 'generate', plain),
+    ]);
+
+    expect(during.failure).toMatchObject({ code: 'unsupported' });
+    expect(before.failure).toBeUndefined();
+    expect(after).toEqual(before);
+  });
+
   it('EN32: a file that a person picks loads under its own name', async () => {
     const { model } = await inPage(page, 'loadFile', '/models/mesh-mini.gguf', 'My model (v2).gguf');
     expect(model).toMatchObject({ id: 'My-model-v2-', sizeBytes: mini.length });
@@ -111,7 +130,7 @@ describe('wllama in Chromium', () => {
 
   it('EN33: one slot answers one request after the other', async () => {
     await inPage(page, 'load', meshTiny(), { slots: 1 });
-    const outcomes = await inPage(page, 'contract', storyPrompt, prompts);
+    const outcomes = await inPage(page, 'contract', subject, 'without features');
 
     expect(outcomes.filter(({ failure }) => failure !== undefined)).toEqual([]);
   });

@@ -130,6 +130,7 @@ export function createScriptedMesh(parameters: URLSearchParams): Mesh {
       engines.add(engine);
       change();
     },
+    announceNow() {},
     async removeEngine(engine) {
       await pause(1_500, new AbortController().signal);
       engines.delete(engine);

@@ -6,11 +6,12 @@
 import { type EngineEvent, MeshError } from '@tabmesh/shared';
 
 /** Settles when the engine has freed the slot: soon after `signal` is aborted, and never before. */
-export type AnswerWork = (emit: (event: EngineEvent) => void, signal: AbortSignal) => Promise<void>;
+export type SlotWork<Event> = (emit: (event: Event) => void, signal: AbortSignal) => Promise<void>;
 
 export class AnswerRunner {
+  readonly #slots: number;
   #freeSlots: number;
-  readonly #line: (() => void)[] = [];
+  readonly #line: { readonly slots: number; readonly called: () => void }[] = [];
   readonly #lostListeners = new Set<(error: Error) => void>();
   /** Aborted, once, with the error that running answers end with. */
   readonly #ending = new AbortController();
@@ -18,19 +19,27 @@ export class AnswerRunner {
   #refusal: MeshError | undefined;
 
   constructor(slots: number) {
+    this.#slots = slots;
     this.#freeSlots = slots;
   }
 
-  /** The events wait for a slow reader: at most one for each token that the request allows. */
-  async *run(work: AnswerWork, signal: AbortSignal): AsyncGenerator<EngineEvent> {
+  /**
+   * The events wait for a slow reader: at most one for each token that the request allows. `alone`: nothing else runs
+   * beside this work.
+   */
+  async *run<Event = EngineEvent>(
+    work: SlotWork<Event>,
+    signal: AbortSignal,
+    { alone = false }: { readonly alone?: boolean } = {},
+  ): AsyncGenerator<Event> {
     if (this.#refusal !== undefined) throw this.#refusal;
     if (signal.aborted) throw MeshError.cancelled();
     const left = new AbortController();
     const stopped = AbortSignal.any([signal, this.#ending.signal, left.signal]);
-    const events = new ReadableStream<EngineEvent>({
+    const events = new ReadableStream<Event>({
       start: (out) => {
         stopped.addEventListener('abort', () => out.error(this.#endingError()), { once: true });
-        void this.#occupySlot(work, out, stopped);
+        void this.#occupy(alone ? this.#slots : 1, work, out, stopped);
       },
     }).getReader();
     try {
@@ -68,14 +77,15 @@ export class AnswerRunner {
     return MeshError.is(reason) ? reason : MeshError.cancelled();
   }
 
-  async #occupySlot(
-    work: AnswerWork,
-    out: ReadableStreamDefaultController<EngineEvent>,
+  async #occupy<Event>(
+    slots: number,
+    work: SlotWork<Event>,
+    out: ReadableStreamDefaultController<Event>,
     stopped: AbortSignal,
   ): Promise<void> {
-    const hasSlot = await this.#takeSlot(stopped);
+    const hasSlots = await this.#take(slots, stopped);
     try {
-      if (!hasSlot || stopped.aborted) return;
+      if (!hasSlots || stopped.aborted) return;
       await work((event) => {
         if (!stopped.aborted) out.enqueue(event);
       }, stopped);
@@ -83,31 +93,32 @@ export class AnswerRunner {
     } catch (error) {
       if (!stopped.aborted) out.error(MeshError.is(error) ? error : MeshError.engineFailed(String(error), error));
     } finally {
-      if (hasSlot) this.#giveSlot();
+      if (hasSlots) this.#give(slots);
     }
   }
 
   /** False when the answer was stopped while it stood in line. */
-  #takeSlot(stopped: AbortSignal): Promise<boolean> {
-    if (this.#freeSlots > 0) {
-      this.#freeSlots -= 1;
-      return Promise.resolve(true);
-    }
+  #take(slots: number, stopped: AbortSignal): Promise<boolean> {
     return new Promise((resolve) => {
-      const called = () => resolve(true);
-      this.#line.push(called);
+      const place = { slots, called: () => resolve(true) };
+      this.#line.push(place);
       stopped.addEventListener('abort', () => {
-        const place = this.#line.indexOf(called);
-        if (place >= 0) this.#line.splice(place, 1);
         // Already called when it is no longer in line: then this does nothing.
+        if (this.#line.includes(place)) this.#line.splice(this.#line.indexOf(place), 1);
         resolve(false);
+        this.#give(0);
       });
+      this.#give(0);
     });
   }
 
-  #giveSlot(): void {
-    const next = this.#line.shift();
-    if (next === undefined) this.#freeSlots += 1;
-    else next();
+  /** First come, first served: one that needs many is not passed by those that need one. */
+  #give(slots: number): void {
+    this.#freeSlots += slots;
+    for (let [next] = this.#line; next !== undefined && next.slots <= this.#freeSlots; [next] = this.#line) {
+      this.#line.shift();
+      this.#freeSlots -= next.slots;
+      next.called();
+    }
   }
 }

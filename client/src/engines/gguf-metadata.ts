@@ -15,6 +15,7 @@ export interface GgufMetadata {
   /** Texts of the tokens that begin and end a text, as templates write them; empty when the file names none. */
   readonly bosText: string;
   readonly eosText: string;
+  readonly vocabularySize: number;
 }
 
 /** @throws MeshError `model_invalid` */
@@ -63,12 +64,14 @@ function readHead(cursor: Cursor, fileBytes: number): GgufMetadata {
   }
   const architecture = asText(values.get('general.architecture'));
   const fileType = asNumber(values.get('general.file_type'));
+  const vocabulary = values.get('tokenizer.ggml.tokens');
   return {
     fileType: fileType === undefined ? '' : String(fileType),
     chatTemplate: asBytes(values.get('tokenizer.chat_template')) ?? new Uint8Array(),
     contextTokens: asNumber(values.get(`${architecture}.context_length`)),
     bosText: tokenText(cursor, values, 'bos'),
     eosText: tokenText(cursor, values, 'eos'),
+    vocabularySize: vocabulary instanceof Texts ? vocabulary.count : 0,
   };
 }
 

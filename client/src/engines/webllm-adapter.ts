@@ -1,7 +1,7 @@
 /**
- * The engine port over a loaded WebLLM, in a worker or not: requests to its parameters, its chunks to events, its errors
- * to the mesh's. Only what WebLLM has had for long is called, so that older packages run it too. Loading is
- * `webllm-engine.ts`.
+ * The engine port over a loaded WebLLM, in a worker or not: its chunks to events, its errors to the mesh's. Only what
+ * WebLLM has had for long is called, so that older packages run it too. Requests in WebLLM's words are
+ * `webllm-request.ts`, loading is `webllm-engine.ts`.
  */
 import {
   AnswerText,
@@ -12,16 +12,7 @@ import {
   MeshError,
 } from '@tabmesh/shared';
 import { AnswerRunner } from './answer-runner.ts';
-
-export interface WebllmRequest {
-  messages: { role: 'system' | 'user' | 'assistant'; content: string }[];
-  max_tokens: number;
-  temperature: number;
-  top_p: number;
-  seed?: number;
-  stream: true;
-  stream_options: { include_usage: true };
-}
+import { toWebllmRequest, type WebllmRequest } from './webllm-request.ts';
 
 export interface WebllmChunk {
   readonly choices: readonly {
@@ -102,19 +93,6 @@ export function createWebllmEngine({ model, webllm, dispose }: WebllmEngineParts
   };
 }
 
-function toWebllmRequest({ messages, maxTokens, temperature, topP, seed }: GenerationRequest): WebllmRequest {
-  return {
-    // Results of tools need the calls that they answer, which the port does not carry: they are given as the user's.
-    messages: messages.map(({ role, content }) => ({ role: role === 'tool' ? 'user' : role, content })),
-    max_tokens: maxTokens,
-    temperature,
-    top_p: topP,
-    ...(seed === undefined ? {} : { seed }),
-    stream: true,
-    stream_options: { include_usage: true },
-  };
-}
-
 /**
  * WebLLM yields a chunk for nearly every token, none while a character is incomplete, and the count only at the end: a
  * chunk counts as one token, and what is missing then comes last, without a text.
@@ -168,6 +146,12 @@ function requestError(error: unknown, contextTokens: number): MeshError {
       'WebLLM takes a system message only as the first, and a user message as the last. Change the order of the messages.',
       { cause: error },
     );
+  }
+  if (text.includes('grammar matcher')) {
+    return new MeshError('invalid_request', "WebLLM can't follow this JSON schema. Make it simpler.", {
+      cause: error,
+      details: { param: 'response_format' },
+    });
   }
   if (/device.*lost|out of memory|DeviceLostError/i.test(text)) return gpuLost(text, error);
   return MeshError.engineFailed(text, error);

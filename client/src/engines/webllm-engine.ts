@@ -128,7 +128,7 @@ async function startEngine(
     contextTokens: described.contextTokens,
     slots: SLOTS,
     sizeBytes: described.weightsBytes,
-    features: ['seed'],
+    features: ['seed', 'json', 'logit-bias', 'penalties'],
   };
   const engine = createWebllmEngine({ model, webllm, dispose: () => webllm.terminate() });
   webllm.lost.catch((error: MeshError) => engine.lose(error));

@@ -2,7 +2,8 @@
  * What the page and the worker that runs WebLLM say to each other. WebLLM's own page side is not used: its package is one
  * piece of 6 MB, which the page would have to load for it.
  */
-import type { WebllmChunk, WebllmRequest } from './webllm-adapter.ts';
+import type { WebllmChunk } from './webllm-adapter.ts';
+import type { WebllmRequest } from './webllm-request.ts';
 
 /** A record of WebLLM's model list. */
 export interface MlcListing {

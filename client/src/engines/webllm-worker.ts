@@ -3,8 +3,9 @@
  * stand in for the present one.
  */
 import { MLCEngine, prebuiltAppConfig } from '@mlc-ai/web-llm';
-import type { WebllmRequest } from './webllm-adapter.ts';
+
 import type { MlcListing, MlcToLoad, WebllmCommand, WebllmReport } from './webllm-messages.ts';
+import type { WebllmRequest } from './webllm-request.ts';
 
 const MIB = 1024 ** 2;
 let engine: MLCEngine | undefined;

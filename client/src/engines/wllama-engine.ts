@@ -37,6 +37,12 @@ const MAX_CONTEXT_TOKENS = 4096;
 const MAX_THREADS = 8;
 /** A prompt is read in pieces of this size, and a cancel takes effect between two of them. */
 const BATCH_TOKENS = 512;
+/**
+ * An engine that makes embeddings keeps room for the whole vocabulary beside each token of a batch: with 150,000 tokens
+ * 300 MB, more than the weights of a small model.
+ */
+const MAX_EMBEDDING_ROOM_BYTES = 64 * 1024 ** 2;
+const FLOAT_BYTES = 4;
 /** wllama never settles when its worker fails to start. Slow disks read weights at 10 MB/s. */
 const LOAD_TIMEOUT_MS = 60_000;
 const LOAD_BYTES_PER_MS = 10_000;
@@ -126,6 +132,7 @@ async function startEngine(file: ModelFile, options: LoadOptions): Promise<Wllam
   const onGpu = hasFastGpu(device) && device.webgpu.features.includes('shader-f16');
   const threads = options.threads ?? threadsFor(device);
   const contextTokens = Math.min(file.metadata.contextTokens ?? MAX_CONTEXT_TOKENS, MAX_CONTEXT_TOKENS);
+  const embeds = file.metadata.vocabularySize * BATCH_TOKENS * FLOAT_BYTES <= MAX_EMBEDDING_ROOM_BYTES;
   const nativeErrors = new NativeErrors();
   const wasm = await openWasm(signal);
   const wllama = new Wllama({ default: wasm.url }, { logger: nativeErrors.logger, cacheManager: cacheForWllama() });
@@ -142,6 +149,8 @@ async function startEngine(file: ModelFile, options: LoadOptions): Promise<Wllam
       n_threads: threads,
       n_gpu_layers: onGpu ? 99_999 : 0,
       ctx_shift: false,
+      // Of a text's last token, as native peers take it. Answers are not changed by it.
+      ...(embeds ? { embeddings: true, pooling_type: 'last' as const } : {}),
       // The text as the model writes it: cut apart by a parser it would not continue on another peer.
       reasoning_format: 'none',
       skip_chat_parsing: true,
@@ -156,7 +165,8 @@ async function startEngine(file: ModelFile, options: LoadOptions): Promise<Wllam
   } finally {
     wasm.release();
   }
-  const template = templateOf(file.metadata, wllama.getLoadedContextInfo().add_bos_token);
+  const loaded = wllama.getLoadedContextInfo();
+  const template = templateOf(file.metadata, loaded.add_bos_token);
   const model: EngineModel = {
     id: file.id,
     classId: classIdOf({
@@ -170,11 +180,28 @@ async function startEngine(file: ModelFile, options: LoadOptions): Promise<Wllam
     contextTokens,
     slots,
     sizeBytes: file.blob.size,
-    features: template === undefined ? ['seed'] : ['seed', 'continue'],
+    features: [
+      'seed',
+      'json',
+      'logit-bias',
+      ...(template === undefined ? [] : (['continue', 'logprobs'] as const)),
+      ...(embeds ? ['embeddings' as const] : []),
+    ],
   };
-  const engine = createWllamaEngine({ model, wllama, template, lastNativeError: () => nativeErrors.last });
+  const engine = createWllamaEngine({
+    model,
+    wllama,
+    template,
+    vocabulary: { size: loaded.n_vocab, addsSpace: addsSpace(loaded.metadata) },
+    lastNativeError: () => nativeErrors.last,
+  });
   nativeErrors.workerBroken.catch((error: MeshError) => engine.lose(error));
   return engine;
+}
+
+/** llama.cpp's default for vocabularies of SentencePiece. */
+function addsSpace(metadata: Readonly<Record<string, string>>): boolean {
+  return metadata['tokenizer.ggml.model'] === 'llama' && metadata['tokenizer.ggml.add_space_prefix'] !== 'false';
 }
 
 /** Undefined for one that only llama.cpp itself can read; where the model wants it, llama.cpp puts the beginning in front. */

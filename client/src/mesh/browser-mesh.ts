@@ -14,6 +14,7 @@ import {
 } from '@tabmesh/shared';
 import { version } from '../../package.json';
 import { knownMemoryBytes } from '../engines/device-report.ts';
+import { createLifecycleClock } from '../state/lifecycle-clock.ts';
 import { createBaselineStorage } from '../storage/baseline-storage.ts';
 import type { Database } from '../storage/database.ts';
 import { claimIdentity, type KeyStore, type SlotMemory } from './key-pool.ts';
@@ -28,7 +29,12 @@ export async function createBrowserMesh(database: Database | undefined, entryUrl
     version,
     signaling: createSocketIoSignaling({ url: entryUrl }),
     transport: createSimplePeerTransport(),
-    clock: systemClock,
+    clock: createLifecycleClock({
+      clock: systemClock,
+      document,
+      openWorker: () =>
+        new Worker(new URL('../state/lifecycle-clock-worker.ts', import.meta.url), { type: 'module', name: 'timers' }),
+    }),
     random: systemRandom,
     logger: consoleLogger,
     memoryBytes: knownMemoryBytes(),

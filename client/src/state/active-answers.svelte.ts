@@ -2,14 +2,21 @@
  * The answers that are running, at most one per conversation. They belong to the app and not to the page that shows
  * them: walking to another conversation stops nothing.
  */
-import { type Clock, type CompletionRequest, MeshError, type ModelId, peerName } from '@tabmesh/shared';
+import {
+  type BegunAnswer,
+  type Clock,
+  type CompletionRequest,
+  MeshError,
+  type ModelId,
+  peerName,
+} from '@tabmesh/shared';
 import { SvelteMap } from 'svelte/reactivity';
 import { type AnswerUpdate, reduceAnswer, updateOfError } from './answer-reducer.ts';
-import { type Message, pendingAnswer, promptOf, userMessage } from './conversation.ts';
+import { beginningOf, type Message, pendingAnswer, promptOf, userMessage } from './conversation.ts';
 import type { Conversations } from './conversations.svelte.ts';
 import { createFrameBatch, type FrameBatch, type FramePort } from './frame-batch.ts';
 import type { MeshState } from './mesh-state.svelte.ts';
-import type { Thread } from './thread.svelte.ts';
+import type { MessageCell, Thread } from './thread.svelte.ts';
 
 export interface ActiveAnswersOptions {
   readonly mesh: MeshState;
@@ -92,6 +99,16 @@ export class ActiveAnswers {
     this.#answer(thread);
   }
 
+  /** Goes on with the last answer, which broke off, behind what stands there; in the mesh, where it was begun. */
+  goOn(thread: Thread): void {
+    const cell = thread.cells.at(-1);
+    if (cell === undefined || this.isRunning(thread.id)) return;
+    const begun = beginningOf(cell.value);
+    if (begun === undefined) return;
+    cell.value = this.#reduce(cell.value, { type: 'resumed' });
+    this.#run(thread, cell, undefined, begun);
+  }
+
   /** Asks with another text in place of the message at `position`; what came after it goes. */
   edit(thread: Thread, position: number, text: string): void {
     if (this.isRunning(thread.id)) return;
@@ -107,26 +124,43 @@ export class ActiveAnswers {
     for (const controller of this.#running.values()) controller.abort(MeshError.cancelled());
   }
 
-  async #answer(thread: Thread): Promise<void> {
-    const { mesh, conversations, frames, clock, newId, now } = this.#options;
-    const turns = thread.messages();
+  #answer(thread: Thread): void {
+    const { conversations, newId, now } = this.#options;
     // Settled now, by what the screen says now.
     const outside = this.#outside;
-    const cell = conversations.append(thread, pendingAnswer(newId(), now(), outside?.host));
+    this.#run(thread, conversations.append(thread, pendingAnswer(newId(), now(), outside?.host)), outside, undefined);
+  }
+
+  #reduce(answer: Message, update: AnswerUpdate): Message {
+    const { mesh } = this.#options;
+    return reduceAnswer(answer, update, { nameOf: peerName, classOf: (peerId, model) => mesh.classOf(peerId, model) });
+  }
+
+  /** Fills the cell, the last of its thread. */
+  async #run(
+    thread: Thread,
+    cell: MessageCell,
+    outside: OutsideWay | undefined,
+    begun: BegunAnswer | undefined,
+  ): Promise<void> {
+    const { mesh, conversations, frames, clock } = this.#options;
+    const turns = thread.messages().slice(0, -1);
+    const { omittedMessages, host } = cell.value;
     const controller = new AbortController();
     this.#running.set(thread.id, controller);
     const batch = createFrameBatch<AnswerUpdate>(
       (updates) => {
-        cell.value = updates.reduce((answer, update) => reduceAnswer(answer, update, peerName), cell.value);
+        cell.value = updates.reduce((answer, update) => this.#reduce(answer, update), cell.value);
         conversations.update(thread, cell);
       },
       frames,
       clock,
     );
     try {
-      const model = outside?.model ?? this.#options.chosenModel();
+      const model = begun === undefined ? (outside?.model ?? this.#options.chosenModel()) : host?.model;
       const answering: Answering = outside ?? (await mesh.answerable(controller.signal));
-      await stream(answering, { model, conversationId: thread.id }, turns, batch, controller.signal);
+      const question = { model, conversationId: thread.id, begun };
+      await stream(answering, question, turns, omittedMessages, batch, controller.signal);
     } catch (error) {
       batch.push(controller.signal.aborted ? { type: 'stopped' } : updateOfError(error));
     } finally {
@@ -142,10 +176,11 @@ async function stream(
   answering: Answering,
   question: Omit<CompletionRequest, 'messages'>,
   turns: readonly Message[],
+  omitted: number,
   batch: FrameBatch<AnswerUpdate>,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let omit = 0; ; ) {
+  for (let omit = omitted; ; ) {
     const { messages, omitted } = promptOf(turns, omit);
     batch.push({ type: 'omitted', count: omitted });
     try {

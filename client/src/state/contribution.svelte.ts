@@ -1,33 +1,27 @@
 /**
- * Lending this device: choose, load, serve, drain. It belongs to the app, so it goes on while the user chats.
+ * Lending this device: choose, load, serve, hold back, start anew, drain. It belongs to the app, so it goes on while the
+ * user chats, and while the tab is hidden.
  */
-import { type BaselineCollector, type Engine, type Mesh, MeshError } from '@tabmesh/shared';
+import { backoffMs, type Clock, type Engine, MeshError, type Random } from '@tabmesh/shared';
 import type { DeviceReport, LoadProgress, ModelOffer, ModelSource } from '../engines/index.ts';
+import { type CollectBaseline, Lender } from './contribution-lender.ts';
+import type { ContributionPhase } from './contribution-phase.ts';
+import { PAUSE_SWITCHES, type PauseSwitch, pauseReasons, type TabConditions, type TabLifecycle } from './lifecycle.ts';
 import type { MeshState } from './mesh-state.svelte.ts';
 
 export type Engines = typeof import('../engines/index.ts');
 
-/** Stands in front of an engine and measures it while it has nothing to do. */
-export type CollectBaseline = (engine: Engine, mesh: Mesh) => Promise<Pick<BaselineCollector, 'engine' | 'close'>>;
-
-export type ContributionPhase =
-  | { readonly state: 'idle' }
-  | {
-      readonly state: 'loading';
-      readonly label: string;
-      readonly progress: LoadProgress | undefined;
-    }
-  | {
-      readonly state: 'serving';
-      readonly label: string;
-      readonly engine: Engine;
-    }
-  | { readonly state: 'draining'; readonly label: string }
-  | {
-      readonly state: 'failed';
-      readonly label: string;
-      readonly message: string;
-    };
+export interface ContributionOptions {
+  readonly mesh: MeshState;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly lifecycle: TabLifecycle;
+  /** What the user wants to pause on, kept by whoever hands it in. */
+  readonly preferences: { pauseOn: ReadonlySet<PauseSwitch> };
+  readonly loadEngines: () => Promise<Engines>;
+  readonly entryUrl: string;
+  readonly collectBaseline: CollectBaseline;
+}
 
 export type DevicePhase =
   | { readonly state: 'probing' }
@@ -38,40 +32,48 @@ export type DevicePhase =
     }
   | { readonly state: 'failed'; readonly message: string };
 
-/** How long answers that run here may go on after Stop. */
+interface Lent {
+  readonly engine: Engine;
+  readonly lender: Lender;
+  readonly label: string;
+  fail(error: unknown): void;
+}
+
+/** How long answers that run here may go on after Stop, or after a reason to pause that leaves the time. */
 const DRAIN_GRACE_MS = 10_000;
+/** In a row. With the pauses between them 13 to 25 s, in which a GPU's driver has come back if it does at all. */
+const MOST_RESTARTS = 7;
+/** An engine that served this long was sound; its next break is the first one again. */
+const SOUND_AFTER_MS = 300_000;
 
 export class Contribution {
   phase = $state.raw<ContributionPhase>({ state: 'idle' });
   device = $state.raw<DevicePhase>({ state: 'probing' });
   /** Another tab of this browser holds the one engine. */
   lentElsewhere = $state.raw(false);
+  /** Of this tab, as the switches show them. */
+  conditions = $state.raw<TabConditions>({ frozen: false, hidden: false, battery: null, metered: null });
 
-  readonly #mesh: MeshState;
-  readonly #loadEngines: () => Promise<Engines>;
-  readonly #entryUrl: string;
-  readonly #collectBaseline: CollectBaseline;
-  #loading: AbortController | undefined;
-  /** Takes down what serves, without waiting for answers. */
-  #release: (() => Promise<void>) | undefined;
+  readonly #options: ContributionOptions;
+  readonly #unsubscribe: () => void;
+  /** What held when the user said 'resume now', until it is over. */
+  readonly #overruled = new Set<PauseSwitch>();
+  /** Of the lending that goes on; aborting it ends it without grace. */
+  #ending: AbortController | undefined;
+  #ended: Promise<void> = Promise.resolve();
+  #lent: Lent | undefined;
 
-  constructor(
-    mesh: MeshState,
-    loadEngines: () => Promise<Engines>,
-    entryUrl: string,
-    collectBaseline: CollectBaseline,
-  ) {
-    this.#mesh = mesh;
-    this.#loadEngines = loadEngines;
-    this.#entryUrl = entryUrl;
-    this.#collectBaseline = collectBaseline;
+  constructor(options: ContributionOptions) {
+    this.#options = options;
+    this.conditions = options.lifecycle.conditions();
+    this.#unsubscribe = options.lifecycle.onChange(() => this.#follow());
   }
 
   /** Looks at the device and whether another tab lends. Called whenever the page that shows it opens. */
   async probe(): Promise<void> {
     if (this.device.state === 'failed') this.device = { state: 'probing' };
     try {
-      const engines = await this.#loadEngines();
+      const engines = await this.#options.loadEngines();
       if (this.phase.state === 'idle' || this.phase.state === 'failed') {
         const unlock = await engines.claimEngineLock();
         this.lentElsewhere = unlock === undefined;
@@ -81,87 +83,195 @@ export class Contribution {
       this.device = {
         state: 'ready',
         report,
-        offers: await engines.modelOffers(report, this.#entryUrl),
+        offers: await engines.modelOffers(report, this.#options.entryUrl),
       };
     } catch (error) {
       this.device = { state: 'failed', message: sentenceOf(error) };
     }
   }
 
-  async start(source: ModelSource, label: string, slots: number): Promise<void> {
-    if (this.phase.state !== 'idle' && this.phase.state !== 'failed') return;
+  /** Resolves when the lending is over, for whatever reason; `phase` tells it. */
+  start(source: ModelSource, label: string, slots: number): Promise<void> {
+    if (this.phase.state !== 'idle' && this.phase.state !== 'failed') return this.#ended;
     this.phase = { state: 'loading', label, progress: undefined };
-    const loading = new AbortController();
-    this.#loading = loading;
-    let unlock: (() => void) | undefined;
-    try {
-      const engines = await this.#loadEngines();
-      unlock = await engines.claimEngineLock();
-      this.lentElsewhere = unlock === undefined;
-      if (unlock === undefined) {
-        this.phase = { state: 'idle' };
-        return;
-      }
-      loading.signal.throwIfAborted();
-      const onProgress = (progress: LoadProgress) => {
-        if (this.#loading === loading) this.phase = { state: 'loading', label, progress };
-      };
-      const engine = await engines.loadEngine(source, {
-        slots,
-        onProgress,
-        signal: loading.signal,
-      });
-      await this.#serve(engine, label, unlock);
-    } catch (error) {
-      unlock?.();
-      this.phase = loading.signal.aborted ? { state: 'idle' } : { state: 'failed', label, message: sentenceOf(error) };
-    } finally {
-      this.#loading = undefined;
-    }
+    const ending = new AbortController();
+    this.#ending = ending;
+    this.#ended = this.#run(source, label, slots, ending.signal);
+    return this.#ended;
   }
 
+  /** Gives up loading, or loading anew. */
   cancel(): void {
-    this.#loading?.abort(MeshError.cancelled());
+    if (this.#lent === undefined) this.#ending?.abort(MeshError.cancelled());
   }
 
   async stop(): Promise<void> {
-    if (this.phase.state !== 'serving') return;
-    const { engine, label } = this.phase;
+    if (this.#lent === undefined || this.phase.state === 'draining') return;
+    const { lender, label } = this.#lent;
     this.phase = { state: 'draining', label };
-    const mesh = await this.#mesh.started();
+    await lender.holdBack(DRAIN_GRACE_MS);
+    this.#ending?.abort(MeshError.cancelled());
+    await this.#ended;
+  }
+
+  /** Serves although there is a reason to pause, until that reason comes anew. */
+  resumeNow(): void {
+    for (const reason of PAUSE_SWITCHES) if (this.conditions[reason]) this.#overruled.add(reason);
+    this.#follow();
+  }
+
+  setPauseOn(reason: PauseSwitch, isOn: boolean): void {
+    const pauseOn = new Set(this.#options.preferences.pauseOn);
+    if (isOn) pauseOn.add(reason);
+    else pauseOn.delete(reason);
+    this.#options.preferences.pauseOn = pauseOn;
+    this.#overruled.delete(reason);
+    this.#follow();
+  }
+
+  /** For a page that goes: whose answers run here hears it within this call. */
+  async close(): Promise<void> {
+    this.#unsubscribe();
+    this.#options.lifecycle.close();
+    void this.#lent?.lender.holdBack(0);
+    this.#ending?.abort(MeshError.cancelled());
+    await this.#ended;
+  }
+
+  async #run(source: ModelSource, label: string, slots: number, signal: AbortSignal): Promise<void> {
+    let unlock: (() => void) | undefined;
+    let next: ContributionPhase = { state: 'idle' };
     try {
-      await mesh.removeEngine(engine, DRAIN_GRACE_MS);
-    } finally {
-      await this.#release?.();
-      this.phase = { state: 'idle' };
+      const engines = await this.#options.loadEngines();
+      unlock = await engines.claimEngineLock();
+      this.lentElsewhere = unlock === undefined;
+      signal.throwIfAborted();
+      const load = (onProgress: (progress: LoadProgress) => void) =>
+        engines.loadEngine(source, { slots, onProgress, signal });
+      if (unlock !== undefined) await this.#lend(load, label, signal);
+    } catch (error) {
+      const served = this.phase.state !== 'loading';
+      if (!signal.aborted) next = { state: 'failed', label, served, message: sentenceOf(error) };
+    }
+    unlock?.();
+    this.phase = next;
+  }
+
+  /** Until the signal; an engine that breaks is loaded anew after growing pauses, and given up when it goes on breaking. */
+  async #lend(
+    load: (onProgress: (progress: LoadProgress) => void) => Promise<Engine>,
+    label: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, random } = this.#options;
+    let restarts = 0;
+    const onProgress = (progress: LoadProgress) => {
+      if (restarts === 0 && !signal.aborted) this.phase = { state: 'loading', label, progress };
+    };
+    const onBroken = (error: unknown, servedMs: number) => {
+      restarts = servedMs >= SOUND_AFTER_MS ? 1 : restarts + 1;
+      const message = sentenceOf(error);
+      this.phase = { state: 'restarting', label, message, attempt: restarts, mostAttempts: MOST_RESTARTS };
+      if (restarts > MOST_RESTARTS) throw givenUp(error);
+    };
+    for (;;) {
+      if (restarts > 0) await pause(clock, backoffMs(restarts - 1, random), signal);
+      let engine: Engine;
+      try {
+        engine = await load(onProgress);
+      } catch (error) {
+        if (signal.aborted || restarts === 0) throw error;
+        onBroken(error, 0);
+        continue;
+      }
+      await this.#serve(engine, label, signal, onBroken);
+      if (signal.aborted) return;
     }
   }
 
-  async close(): Promise<void> {
-    this.cancel();
-    await this.#release?.();
+  /** Resolves when the engine is closed: the signal ended it, or it broke. */
+  async #serve(
+    engine: Engine,
+    label: string,
+    signal: AbortSignal,
+    onBroken: (error: unknown, servedMs: number) => void,
+  ): Promise<void> {
+    const { clock, collectBaseline } = this.#options;
+    const mesh = await this.#options.mesh.started();
+    const startedMs = clock.monotonicMs();
+    const lender = new Lender({ engine, mesh, collectBaseline, onChange: () => this.#show() });
+    let unsubscribe = () => {};
+    try {
+      const error = await new Promise<unknown>((resolve) => {
+        const fail = (reason: unknown) => resolve(reason);
+        const unsubscribeLost = engine.onLost(fail);
+        signal.addEventListener('abort', fail);
+        unsubscribe = () => {
+          unsubscribeLost();
+          signal.removeEventListener('abort', fail);
+        };
+        if (signal.aborted) fail(signal.reason);
+        this.#lent = { engine, lender, label, fail };
+        this.#follow();
+      });
+      this.#lent = undefined;
+      if (!signal.aborted) onBroken(error, clock.monotonicMs() - startedMs);
+    } finally {
+      this.#lent = undefined;
+      unsubscribe();
+      await lender.close();
+    }
   }
 
-  async #serve(loaded: Engine, label: string, unlock: () => void): Promise<void> {
-    const mesh = await this.#mesh.started();
-    const collector = await this.#collectBaseline(loaded, mesh);
-    const { engine } = collector;
-    const unsubscribe = engine.onLost(async (error) => {
-      this.phase = { state: 'failed', label, message: sentenceOf(error) };
-      await mesh.removeEngine(engine, 0);
-      await this.#release?.();
-    });
-    this.#release = async () => {
-      this.#release = undefined;
-      unsubscribe();
-      collector.close();
-      mesh.setBaseline(engine.model.id, null);
-      await engine.close();
-      unlock();
-    };
-    mesh.addEngine(engine);
-    this.phase = { state: 'serving', label, engine };
+  /** Brings the engine to where the conditions want it. */
+  #follow(): void {
+    this.conditions = this.#options.lifecycle.conditions();
+    for (const reason of this.#overruled) if (!this.conditions[reason]) this.#overruled.delete(reason);
+    const lent = this.#lent;
+    if (lent === undefined || this.phase.state === 'draining') return;
+    const reasons = this.#reasons();
+    const graceMs = reasons.includes('frozen') ? 0 : DRAIN_GRACE_MS;
+    const turned = reasons.length === 0 ? lent.lender.lend() : lent.lender.holdBack(graceMs);
+    turned.catch(lent.fail);
+    this.#show();
   }
+
+  #show(): void {
+    const lent = this.#lent;
+    if (lent === undefined || this.phase.state === 'draining') return;
+    const { engine, lender, label } = lent;
+    const reasons = this.#reasons();
+    if (reasons.length > 0) this.phase = { state: 'paused', label, reasons };
+    else if (lender.state === 'serving') this.phase = { state: 'serving', label, engine };
+    else if (this.phase.state === 'paused') this.phase = { state: 'paused', label, reasons };
+  }
+
+  #reasons() {
+    return pauseReasons(this.conditions, this.#options.preferences.pauseOn, this.#overruled);
+  }
+}
+
+function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      cancel();
+      reject(MeshError.cancelled());
+    };
+    const cancel = clock.after(delayMs, () => {
+      signal.removeEventListener('abort', stop);
+      resolve();
+    });
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}
+
+function givenUp(error: unknown): MeshError {
+  return new MeshError(
+    'engine_failed',
+    `It broke ${MOST_RESTARTS + 1} times in a row, the last time with this: ${sentenceOf(error)} Close other tabs or choose a smaller model, then start again.`,
+    { cause: error },
+  );
 }
 
 function sentenceOf(error: unknown): string {

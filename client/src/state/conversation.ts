@@ -1,7 +1,7 @@
 /**
  * What a conversation is, and the pure questions about it: its title, its day, what of it goes into a prompt.
  */
-import type { ChatMessage, FinishReason, MeshErrorCode, ModelId, PeerId } from '@tabmesh/shared';
+import type { BegunAnswer, ChatMessage, FinishReason, MeshErrorCode, ModelId, PeerId } from '@tabmesh/shared';
 import type { RouteRecord } from './route-record.ts';
 
 /** Who answered, with the figures this tab measured; null: not measured. */
@@ -13,6 +13,16 @@ export interface Host {
   readonly model: ModelId;
   readonly ttftMs: number | null;
   readonly tokensPerSecond: number | null;
+}
+
+/** A peer that began an answer and could not end it. */
+export interface Beginner {
+  readonly peer: PeerId;
+  readonly peerName: string;
+  /** How much stood there, in UTF-16 units, when another peer went on. */
+  readonly until: number;
+  /** Whether the peer that went on runs the very build of the model that began. */
+  readonly sameBuild: boolean;
 }
 
 export type MessageStatus =
@@ -42,6 +52,10 @@ export interface Message {
    * before the question leaves, so that a page which closes meanwhile does not forget it.
    */
   readonly outside?: string | undefined;
+  /** Who wrote before `host` did, in order. Absent: one peer wrote it all. */
+  readonly begunBy?: readonly Beginner[] | undefined;
+  /** What another peer needs beside the text to go on with it. Absent: it is whole, or nobody can. */
+  readonly resumable?: Omit<BegunAnswer, 'text'> | undefined;
 }
 
 export interface ConversationHead {
@@ -80,6 +94,12 @@ export function pendingAnswer(id: string, now: Date, outside?: string): Message 
     status: { state: 'streaming' },
     ...(outside === undefined ? {} : { outside }),
   };
+}
+
+/** From where a peer could go on with an answer that broke off. */
+export function beginningOf({ content, resumable, status }: Message): BegunAnswer | undefined {
+  if (status.state !== 'error' || content === '' || resumable === undefined) return undefined;
+  return { text: content, ...resumable };
 }
 
 /** The first line of what was asked, without markup, cut at a word. */

@@ -3,6 +3,7 @@
  * mesh does, so this begins as 'joining' and takes the mesh when it is there.
  */
 import {
+  type ClassId,
   type Clock,
   type Measured,
   type Mesh,
@@ -80,6 +81,12 @@ export class MeshState {
     // Renewed with every change of the mesh, thus what is derived from this is too.
     if (this.models.every(({ id }) => id !== model)) return [];
     return this.#mesh?.measurementsOf(model).map(({ measured }) => measured) ?? [];
+  }
+
+  /** Which build of the model the peer serves, as far as this tab knows. */
+  classOf(peerId: PeerId, model: ModelId): ClassId | undefined {
+    const peer = this.peers.find((known) => known.peerId === peerId);
+    return peer?.announcement.models.find(({ id }) => id === model)?.classId;
   }
 
   started(): Promise<Mesh> {

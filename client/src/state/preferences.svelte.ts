@@ -1,5 +1,6 @@
-/** What the user set in this browser: theme, model, who may see a prompt. Storage may be blocked; then they last until the page closes. */
+/** What the user set in this browser: theme, model, who may see a prompt, when lending pauses. Storage may be blocked; then they last until the page closes. */
 import { ModelId } from '@tabmesh/shared';
+import { PAUSE_SWITCHES, type PauseSwitch } from './lifecycle.ts';
 
 export type Theme = 'system' | 'light' | 'dark';
 
@@ -10,11 +11,14 @@ export type OutsideChoice = 'never' | 'when-slow';
 const THEME_KEY = 'tabmesh.theme';
 const MODEL_KEY = 'tabmesh.model';
 const OUTSIDE_KEY = 'tabmesh.outside';
+const PAUSE_KEY = 'tabmesh.pause-on';
 
 export class Preferences {
   #theme = $state.raw<Theme>('system');
   #model = $state.raw<ModelId | undefined>();
   #outside = $state.raw<OutsideChoice>('when-slow');
+  /** Whoever saves data has asked for that already. */
+  #pauseOn = $state.raw<ReadonlySet<PauseSwitch>>(new Set(['metered']));
 
   constructor() {
     const theme = readSetting(THEME_KEY);
@@ -22,6 +26,8 @@ export class Preferences {
     const model = ModelId.safeParse(readSetting(MODEL_KEY));
     if (model.success) this.#model = model.data;
     if (readSetting(OUTSIDE_KEY) === 'never') this.#outside = 'never';
+    const pauseOn = readSetting(PAUSE_KEY)?.split(' ');
+    if (pauseOn !== undefined) this.#pauseOn = new Set(PAUSE_SWITCHES.filter((name) => pauseOn.includes(name)));
   }
 
   get theme(): Theme {
@@ -52,6 +58,16 @@ export class Preferences {
   set outside(choice: OutsideChoice) {
     this.#outside = choice;
     writeSetting(OUTSIDE_KEY, choice === 'never' ? choice : undefined);
+  }
+
+  /** What a lending tab pauses on. */
+  get pauseOn(): ReadonlySet<PauseSwitch> {
+    return this.#pauseOn;
+  }
+
+  set pauseOn(switches: ReadonlySet<PauseSwitch>) {
+    this.#pauseOn = switches;
+    writeSetting(PAUSE_KEY, [...switches].join(' '));
   }
 }
 

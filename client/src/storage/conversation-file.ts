@@ -2,8 +2,8 @@
  * Conversations as a JSON file. What is read back was written by anybody, so every field is checked before anything is
  * stored.
  */
-import { MESH_ERROR_CODES, MeshError, ModelId, PeerId } from '@tabmesh/shared';
-import type { Conversation, Host, Message, MessageStatus } from '../state/conversation.ts';
+import { ClassId, MESH_ERROR_CODES, MeshError, ModelId, PeerId } from '@tabmesh/shared';
+import type { Beginner, Conversation, Host, Message, MessageStatus } from '../state/conversation.ts';
 
 const FORMAT = 'tabmesh-conversations';
 const VERSION = 1;
@@ -65,6 +65,8 @@ function readMessage(value: unknown): Message {
     route: null,
     omittedMessages: number(source.omittedMessages ?? 0),
     ...(source.outside === undefined ? {} : { outside: string(source.outside).slice(0, MOST_HOST_CHARACTERS) }),
+    ...(source.begunBy === undefined ? {} : { begunBy: list(source.begunBy).map(readBeginner) }),
+    ...(source.resumable === undefined ? {} : { resumable: readResumable(source.resumable) }),
   };
 }
 
@@ -79,6 +81,23 @@ function readHost(value: unknown): Host {
     ttftMs: source.ttftMs === null ? null : number(source.ttftMs),
     tokensPerSecond: source.tokensPerSecond === null ? null : number(source.tokensPerSecond),
   };
+}
+
+function readBeginner(value: unknown): Beginner {
+  const source = record(value);
+  return {
+    peer: peerId(source.peer),
+    peerName: string(source.peerName),
+    until: number(source.until),
+    sameBuild: source.sameBuild === true,
+  };
+}
+
+function readResumable(value: unknown): Message['resumable'] {
+  const source = record(value);
+  const classId = ClassId.safeParse(source.classId);
+  if (!classId.success) throw refused('a message names a build of a model that cannot exist');
+  return { tokenCount: number(source.tokenCount), classId: classId.data };
 }
 
 function readStatus(value: unknown): MessageStatus {

@@ -158,7 +158,8 @@ export class Provider {
     const idle = new Promise<void>((resolve) => {
       service.onIdle = resolve;
     });
-    if (service.running.size > 0 && !(await this.#within(graceMs, idle))) {
+    // Without grace they are told within this call: a page that freezes has no other moment.
+    if (service.running.size > 0 && (graceMs === 0 || !(await this.#within(graceMs, idle)))) {
       for (const job of service.running.values()) this.#stop(service, job, MeshError.peerDraining());
       await this.#within(LET_GO_MS, idle);
     }

@@ -48,6 +48,7 @@ function announce(onClock: ManualClock): Announcer {
     kind: 'native',
     version: '0.1.0',
     clock: onClock,
+    state: () => 'ready',
     models: () => models,
     links: () => [],
     send: (record) => sent.push({ atMs: onClock.monotonicMs(), record }),
@@ -138,6 +139,18 @@ describe('the announcer', () => {
     await wrong.advance(7_000);
     wrong.wallMs = () => 90_000_000;
     expect(decodeAnnouncement(one.sign())).toMatchObject({ issuedAtMs: 50_007_000, sequence: 50_007_000 });
+  });
+
+  it('AN12: tells at once what it would tell soon, and nothing when there is nothing', async () => {
+    joinMesh();
+    announcer.flush();
+    expect(sent).toEqual([]);
+    await clock.advance(100);
+    announcer.changed();
+    announcer.flush();
+    expect(times()).toEqual([100]);
+    await clock.advance(1_000);
+    expect(times()).toEqual([100]);
   });
 
   it('AN8: stops with the connection, and tells what changed meanwhile when it is back', async () => {

@@ -12,6 +12,7 @@ export interface AnnouncerOptions {
   readonly version: string;
   readonly clock: Clock;
   readonly memoryBytes?: number | null | undefined;
+  state(): Announcement['state'];
   models(): ServedModel[];
   links(): Announcement['links'];
   send(record: SignedRecord): void;
@@ -50,7 +51,7 @@ export class Announcer {
       sequence: this.#sequence,
       issuedAtMs: this.#nowMs(),
       lifetimeMs: LIFETIME_MS,
-      state: 'ready',
+      state: this.#options.state(),
       memoryBytes: this.#options.memoryBytes ?? null,
       models: this.#options.models(),
       links: this.#options.links().slice(0, MOST_LINKS),
@@ -87,6 +88,13 @@ export class Announcer {
     const soonest = Math.max(clock.monotonicMs(), this.#lastSentMs + CHANGE_DELAY_MS);
     if (soonest >= this.#changeAtMs) return;
     this.#changeAtMs = soonest;
+    this.#schedule();
+  }
+
+  /** What would go out soon goes out within this call: for a device whose timers are about to stop. */
+  flush(): void {
+    if (this.#state === 'stopped' || this.#changeAtMs === Number.POSITIVE_INFINITY) return;
+    this.#options.send(this.sign());
     this.#schedule();
   }
 

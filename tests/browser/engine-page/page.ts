@@ -1,5 +1,5 @@
 /** The page half of the browser engine tests: the engines exactly as the web app loads them, results as plain data. */
-import { type Engine, MeshError } from '@tabmesh/shared';
+import { type Engine, type GenerationRequest, MeshError } from '@tabmesh/shared';
 import {
   claimEngineLock,
   type LoadProgress,
@@ -8,7 +8,8 @@ import {
   modelOffers,
   probeDevice,
 } from '../../../client/src/engines/index.ts';
-import { engineContract } from '../../../shared/src/testing/engine-contract.ts';
+import { type EngineSubject, engineContract } from '../../../shared/src/testing/engine-contract.ts';
+import { featureContract } from '../../../shared/src/testing/engine-feature-contract.ts';
 
 export interface Failure {
   readonly code: string;
@@ -67,18 +68,36 @@ async function loadFile(url: string, name: string, bytes?: number): Promise<Load
   return load({ kind: 'gguf-file', file: new File([blob.slice(0, bytes)], name) });
 }
 
-async function contract(longPrompt: string, prompts: readonly string[]): Promise<CaseOutcome[]> {
+async function contract(
+  subject: Omit<EngineSubject, 'engine'>,
+  part: 'whole' | 'without features' = 'whole',
+): Promise<CaseOutcome[]> {
   const outcomes: CaseOutcome[] = [];
-  for (const { rule, title, run } of engineContract) {
+  const cases = engineContract.filter((one) => part === 'whole' || !featureContract.includes(one));
+  for (const { rule, title, run } of cases) {
     if (engine === undefined) throw new Error('No engine is loaded.');
     try {
-      await run({ engine, longPrompt, prompts });
+      await run({ engine, ...subject });
       outcomes.push({ rule, title });
     } catch (error) {
       outcomes.push({ rule, title, failure: error instanceof Error ? error.message : String(error) });
     }
   }
   return outcomes;
+}
+
+/** What came of a request, and how it ended. */
+async function generate(request: GenerationRequest): Promise<{ readonly text: string; readonly failure?: Failure }> {
+  let text = '';
+  try {
+    if (engine === undefined) throw new Error('No engine is loaded.');
+    for await (const event of engine.generate(request, new AbortController().signal)) {
+      if (event.type === 'tokens') text += event.text;
+    }
+    return { text };
+  } catch (error) {
+    return { text, failure: failureOf(error) };
+  }
 }
 
 async function ask(content: string, maxTokens: number, temperature = 0) {
@@ -136,6 +155,7 @@ const functions = {
   load,
   loadFile,
   contract,
+  generate,
   ask,
   abortMidway,
   plantInCache,

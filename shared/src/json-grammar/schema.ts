@@ -1,12 +1,13 @@
 /**
- * JSON Schema to a grammar of llama.cpp (GBNF). The grammar may let through less than the schema does, and never more: what
- * a schema asks for and no grammar can hold is refused. node-llama-cpp's own conversion makes every property required, knows
- * no `anyOf`, passes over bounds, takes 1e-5 for an integer and ends with four line breaks.
+ * JSON Schema to a grammar of llama.cpp (GBNF), for native peers and tabs alike, so that JSON which one began can be ended
+ * by the other. The grammar may let through less than the schema does, and never more: what a schema asks for and no grammar
+ * can hold is refused. The conversions that node-llama-cpp and llama.cpp bring along make every property required, know no
+ * `anyOf` or pass over bounds, and run out of their stack on deep schemas.
  */
-import { MeshError } from '@tabmesh/shared';
-import { BASE_RULES, BYTE, FORMATS, literal, times } from './llama-gbnf.ts';
-import { FORMS, TYPE_OF_KEYWORD, type TypeName, UNKNOWN_KEYWORDS } from './llama-json-keywords.ts';
-import { integerRule, numberRule } from './llama-json-numbers.ts';
+import { MeshError } from '../errors.ts';
+import { BASE_RULES, BYTE, FORMATS, literal, times } from './gbnf.ts';
+import { FORMS, TYPE_OF_KEYWORD, type TypeName, UNKNOWN_KEYWORDS } from './keywords.ts';
+import { integerRule, numberRule } from './numbers.ts';
 
 /** A schema's size, depth and parts once its references are written out: what llama.cpp parses within milliseconds. */
 const MOST_SCHEMA_CHARS = 64 * 1024;
