@@ -86,17 +86,27 @@ async function contract(
   return outcomes;
 }
 
+export interface Generated {
+  readonly text: string;
+  /** The events that it came in. */
+  readonly pieces: readonly { readonly text: string; readonly tokenCount: number }[];
+  readonly failure?: Failure;
+}
+
 /** What came of a request, and how it ended. */
-async function generate(request: GenerationRequest): Promise<{ readonly text: string; readonly failure?: Failure }> {
+async function generate(request: GenerationRequest): Promise<Generated> {
   let text = '';
+  const pieces: { text: string; tokenCount: number }[] = [];
   try {
     if (engine === undefined) throw new Error('No engine is loaded.');
     for await (const event of engine.generate(request, new AbortController().signal)) {
-      if (event.type === 'tokens') text += event.text;
+      if (event.type !== 'tokens') continue;
+      text += event.text;
+      pieces.push({ text: event.text, tokenCount: event.tokenCount });
     }
-    return { text };
+    return { text, pieces };
   } catch (error) {
-    return { text, failure: failureOf(error) };
+    return { text, pieces, failure: failureOf(error) };
   }
 }
 
