@@ -1,6 +1,6 @@
 /**
- * `npm test [-- suite …]`, `npm run bench`, `npm run test:webllm`: installs what is missing and runs the suites. Only Node's
- * built-ins until the packages are there.
+ * `npm test [-- suite …]`, `npm run bench`, `npm run test:webllm`, `npm run test:llama-server`: installs what is missing and
+ * runs the suites. Only Node's built-ins until the packages are there.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -26,6 +26,7 @@ try {
 
 async function run() {
   if (task === 'bench') return runTypeScript('bench/main.ts', rest);
+  if (task === 'llama-server') return runTypeScript('llama-server/main.ts', rest);
   await prepareBrowser();
   if (task === 'webllm') return runTypeScript('webllm/main.ts', rest);
   if (task !== undefined && SUITES[task] === undefined) {

@@ -107,20 +107,26 @@ export function createChooser(options: ChooserOptions): Chooser {
     return undefined;
   }
 
-  function queryFor(model: ModelId, contextTokens: number, outputTokens: number): RouteQuery {
-    return { outputTokens, contextTokens, target: SLA_TARGETS[tierOf(model)], draws: [random.float(), random.float()] };
+  /** `tries`: whether now and then a peer that nobody measured may be chosen. */
+  function queryFor(model: ModelId, contextTokens: number, outputTokens: number, tries: boolean): RouteQuery {
+    const draws = [tries ? random.float() : 1, random.float()] as const;
+    return { outputTokens, contextTokens, target: SLA_TARGETS[tierOf(model)], draws };
   }
 
   return {
     assignEmbedding(model, failed) {
-      const choice = choose(model, undefined, queryFor(model, 1, 1), ['embeddings'], { failed, begun: undefined });
+      const choice = choose(model, undefined, queryFor(model, 1, 1, false), ['embeddings'], {
+        failed,
+        begun: undefined,
+      });
       return choice?.chosen.peerId;
     },
     assign(request, model, needs) {
       const { conversationId } = request;
       const prefixHolder = conversationId === undefined ? undefined : conversationPeers.get(conversationId);
       const outputTokens = Math.min(request.maxTokens ?? TYPICAL_ANSWER_TOKENS, TYPICAL_ANSWER_TOKENS);
-      const query = queryFor(model, needs.contextTokens, outputTokens);
+      // Who reads half an answer is no one to try a stranger on.
+      const query = queryFor(model, needs.contextTokens, outputTokens, needs.begun === undefined);
       const extras = extrasOf(request);
       const features: ModelFeature[] = needs.begun === undefined ? [] : ['continue'];
       const choice = choose(model, prefixHolder, query, [...features, ...featuresNeeded(extras)], needs);

@@ -194,6 +194,29 @@ describe('an answer', () => {
     expect(marks(answer)).toEqual([null, 'other-class']);
   });
 
+  it('FO14: goes on at a peer that is known, never at one that nobody measured', async () => {
+    for (let round = 0; round < 12; round += 1) {
+      world = new VirtualMesh(round + 1);
+      const alice = world.member('alice');
+      const known = [provider('bob'), provider('carol')];
+      await world.clock.advance(1_000);
+      while (alice.measurementsOf(model).some(({ measured }) => measured === null)) {
+        world.ask(alice, question);
+        await world.clock.advance(3_000);
+      }
+      const answer = world.ask(alice, question);
+      await untilGiven(answer, 10);
+      const { mesh: stranger } = provider('dave');
+      await world.clock.advance(100);
+      const first = known.find(({ mesh }) => mesh.peerId === routes(answer)[0]);
+      world.network.kill(first?.name ?? '');
+      await world.clock.advance(10_000);
+      expect(answer.text).toBe(whole.text);
+      expect(routes(answer)).not.toContain(stranger.peerId);
+      await world.close();
+    }
+  });
+
   it('FO7: that nobody can go on with keeps what was delivered, and ends with an error that may be retried', async () => {
     const alice = world.member('alice');
     provider('bob');

@@ -1,7 +1,8 @@
-/** `tabmesh serve`: one native peer with one or more models. */
-import { systemRandom } from '@tabmesh/shared';
+/** `tabmesh serve`: one native peer with one or more models, run by llama.cpp or by another program over HTTP. */
+import { MeshError, systemRandom } from '@tabmesh/shared';
 import { Command, Option } from 'commander';
-import { homePath, openHome } from '../home.ts';
+import { type Home, homePath, openHome } from '../home.ts';
+import type { HttpEngineKind } from '../http-engine/connect-http-engine.ts';
 import { openIdentity } from '../identity-file.ts';
 import type { LoadProgress } from '../load-llama-engine.ts';
 import { createLogger } from '../logging.ts';
@@ -10,10 +11,13 @@ import { contextOption, gpuOption, httpUrl, integer, list, slotsOption, threadsO
 import { createProgressBar } from '../progress-bar.ts';
 import { repository } from '../repository.ts';
 import { runService, type Service } from '../run-service.ts';
+import type { NativePeer, ServingOptions } from '../serving.ts';
 
 interface ServeOptions {
   readonly model: readonly string[];
   readonly join: string;
+  readonly engine: 'llama' | HttpEngineKind;
+  readonly url?: string;
   readonly slots: number;
   readonly threads?: number;
   readonly context?: number;
@@ -22,12 +26,20 @@ interface ServeOptions {
 }
 
 const DEFAULT_GRACE_SECONDS = 10;
+const OLLAMA_URL = 'http://127.0.0.1:11434';
+
+const KEY_HELP = `
+With --engine openai or ollama:
+  TABMESH_ENGINE_KEY   the key that the server at --url wants, if any`;
 
 export function serveCommand(): Command {
   return new Command('serve')
     .description('lend this machine: serve one or more models to a mesh')
     .addOption(
-      new Option('--model <file-or-name...>', 'GGUF files or names of `tabmesh models ls`; with commas in the variable')
+      new Option(
+        '--model <file-or-name...>',
+        "GGUF files or names of `tabmesh models ls`, or the names of another engine's models; with commas in the variable",
+      )
         .env('TABMESH_MODEL')
         .argParser(list)
         .makeOptionMandatory(),
@@ -37,6 +49,20 @@ export function serveCommand(): Command {
         .env('TABMESH_JOIN')
         .argParser(httpUrl)
         .default('http://127.0.0.1:8080'),
+    )
+    .addOption(
+      new Option(
+        '--engine <name>',
+        "what runs the models: llama.cpp in here, or a server with OpenAI's or Ollama's API",
+      )
+        .env('TABMESH_ENGINE')
+        .choices(['llama', 'openai', 'ollama'])
+        .default('llama'),
+    )
+    .addOption(
+      new Option('--url <url>', `the address of that server (default of ollama: ${OLLAMA_URL})`)
+        .env('TABMESH_ENGINE_URL')
+        .argParser(httpUrl),
     )
     .addOption(slotsOption())
     .addOption(threadsOption())
@@ -48,34 +74,26 @@ export function serveCommand(): Command {
         .argParser(integer(0, 3600))
         .default(DEFAULT_GRACE_SECONDS),
     )
+    .addHelpText('after', KEY_HELP)
     .action((options: ServeOptions) => runService((stop) => serve(options, stop)));
 }
+
+/** Once it is known that the models are there. */
+type Start = (serving: ServingOptions, stop: AbortSignal) => Promise<NativePeer>;
 
 async function serve(options: ServeOptions, stop: AbortSignal): Promise<Service> {
   const logger = createLogger('info');
   const home = await openHome(homePath());
-  const store = new ModelStore({ home, embeddedPath: repository.models });
-  const models = await Promise.all(options.model.map((name) => store.find(name)));
+  const start = options.engine === 'llama' ? await withLlama(options, home) : withServer(options, options.engine);
   const opened = await openIdentity(home.path, 'identity', systemRandom);
   try {
-    const { startNativePeer } = await import('../serve-models.ts');
-    const { freeMemoryBytes } = await import('../memory-fit.ts');
-    const peer = await startNativePeer(
+    const peer = await start(
       {
         join: options.join,
-        models,
         identity: opened.identity,
-        slots: options.slots,
-        threads: options.threads,
-        contextTokens: options.context,
-        gpu: options.gpu,
-        hashCacheFile: home.hashCacheFile,
         baselineFile: home.baselineFile,
         graceMs: options.grace * 1000,
         logger,
-        onProgress: loadProgress(),
-        freeMemoryBytes: () => freeMemoryBytes({ gpu: options.gpu, logger }),
-        onDropped: (sentence) => console.error(sentence),
         onServing: ({ model }) => console.log(`Serving ${model.id} as ${opened.identity.peerId}`),
       },
       stop,
@@ -91,6 +109,57 @@ async function serve(options: ServeOptions, stop: AbortSignal): Promise<Service>
     await opened.close();
     throw error;
   }
+}
+
+async function withLlama(options: ServeOptions, home: Home): Promise<Start> {
+  if (options.url !== undefined) {
+    throw new MeshError('invalid_request', '--url needs to know the protocol: add --engine openai or --engine ollama.');
+  }
+  const store = new ModelStore({ home, embeddedPath: repository.models });
+  const models = await Promise.all(options.model.map((name) => store.find(name)));
+  return async (serving, stop) => {
+    const { startNativePeer } = await import('../serve-models.ts');
+    const { freeMemoryBytes } = await import('../memory-fit.ts');
+    const { slots, threads, gpu, context: contextTokens } = options;
+    return startNativePeer(
+      {
+        ...serving,
+        models,
+        slots,
+        threads,
+        contextTokens,
+        gpu,
+        hashCacheFile: home.hashCacheFile,
+        onProgress: loadProgress(),
+        freeMemoryBytes: () => freeMemoryBytes({ gpu, logger: serving.logger }),
+        onDropped: (sentence) => console.error(sentence),
+      },
+      stop,
+    );
+  };
+}
+
+function withServer({ url, model, slots, context }: ServeOptions, kind: HttpEngineKind): Start {
+  const key = takeKey();
+  const address = url ?? (kind === 'ollama' ? OLLAMA_URL : undefined);
+  if (address === undefined) {
+    throw new MeshError('invalid_request', '--engine openai needs --url, such as --url http://127.0.0.1:8000');
+  }
+  const { username, password } = new URL(address);
+  if (username !== '' || password !== '') {
+    throw new MeshError('invalid_request', '--url must not carry a password. Put the key into TABMESH_ENGINE_KEY.');
+  }
+  return async (serving, stop) => {
+    const { startHttpPeer } = await import('../http-engine/serve-http-models.ts');
+    return startHttpPeer({ ...serving, kind, url: address, key, models: model, slots, contextTokens: context }, stop);
+  };
+}
+
+/** Out of the environment, so that no child process inherits it. */
+function takeKey(): string | undefined {
+  const key = process.env.TABMESH_ENGINE_KEY;
+  delete process.env.TABMESH_ENGINE_KEY;
+  return key === '' ? undefined : key;
 }
 
 /** Smaller files are there before a bar could be read. */
