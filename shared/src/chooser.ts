@@ -48,6 +48,8 @@ export interface Chooser {
 
 /** Chat answers are about this long; the estimate only has to compare peers. */
 const TYPICAL_ANSWER_TOKENS = 200;
+/** Who reads half an answer waits for the next words of it: an open link is worth more than a faster end. */
+const NEXT_TOKENS = 20;
 /** A peer that is so many times later than ever is not coming any more. */
 const STALL_FACTOR = 20;
 const SHORTEST_STALL_MS = 10_000;
@@ -124,7 +126,8 @@ export function createChooser(options: ChooserOptions): Chooser {
     assign(request, model, needs) {
       const { conversationId } = request;
       const prefixHolder = conversationId === undefined ? undefined : conversationPeers.get(conversationId);
-      const outputTokens = Math.min(request.maxTokens ?? TYPICAL_ANSWER_TOKENS, TYPICAL_ANSWER_TOKENS);
+      const typicalTokens = needs.begun === undefined ? TYPICAL_ANSWER_TOKENS : NEXT_TOKENS;
+      const outputTokens = Math.min(request.maxTokens ?? typicalTokens, typicalTokens);
       // Who reads half an answer is no one to try a stranger on.
       const query = queryFor(model, needs.contextTokens, outputTokens, needs.begun === undefined);
       const extras = extrasOf(request);

@@ -1,9 +1,9 @@
 /** How long a reader waits when the process that answers is killed in mid-answer, and whether a character is lost then. */
 import { type Mesh, type PeerId, systemClock } from '@tabmesh/shared';
-import { createNodeTransport } from '@tabmesh/shared/node';
 import { createScriptedEngine, createSeededRandom } from '@tabmesh/shared/testing';
 import { startBenchEntry } from './peers/bench-entry.ts';
-import { joinMesh, type Serving, whenGone, whenLinked } from './peers/bench-mesh.ts';
+import { type Serving, whenGone, whenLinked } from './peers/bench-mesh.ts';
+import { joinFromNode } from './peers/node-mesh.ts';
 import type { PacedProviderCalls } from './peers/paced-provider-process.ts';
 import { type BenchContext, type Benchmark, toResult } from './run/benchmark.ts';
 import type { Child } from './run/children.ts';
@@ -53,7 +53,7 @@ export const benchmark: Benchmark = {
 async function killInMidAnswer(context: BenchContext) {
   const entry = await startBenchEntry();
   context.onEnd(() => entry.close());
-  const asker = joinMesh(entry.url, 'tab', createNodeTransport());
+  const asker = joinFromNode(entry.url, 'tab');
   context.onEnd(() => asker.close());
   const random = createSeededRandom(KILLS);
   const expected = await undisturbed();

@@ -1,9 +1,9 @@
 /** A native peer is killed without a chance to say goodbye; when does nobody count on it any more? */
 import { join } from 'node:path';
 import type { Mesh } from '@tabmesh/shared';
-import { createNodeTransport } from '@tabmesh/shared/node';
 import { startBenchEntry } from './peers/bench-entry.ts';
-import { joinMesh, whenGone, whenLinked } from './peers/bench-mesh.ts';
+import { whenGone, whenLinked } from './peers/bench-mesh.ts';
+import { joinFromNode } from './peers/node-mesh.ts';
 import type { ProviderCalls } from './peers/provider-process.ts';
 import { type BenchContext, type Benchmark, toResult } from './run/benchmark.ts';
 import { median } from './run/statistics.ts';
@@ -17,7 +17,7 @@ export const benchmark: Benchmark = {
   async run(context) {
     const entry = await startBenchEntry();
     context.onEnd(() => entry.close());
-    const bob = joinMesh(entry.url, 'tab', createNodeTransport());
+    const bob = joinFromNode(entry.url, 'tab');
     context.onEnd(() => bob.close());
     const entryMs: number[] = [];
     const memberMs: number[] = [];

@@ -11,8 +11,8 @@ import {
   systemClock,
   systemRandom,
   type Transport,
+  type VerifySignature,
 } from '@tabmesh/shared';
-import { verifySignatureInNode } from '@tabmesh/shared/node';
 
 /** A model that a peer has begun to serve. */
 export interface Serving {
@@ -21,14 +21,14 @@ export interface Serving {
   readonly backend: string;
 }
 
-export function joinMesh(url: string, kind: PeerKind, transport: Transport): Mesh {
+export function joinMesh(url: string, kind: PeerKind, transport: Transport, verify?: VerifySignature): Mesh {
   return createMesh({
     identity: createIdentity(systemRandom),
     kind,
     version: 'bench',
     signaling: createSocketIoSignaling({ url }),
     transport,
-    verify: verifySignatureInNode,
+    verify,
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,

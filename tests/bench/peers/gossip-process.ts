@@ -1,10 +1,10 @@
 /** Members of a mesh in one process: some that watch their rosters, one that serves or one that asks. */
 import { setTimeout } from 'node:timers/promises';
 import { type Mesh, type ModelId, type PeerId, systemClock } from '@tabmesh/shared';
-import { createNodeTransport } from '@tabmesh/shared/node';
 import { createScriptedEngine } from '@tabmesh/shared/testing';
 import { answerCalls } from '../run/answer-calls.ts';
-import { joinMesh, type Serving, whenLinked } from './bench-mesh.ts';
+import { type Serving, whenLinked } from './bench-mesh.ts';
+import { joinFromNode } from './node-mesh.ts';
 import { machineMs } from './one-clock.ts';
 import { joinPlainServer, type PlainClients } from './plain-broadcast.ts';
 
@@ -44,7 +44,7 @@ answerCalls<GossipCalls>({
   async join({ url, count, everyMs }) {
     watchers = [];
     while (watchers.length < count) {
-      const mesh = joinMesh(url, 'native', createNodeTransport());
+      const mesh = joinFromNode(url, 'native');
       watchers.push({ mesh, seenMs: [], changed() {} });
       if (watchers.length < count) await setTimeout(everyMs);
     }

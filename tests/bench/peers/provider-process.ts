@@ -1,9 +1,9 @@
 /** A native peer in a process of its own, which can also be asked to run its engine directly, without the mesh. */
 import type { Engine } from '@tabmesh/shared';
-import { createNodeTransport } from '@tabmesh/shared/node';
 import { loadLlamaEngine } from '../../../native-peer/src/load-llama-engine.ts';
 import { answerCalls } from '../run/answer-calls.ts';
-import { joinMesh, type Serving } from './bench-mesh.ts';
+import type { Serving } from './bench-mesh.ts';
+import { joinFromNode } from './node-mesh.ts';
 import { type AnswerTimes, timeEngine, type Workload } from './timed-answers.ts';
 
 export type ProviderCalls = {
@@ -18,7 +18,7 @@ let engine: Engine | undefined;
 answerCalls<ProviderCalls>({
   async serve({ url, file, slots }) {
     engine = await loadLlamaEngine({ file, slots, contextTokens: CONTEXT_TOKENS });
-    const mesh = joinMesh(url, 'native', createNodeTransport());
+    const mesh = joinFromNode(url, 'native');
     mesh.addEngine(engine);
     return { peerId: mesh.peerId, model: engine.model.id, backend: engine.model.backend };
   },

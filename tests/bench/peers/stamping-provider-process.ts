@@ -1,9 +1,9 @@
 /** A native peer in a process of its own that serves the stamping engine; and the same stamps by plain HTTP. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createNodeTransport } from '@tabmesh/shared/node';
 import { answerCalls } from '../run/answer-calls.ts';
-import { joinMesh, type Serving } from './bench-mesh.ts';
+import type { Serving } from './bench-mesh.ts';
+import { joinFromNode } from './node-mesh.ts';
 import { type Beat, createStampingEngine, stamps } from './stamping.ts';
 
 export type StampingProviderCalls = {
@@ -15,7 +15,7 @@ export type StampingProviderCalls = {
 answerCalls<StampingProviderCalls>({
   serve({ url, beat, slots }) {
     const engine = createStampingEngine(beat, slots);
-    const mesh = joinMesh(url, 'native', createNodeTransport());
+    const mesh = joinFromNode(url, 'native');
     mesh.addEngine(engine);
     return { peerId: mesh.peerId, model: engine.model.id, backend: engine.model.backend };
   },

@@ -1,5 +1,6 @@
 /** Many readers of streamed answers at once: how late is each token where it arrives? */
 import { Agent, request } from 'node:http';
+import { setTimeout } from 'node:timers/promises';
 import { answerCalls } from '../run/answer-calls.ts';
 import { machineMs } from './one-clock.ts';
 import { STAMPING_MODEL } from './stamping.ts';
@@ -13,7 +14,8 @@ export interface StreamLags {
 }
 
 export type StreamReaderCalls = {
-  read(options: { url: string; streams: number }): Promise<StreamLags>;
+  /** One stream begins every `startMs`. */
+  read(options: { url: string; streams: number; startMs: number }): Promise<StreamLags>;
 };
 
 const BODY = JSON.stringify({ model: STAMPING_MODEL, stream: true, messages: [{ role: 'user', content: 'Now.' }] });
@@ -22,7 +24,7 @@ const STAMP = /"content":" (\d+\.\d+)((?: \d+\.\d+)*)"/g;
 const SAMPLE = 8;
 
 answerCalls<StreamReaderCalls>({
-  async read({ url, streams }) {
+  async read({ url, streams, startMs }) {
     const agent = new Agent({ maxSockets: streams });
     const worstMs: number[] = [];
     const sampleMs: number[] = [];
@@ -30,6 +32,7 @@ answerCalls<StreamReaderCalls>({
     await Promise.all(
       Array.from({ length: streams }, async (_, stream) => {
         worstMs[stream] = 0;
+        await setTimeout(stream * startMs);
         await readOne(url, agent, (lateMs) => {
           tokens += 1;
           if (tokens % SAMPLE === 0) sampleMs.push(lateMs);
