@@ -2,12 +2,13 @@
  * OpenAI's chat-completion body, read into what the mesh is asked. Fields that nobody knows are ignored, since clients
  * send many; fields that would change the answer and are not built are refused by name.
  */
-import { type CompletionRequest, LogitBias, MeshError, ModelId, type ResponseFormat } from '@tabmesh/shared';
+import { type CompletionRequest, MeshError, type ResponseFormat } from '@tabmesh/shared';
 import { z } from 'zod';
 import { FunctionName, FunctionTool, type ToolChoice, toolOffer } from '../tools/function-tools.ts';
 import type { Turn } from '../tools/hermes.ts';
 import { planTools, type ToolPlan } from '../tools/tool-plan.ts';
 import { flatSchema } from './flat-schema.ts';
+import { SamplingFields, toSampling } from './sampling-fields.ts';
 
 export interface ChatCompletionCall {
   readonly completion: CompletionRequest;
@@ -40,11 +41,8 @@ const Format = z.discriminatedUnion('type', [
   }),
 ]);
 
-const penalty = z.number().min(-2).max(2).nullish();
-
 /** `null` counts as absent everywhere: OpenAI's own clients send it. */
-const Body = z.object({
-  model: z.string().nullish(),
+const Body = SamplingFields.extend({
   messages: z
     .array(
       z.object({
@@ -60,9 +58,6 @@ const Body = z.object({
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
   max_tokens: z.int().min(1).max(10_000_000).nullish(),
   max_completion_tokens: z.int().min(1).max(10_000_000).nullish(),
-  temperature: z.number().min(0).max(2).nullish(),
-  top_p: z.number().min(0).max(1).nullish(),
-  seed: z.int().nullish(),
   stop: z
     .union(
       [z.string().min(1).max(1024), z.array(z.string().min(1).max(1024)).max(16)],
@@ -73,9 +68,6 @@ const Body = z.object({
   response_format: Format.nullish(),
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(20).nullish(),
-  logit_bias: LogitBias.nullish(),
-  presence_penalty: penalty,
-  frequency_penalty: penalty,
   tools: z.array(z.object({ type: z.literal('function'), function: FunctionTool })).nullish(),
   tool_choice: z
     .union(
@@ -87,8 +79,6 @@ const Body = z.object({
     )
     .nullish(),
   parallel_tool_calls: z.boolean().nullish(),
-  /** OpenAI's own hint that requests share a prefix: here the conversation that stays with its peer. */
-  prompt_cache_key: z.string().max(256).nullish(),
 });
 type Body = z.infer<typeof Body>;
 
@@ -115,20 +105,12 @@ export function toCompletionRequest(payload: unknown): ChatCompletionCall {
   const plan = planTools(body.messages.map(toTurn), offerOf(body), { responseFormat, stop });
   return {
     completion: {
-      model: toModelId(body.model),
+      ...toSampling(body),
       messages: plan.messages,
       maxTokens: body.max_completion_tokens ?? body.max_tokens ?? undefined,
-      temperature: body.temperature ?? undefined,
-      // The mesh wants it above 0; so small a nucleus holds the likeliest token only, as OpenAI's 0 does.
-      topP: body.top_p === 0 ? 1e-6 : (body.top_p ?? undefined),
-      seed: body.seed ?? undefined,
       stop: plan.stop.length === 0 ? undefined : plan.stop,
       responseFormat: plan.responseFormat,
       topLogprobs: topLogprobsOf(body),
-      logitBias: isEmpty(body.logit_bias) ? undefined : (body.logit_bias ?? undefined),
-      presencePenalty: body.presence_penalty || undefined,
-      frequencyPenalty: body.frequency_penalty || undefined,
-      conversationId: body.prompt_cache_key ?? undefined,
     },
     choices: body.n ?? 1,
     toolReader: plan.reader,
@@ -197,13 +179,6 @@ function topLogprobsOf({ logprobs, top_logprobs }: Body): number | undefined {
     "The field 'top_logprobs' needs logprobs. Send logprobs: true with it, or leave it out.",
     { details: { param: 'top_logprobs' } },
   );
-}
-
-export function toModelId(model: string | null | undefined): ModelId | undefined {
-  if (model === null || model === undefined) return undefined;
-  const parsed = ModelId.safeParse(model);
-  if (!parsed.success) throw MeshError.modelNotFound(model.slice(0, 200));
-  return parsed.data;
 }
 
 export function invalidField(issue: z.core.$ZodIssue | undefined): MeshError {

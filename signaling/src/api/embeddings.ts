@@ -3,9 +3,9 @@ import { MeshError } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { ServerParts } from '../build-server.ts';
-import { toModelId } from './completion-request.ts';
 import { abortWithoutReader } from './reader.ts';
 import { readBody } from './request-body.ts';
+import { toModelId } from './sampling-fields.ts';
 
 /** OpenAI's own bound. */
 const MOST_INPUTS = 2_048;

@@ -1,7 +1,6 @@
 /** The fields by which every endpoint lets its client steer how tokens are drawn. */
-import { type CompletionRequest, LogitBias } from '@tabmesh/shared';
+import { type CompletionRequest, LogitBias, MeshError, ModelId } from '@tabmesh/shared';
 import { z } from 'zod';
-import { toModelId } from './completion-request.ts';
 
 const penalty = z.number().min(-2).max(2).nullish();
 
@@ -26,9 +25,17 @@ export function toSampling(fields: z.infer<typeof SamplingFields>): Omit<Complet
     // The mesh wants it above 0; so small a nucleus holds the likeliest token only, as OpenAI's 0 does.
     topP: fields.top_p === 0 ? 1e-6 : (fields.top_p ?? undefined),
     seed: fields.seed ?? undefined,
-    presencePenalty: fields.presence_penalty ?? undefined,
-    frequencyPenalty: fields.frequency_penalty ?? undefined,
-    logitBias: fields.logit_bias ?? undefined,
+    // What is switched off asks nothing of an engine.
+    presencePenalty: fields.presence_penalty || undefined,
+    frequencyPenalty: fields.frequency_penalty || undefined,
+    logitBias: Object.keys(fields.logit_bias ?? {}).length === 0 ? undefined : (fields.logit_bias ?? undefined),
     conversationId: fields.prompt_cache_key ?? undefined,
   };
+}
+
+export function toModelId(model: string | null | undefined): ModelId | undefined {
+  if (model === null || model === undefined) return undefined;
+  const parsed = ModelId.safeParse(model);
+  if (!parsed.success) throw MeshError.modelNotFound(model.slice(0, 200));
+  return parsed.data;
 }
