@@ -111,3 +111,20 @@ export async function join(socket: TestSocket, member: TestMember, announcement 
   });
   return welcome;
 }
+
+export function servedModel(id: string) {
+  return {
+    id: id as never,
+    classId: '0'.repeat(32) as never,
+    family: 'scripted' as const,
+    backend: 'x'.repeat(100),
+    contextTokens: 1024,
+    slots: 1,
+    inFlight: 0,
+    queued: 0,
+    sizeBytes: 1,
+    features: [],
+    measured: null,
+    baseline: null,
+  };
+}
