@@ -60,7 +60,7 @@ export async function joinWithLinks(url: string, kind: PeerKind, transport: Tran
   });
   await new Promise<void>((resolve, reject) => {
     signaling.start({
-      onChallenge: (nonce) => ({
+      onChallenge: ({ nonce }) => ({
         proof: identity.sign({ type: 'join-proof', peerId: identity.peerId, nonce }),
         announcement: announcement(identity, kind),
       }),
