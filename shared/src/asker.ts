@@ -4,7 +4,7 @@ import type { Chooser, RouteEvent } from './chooser.ts';
 import { MeshError } from './errors.ts';
 import { answer } from './inference/answer.ts';
 import { embed } from './inference/embedding.ts';
-import { extrasOf, featuresNeeded, nobodyCan } from './inference/job-features.ts';
+import { extrasOf, featuresNeeded, hasFeatures, nobodyCan } from './inference/job-features.ts';
 import type { JobOutcome } from './inference/job-outcome.ts';
 import { RaceBudget } from './inference/race-budget.ts';
 import type { JobLine, Requester } from './inference/requester.ts';
@@ -46,7 +46,7 @@ export function createAsker(options: AskerOptions): Asker {
   async function* complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
     await options.joined(signal);
     const features = featuresNeeded(extrasOf(request));
-    const model = request.model ?? options.defaultModel((served) => hasAll(served, features));
+    const model = request.model ?? options.defaultModel((served) => hasFeatures(served, features));
     if (model === undefined) throw MeshError.nothingServed();
     races.earn();
     const answering = answer<RouteEvent>(
@@ -80,7 +80,7 @@ export function createAsker(options: AskerOptions): Asker {
 
   async function embedAll({ model: asked, inputs }: EmbedRequest, signal: AbortSignal): Promise<EmbedAnswer> {
     await options.joined(signal);
-    const model = asked ?? options.defaultModel((served) => hasAll(served, EMBEDDINGS));
+    const model = asked ?? options.defaultModel((served) => hasFeatures(served, EMBEDDINGS));
     if (model === undefined) throw MeshError.nothingServed();
     const embedded = await embed(
       {
@@ -112,7 +112,3 @@ export function createAsker(options: AskerOptions): Asker {
 }
 
 const EMBEDDINGS: readonly ModelFeature[] = ['embeddings'];
-
-function hasAll(served: ServedModel, features: readonly ModelFeature[]): boolean {
-  return features.every((feature) => served.features.includes(feature));
-}

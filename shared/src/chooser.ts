@@ -6,7 +6,7 @@ import { catalogModel, DEFAULT_TEMPERATURE, tierOf } from './catalog/catalog.ts'
 import { SLA_TARGETS } from './catalog/sla-targets.ts';
 import type { AnswerNeeds, Assignment } from './inference/answer.ts';
 import { checkedParameters } from './inference/checked-parameters.ts';
-import { extrasOf, featuresNeeded } from './inference/job-features.ts';
+import { extrasOf, featuresNeeded, hasFeatures } from './inference/job-features.ts';
 import { RecentKeys } from './inference/recent-keys.ts';
 import { LONGEST_STALL_MS } from './inference/requester.ts';
 import type { AnswerEvent, CompletionRequest } from './mesh-interface.ts';
@@ -92,7 +92,7 @@ export function createChooser(options: ChooserOptions): Chooser {
     { failed, begun }: Pick<AnswerNeeds, 'failed' | 'begun'>,
   ) {
     const nowMs = clock.monotonicMs();
-    const isAble = (served: ServedModel) => features.every((feature) => served.features.includes(feature));
+    const isAble = (served: ServedModel) => hasFeatures(served, features);
     const fits =
       begun === undefined
         ? [isAble]

@@ -102,7 +102,7 @@ describe('an answer', () => {
     expect(routes(answer)).toHaveLength(2);
   });
 
-  it('FO3: whose peer drains goes on elsewhere when the grace is over, and nobody is distrusted', async () => {
+  it('FO3: whose peer drains goes on elsewhere when the grace is over', async () => {
     const alice = world.member('alice');
     const pair = [provider('bob'), provider('carol')];
     await world.clock.advance(1_000);

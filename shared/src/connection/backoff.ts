@@ -1,11 +1,11 @@
 /** Exponential backoff with full jitter over its upper half, so that peers cut off together don't return together. */
 import type { Random } from '../ports/random.ts';
 
-const FIRST_MS = 200;
-const LONGEST_MS = 30_000;
+/** Of dials and engines; who needs others gives them. */
+const BOUNDS = { firstMs: 200, longestMs: 30_000 };
 
 /** The pause after the given number of failures in a row (0: the first). */
-export function backoffMs(failures: number, random: Random): number {
-  const ceilingMs = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(failures, 20));
+export function backoffMs(failures: number, random: Random, { firstMs, longestMs } = BOUNDS): number {
+  const ceilingMs = Math.min(longestMs, firstMs * 2 ** Math.min(failures, 20));
   return ceilingMs / 2 + (ceilingMs / 2) * random.float();
 }

@@ -1,6 +1,6 @@
 /** What a request asks of an engine beyond text, so that only peers whose engine can do it are candidates. */
 import { MeshError } from '../errors.ts';
-import type { ModelFeature } from '../protocol/announcement.ts';
+import type { ModelFeature, ServedModel } from '../protocol/announcement.ts';
 import type { JobParameters } from '../protocol/messages.ts';
 
 type Extras = Partial<
@@ -41,6 +41,10 @@ export function featuresNeeded({
   if (Object.keys(logitBias).length > 0) features.push('logit-bias');
   if (presencePenalty !== 0 || frequencyPenalty !== 0) features.push('penalties');
   return features;
+}
+
+export function hasFeatures(served: Pick<ServedModel, 'features'>, features: readonly ModelFeature[]): boolean {
+  return features.every((feature) => served.features.includes(feature));
 }
 
 /** Peers serve the model, but none of them can do this. */

@@ -4,6 +4,7 @@
  */
 import { io, type Socket } from 'socket.io-client';
 import type { z } from 'zod';
+import { backoffMs } from '../connection/backoff.ts';
 import { MeshError } from '../errors.ts';
 import { type Logger, silentLogger } from '../ports/logger.ts';
 import type { Signaling, SignalingHandlers } from '../ports/signaling.ts';
@@ -17,6 +18,7 @@ import {
   type ServerToMemberEvents,
   Welcome,
 } from '../protocol/signaling.ts';
+import { systemRandom } from './system.ts';
 
 export interface SocketIoSignalingOptions {
   /** The entry's address; a path behind the host is ignored. */
@@ -24,8 +26,7 @@ export interface SocketIoSignalingOptions {
   readonly logger?: Logger;
 }
 
-const FIRST_RETRY_MS = 250;
-const LONGEST_RETRY_MS = 10_000;
+const RETRIES = { firstMs: 250, longestMs: 10_000 };
 /** From connecting to being welcomed: past it the other end is no entry, or stuck. */
 const JOIN_TIMEOUT_MS = 15_000;
 
@@ -106,7 +107,7 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
     if (phase === 'offline' || phase === 'closed') return;
     phase = 'offline';
     clearTimeout(timer);
-    const pauseMs = retryPauseMs(failures++);
+    const pauseMs = backoffMs(failures++, systemRandom, RETRIES);
     logger.info({ origin, reason, pauseMs }, 'The entry is out of reach; trying again.');
     timer = setTimeout(() => connect(handlers), pauseMs);
     handlers.onOffline(reason);
@@ -124,12 +125,6 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
     clearTimeout(timer);
     socket.disconnect();
   }
-}
-
-/** Doubles up to the longest pause; a random half keeps peers that were cut off together from returning together. */
-function retryPauseMs(failures: number): number {
-  const ceilingMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10));
-  return ceilingMs * (0.5 + Math.random() / 2);
 }
 
 function originOf(url: string): string {
