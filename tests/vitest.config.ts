@@ -18,6 +18,7 @@ export default defineConfig({
         plugins: [svelte()],
         test: {
           name: 'unit',
+          testTimeout: 30_000,
           include: [
             'shared/src/**/*.test.ts',
             'signaling/test/**/*.test.ts',
@@ -52,6 +53,7 @@ export default defineConfig({
         },
         test: {
           name: 'chromium-unit',
+          testTimeout: 30_000,
           include: ['shared/src/**/*.test.ts'],
           browser: {
             enabled: true,

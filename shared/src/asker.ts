@@ -3,11 +3,12 @@ import { catalogModel } from './catalog/catalog.ts';
 import type { Chooser, RouteEvent } from './chooser.ts';
 import { MeshError } from './errors.ts';
 import { answer } from './inference/answer.ts';
+import { type Deadline, startDeadline } from './inference/deadline.ts';
 import { embed } from './inference/embedding.ts';
 import { extrasOf, featuresNeeded, hasFeatures, nobodyCan } from './inference/job-features.ts';
 import type { JobOutcome } from './inference/job-outcome.ts';
 import { RaceBudget } from './inference/race-budget.ts';
-import type { JobLine, Requester } from './inference/requester.ts';
+import { type JobLine, placeInLine, type Requester } from './inference/requester.ts';
 import type { AnswerEvent, CompletionRequest, EmbedAnswer, EmbedRequest } from './mesh-interface.ts';
 import type { Clock } from './ports/clock.ts';
 import { type Random, randomHexId } from './ports/random.ts';
@@ -44,18 +45,34 @@ export function createAsker(options: AskerOptions): Asker {
   const races = new RaceBudget(options.raceShare);
 
   async function* complete(request: CompletionRequest, signal: AbortSignal): AsyncGenerator<AnswerEvent> {
-    await options.joined(signal);
+    const deadline = startDeadline(clock, request.deadlineMs, signal);
+    try {
+      await options.joined(deadline.signal);
+      yield* completeBy(deadline, request);
+    } catch (error) {
+      const failure = deadline.explain(error);
+      if (!MeshError.isOfTheAsker(failure)) options.report({ servedBy: 'failed' });
+      throw failure;
+    } finally {
+      deadline.met();
+    }
+  }
+
+  function completeBy(deadline: Deadline, request: CompletionRequest): AsyncGenerator<AnswerEvent, void, undefined> {
     const features = featuresNeeded(extrasOf(request));
     const model = request.model ?? options.defaultModel((served) => hasFeatures(served, features));
     if (model === undefined) throw MeshError.nothingServed();
     races.earn();
-    const answering = answer<RouteEvent>(
+    return answer<RouteEvent>(
       {
         clock,
         requester,
         model,
         begun: request.begun,
         maxTokens: request.maxTokens,
+        client: request.client,
+        deadlineMs: deadline.atMs,
+        onBegun: () => deadline.met(),
         assign: (needs) => chooser.assign(request, model, needs),
         mayRace: () => races.spend(),
         lineTo,
@@ -68,25 +85,33 @@ export function createAsker(options: AskerOptions): Asker {
         onLate: (peerId) => chooser.late(peerId),
         failure: (lastError) => failureOf(model, lastError, features),
       },
-      signal,
+      deadline.signal,
     );
+  }
+
+  async function embedAll(request: EmbedRequest, signal: AbortSignal): Promise<EmbedAnswer> {
+    const deadline = startDeadline(clock, request.deadlineMs, signal);
     try {
-      yield* answering;
+      return await embedBy(deadline, request);
     } catch (error) {
-      if (!MeshError.isOfTheAsker(error)) options.report({ servedBy: 'failed' });
-      throw error;
+      throw deadline.explain(error);
+    } finally {
+      deadline.met();
     }
   }
 
-  async function embedAll({ model: asked, inputs }: EmbedRequest, signal: AbortSignal): Promise<EmbedAnswer> {
+  async function embedBy({ signal, atMs }: Deadline, { model: asked, inputs, client }: EmbedRequest) {
     await options.joined(signal);
     const model = asked ?? options.defaultModel((served) => hasFeatures(served, EMBEDDINGS));
     if (model === undefined) throw MeshError.nothingServed();
     const embedded = await embed(
       {
         requester,
-        model,
-        newJobId: () => JobId.parse(randomHexId(random)),
+        newJob: () => ({
+          jobId: JobId.parse(randomHexId(random)),
+          model,
+          ...placeInLine(client, atMs === undefined ? undefined : atMs - clock.monotonicMs()),
+        }),
         assign: (failed) => chooser.assignEmbedding(model, failed),
         lineTo,
         onFailed: (peerId) => chooser.failed(peerId),

@@ -129,6 +129,14 @@ export class MeshError extends Error {
     });
   }
 
+  static deadlineMissed(limitMs: number): MeshError {
+    return new MeshError(
+      'mesh_busy',
+      `No peer began to answer within ${limitMs} ms. Try again in a moment, or allow more time.`,
+      { retryable: true, details: { retryAfterMs: 1_000 } },
+    );
+  }
+
   static peerLost(reason: string): MeshError {
     return new MeshError('peer_lost', `The peer that was answering is gone (${reason}). Send the message again.`, {
       retryable: true,

@@ -33,8 +33,19 @@ export interface MeshOptions {
   readonly memoryBytes?: number | null | undefined;
 }
 
+/** What a request says of who asks and how long they wait. */
+export interface Asking {
+  /**
+   * Where this end asks for several: a word, 1 to 64 characters, by which peers let them take turns. It is told to the
+   * peers, so it should say nothing else.
+   */
+  readonly client?: string | undefined;
+  /** Without a first token for so long the request is given up as `mesh_busy`, and no peer lets it wait any longer. */
+  readonly deadlineMs?: number | undefined;
+}
+
 /** Absent sampling fields mean: the temperature of the catalogue, top_p 1, as many tokens as the context holds. */
-export interface CompletionRequest {
+export interface CompletionRequest extends Asking {
   /** Absent: the default model (`defaultModel` of the catalog over what is served now). */
   readonly model?: ModelId | undefined;
   readonly messages: readonly ChatMessage[];
@@ -59,7 +70,7 @@ export interface BegunAnswer extends AnswerBeginning {
   readonly classId: ClassId;
 }
 
-export interface EmbedRequest {
+export interface EmbedRequest extends Asking {
   /** Absent: the default model among those that make embeddings. */
   readonly model?: ModelId | undefined;
   readonly inputs: readonly string[];

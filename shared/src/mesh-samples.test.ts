@@ -316,7 +316,7 @@ describe('a job without a sample', () => {
       withEvents(async function* (events) {
         for await (const event of events) {
           if (event.type === 'tokens') yield event;
-          else yield { ...event, usage: { ...event.usage, completionTokens: Number.NaN } };
+          else yield { ...event, usageIsGuess: true };
         }
       }),
     );

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Engine, type EngineEvent, MeshError, silentLogger, systemClock } from '@tabmesh/shared';
+import { type Engine, type EngineEvent, MeshError, systemClock } from '@tabmesh/shared';
 import { connectHttpEngine } from 'tabmesh';
 import { engineContract } from '../../shared/src/testing/engine-contract.ts';
 
@@ -59,7 +59,6 @@ async function run(file: string): Promise<number> {
           slots: 4,
           contextTokens: undefined,
           clock: systemClock,
-          logger: silentLogger,
         },
         AbortSignal.timeout(60_000),
       );

@@ -1,5 +1,5 @@
 /** From a server's address to an `Engine`: find the model, ask what it is, prove what it can. */
-import { type Clock, type Engine, type Logger, MeshError } from '@tabmesh/shared';
+import { type Clock, type Engine, MeshError } from '@tabmesh/shared';
 import { HttpEngine } from './http-engine.ts';
 import { isUnreachable, ModelServer } from './model-server.ts';
 import { ollamaProtocol } from './ollama-protocol.ts';
@@ -14,18 +14,17 @@ export interface HttpEngineOptions extends ModelAtServer {
   readonly url: string;
   readonly key: string | undefined;
   readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 const PROTOCOLS = { openai: openAiProtocol, ollama: ollamaProtocol } as const;
 
 /** @throws MeshError `model_not_found`, `engine_failed`, `cancelled` */
 export async function connectHttpEngine(options: HttpEngineOptions, signal: AbortSignal): Promise<Engine> {
-  const { kind, clock, logger } = options;
+  const { kind, clock } = options;
   try {
     const protocol = await PROTOCOLS[kind](new ModelServer(options), options, signal);
     const features = await probeFeatures(protocol, signal);
-    return new HttpEngine({ protocol, features, clock, logger });
+    return new HttpEngine({ protocol, features, clock });
   } catch (error) {
     if (!isUnreachable(error) || !MeshError.is(error)) throw error;
     const sentence = `No server can be reached at ${options.url}. Start it, or correct the address.`;

@@ -11,7 +11,6 @@ import {
   type EngineEvent,
   type EngineModel,
   type GenerationRequest,
-  type Logger,
   MeshError,
   type ModelFeature,
 } from '@tabmesh/shared';
@@ -24,7 +23,6 @@ export interface HttpEngineParts {
   readonly protocol: ServerProtocol;
   readonly features: readonly ModelFeature[];
   readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** An idle server that went away is noticed within this, so that its model is not offered much longer than it is there. */
@@ -39,7 +37,6 @@ export class HttpEngine implements Engine {
   #lost: MeshError | undefined;
   #checking: Promise<void> | undefined;
   #cancelCheck: () => void = () => {};
-  #saidUncounted = false;
 
   constructor(options: HttpEngineParts) {
     this.#options = options;
@@ -149,7 +146,6 @@ export class HttpEngine implements Engine {
     }
     if (text.stopped) reason = 'stop';
     if (reason === undefined) throw MeshError.engineFailed('its server stopped within the answer');
-    if (usage.completionTokens === undefined) this.#sayUncounted();
     const counted = request.topLogprobs === undefined ? usage.completionTokens : undefined;
     text.end(Math.min(maxTokens, counted ?? text.tokenCount));
     yield* ready;
@@ -158,6 +154,7 @@ export class HttpEngine implements Engine {
       type: 'end',
       reason,
       usage: { promptTokens, cachedTokens: Math.min(cachedTokens, promptTokens), completionTokens: text.tokenCount },
+      ...(usage.completionTokens === undefined ? { usageIsGuess: true } : {}),
     };
   }
 
@@ -185,15 +182,6 @@ export class HttpEngine implements Engine {
     return MeshError.is(error)
       ? error
       : MeshError.engineFailed(error instanceof Error ? error.message : String(error), error);
-  }
-
-  #sayUncounted(): void {
-    if (this.#saidUncounted) return;
-    this.#saidUncounted = true;
-    this.#options.logger.warn(
-      { model: this.model.id, reason: 'usage_missing' },
-      'The server counts no tokens: its chunks are counted instead, and its speed is measured by them.',
-    );
   }
 
   #scheduleCheck(): void {

@@ -1,5 +1,5 @@
 /** Engines on servers of the test, and what is asked of them. */
-import { type Engine, type EngineEvent, type GenerationRequest, silentLogger, systemClock } from '@tabmesh/shared';
+import { type Engine, type EngineEvent, type GenerationRequest, systemClock } from '@tabmesh/shared';
 import { onTestFinished } from 'vitest';
 import { connectHttpEngine, type HttpEngineOptions } from '../../src/http-engine/connect-http-engine.ts';
 import { type ModelHttpServer, startModelServer } from './model-http-server.ts';
@@ -25,7 +25,6 @@ export async function connect(server: Pick<ModelHttpServer, 'url'>, options: Par
       slots: 4,
       contextTokens: undefined,
       clock: systemClock,
-      logger: silentLogger,
       ...options,
     },
     never(),

@@ -1,5 +1,5 @@
 /** The engine contract over HTTP, against servers with the shapes of the real ones. */
-import { silentLogger, systemClock } from '@tabmesh/shared';
+import { systemClock } from '@tabmesh/shared';
 import { afterAll } from 'vitest';
 import { describeEngineContract } from '../../../shared/src/testing/describe-engine-contract.ts';
 import { connectHttpEngine, type HttpEngineKind } from '../../src/http-engine/connect-http-engine.ts';
@@ -14,7 +14,7 @@ async function subject(kind: HttpEngineKind, server: ModelHttpServer, name: stri
   servers.push(server);
   const { url } = server;
   const engine = await connectHttpEngine(
-    { kind, url, key: undefined, name, slots: 4, contextTokens: 512, clock: systemClock, logger: silentLogger },
+    { kind, url, key: undefined, name, slots: 4, contextTokens: 512, clock: systemClock },
     new AbortController().signal,
   );
   return {

@@ -1,5 +1,4 @@
 /** What a model is, and what becomes of requests and answers on their way through a server's protocol. */
-import { type Logger, silentLogger } from '@tabmesh/shared';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { servedName } from '../../src/http-engine/served-name.ts';
 import {
@@ -215,14 +214,13 @@ describe('an answer', () => {
     },
   );
 
-  it('HE10: of a server that counts nothing is counted by its chunks, and a log line says so once', async () => {
-    const lines: unknown[] = [];
-    const logger: Logger = { ...silentLogger, warn: (fields) => void lines.push(fields) };
-    const { engine } = await open('careless', { logger });
-    const first = await answerOf(engine);
-    await eventsOf(engine);
-    expect(first.usage).toEqual({ promptTokens: 0, cachedTokens: 0, completionTokens: first.tokens.length });
-    expect(lines).toEqual([{ model: 'some-model', reason: 'usage_missing' }]);
+  it('HE10: of a server that counts nothing is counted by its chunks, and says that this is a guess', async () => {
+    const { engine } = await open('careless');
+    const { tokens, usage } = await answerOf(engine);
+    expect(usage).toEqual({ promptTokens: 0, cachedTokens: 0, completionTokens: tokens.length });
+    expect((await eventsOf(engine)).at(-1)).toMatchObject({ type: 'end', usageIsGuess: true });
+    const { engine: counting } = await open('llama-server');
+    expect((await eventsOf(counting)).at(-1)).not.toHaveProperty('usageIsGuess');
   });
 
   it('HE11: that a stop string ends tells its usage all the same', async () => {

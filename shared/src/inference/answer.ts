@@ -10,7 +10,7 @@ import type { ClassId, JobId, ModelId, PeerId } from '../protocol/ids.ts';
 import type { FinishReason, JobParameters, Usage } from '../protocol/messages.ts';
 import { Attempt, firstToSpeak, isLate } from './attempt.ts';
 import type { JobOutcome } from './job-outcome.ts';
-import type { JobEvent, JobLine, Requester } from './requester.ts';
+import { type JobEvent, type JobLine, placeInLine, type Requester } from './requester.ts';
 
 /** What may narrow the choice, as an answer learns it. */
 export interface AnswerNeeds {
@@ -43,11 +43,17 @@ export interface AnswerOptions<Route> {
   readonly begun?: AnswerNeeds['begun'];
   /** At most so many tokens, whoever gives them. Undefined: as many as the peers take. */
   readonly maxTokens: number | undefined;
+  /** Whom it is for, where the asker asks for several. */
+  readonly client: string | undefined;
+  /** When the first token must be there, by the clock. */
+  readonly deadlineMs: number | undefined;
   /** The next peer; undefined when there is none left. */
   assign(needs: AnswerNeeds): Assignment<Route> | undefined;
   /** Whether one more peer may be asked beside a late one; asked once it would be. */
   mayRace(): boolean;
   lineTo(peerId: PeerId, signal: AbortSignal): Promise<JobLine>;
+  /** The first token is there, or the first after `begun`. */
+  onBegun(): void;
   /** Once for each job that a peer was given, when it is over. */
   onOutcome(peerId: PeerId, jobId: JobId, outcome: JobOutcome): void;
   /** The peer answered to the end, with at least a token. */
@@ -176,12 +182,15 @@ class Course<Route> {
   }
 
   async *deliver({ attempt, event: first }: Spoken<Route>): AsyncGenerator<TokensEvent | AnswerEnd, void, undefined> {
-    const { clock, onAnswered, onFailed } = this.#options;
+    const { clock, onBegun, onAnswered, onFailed } = this.#options;
     const { peerId, classId } = attempt.assignment;
     const before = this.tokenCount;
     for (let event = first; ; event = await attempt.next()) {
       if (event.type === 'tokens') {
-        this.#firstTokenMs ??= clock.monotonicMs();
+        if (this.#firstTokenMs === undefined) {
+          this.#firstTokenMs = clock.monotonicMs();
+          onBegun();
+        }
         this.#begunBy ??= classId;
         this.#text += event.text;
         this.tokenCount += event.tokenCount;
@@ -219,13 +228,16 @@ class Course<Route> {
   }
 
   #begin(assignment: Assignment<Route>): Attempt<Assignment<Route>> {
-    const { requester, model, lineTo, onOutcome } = this.#options;
+    const { clock, requester, model, client, deadlineMs, lineTo, onOutcome } = this.#options;
     const { jobId, peerId, parameters, stallMs } = assignment;
     return new Attempt(
       assignment,
       async (stop) => {
         const line = await lineTo(peerId, stop);
-        const job = { jobId, model, parameters };
+        // Who reads already waits for the next token, however late the first one may be.
+        const patienceMs =
+          deadlineMs === undefined || this.tokenCount > 0 ? undefined : deadlineMs - clock.monotonicMs();
+        const job = { jobId, model, ...placeInLine(client, patienceMs), parameters };
         return requester.run(line, job, stop, (outcome) => onOutcome(peerId, jobId, outcome), stallMs);
       },
       this.#signal,

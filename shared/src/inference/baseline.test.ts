@@ -212,6 +212,20 @@ describe('the native baseline', () => {
     expect(published).toEqual([]);
   });
 
+  it('BL30: of an engine that only guesses its tokens is none', async () => {
+    const { clock, scripted, published } = setUp({}, (engine) => ({
+      ...engine,
+      async *generate(request, signal) {
+        for await (const event of engine.generate(request, signal)) {
+          yield event.type === 'end' ? { ...event, usageIsGuess: true } : event;
+        }
+      },
+    }));
+    await clock.advance(hourMs);
+    expect(scripted.requests).toHaveLength(3);
+    expect(published).toEqual([]);
+  });
+
   it('BL7: is measured anew when what was kept is broken, from the future, or can not be read', async () => {
     const { classId, backend } = createScriptedEngine({ clock: new ManualClock(), scenario: 'steady' }).model;
     const clock = new ManualClock();

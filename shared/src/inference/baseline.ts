@@ -227,6 +227,7 @@ export class BaselineCollector {
     const timer = new JobTimer(clock.monotonicMs());
     for await (const event of engine.generate(requestOf(run), signal)) {
       if (event.type === 'tokens') timer.tokens(clock.monotonicMs(), event.tokenCount);
+      else if (event.usageIsGuess) return undefined;
     }
     return timer.measurement();
   }

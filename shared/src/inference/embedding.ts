@@ -1,15 +1,14 @@
 /** The embeddings of a list of texts: one job after the other, each at whichever peer can take it. */
 import { MeshError } from '../errors.ts';
 import type { Embeddings } from '../ports/engine.ts';
-import type { JobId, ModelId, PeerId } from '../protocol/ids.ts';
-import { MOST_EMBED_INPUTS } from '../protocol/messages.ts';
+import type { PeerId } from '../protocol/ids.ts';
+import { MOST_EMBED_INPUTS, type PeerMessageOf } from '../protocol/messages.ts';
 import { isBroken } from './answer.ts';
 import type { JobLine, Requester } from './requester.ts';
 
 export interface EmbeddingOptions {
   readonly requester: Requester;
-  readonly model: ModelId;
-  newJobId(): JobId;
+  newJob(): Omit<PeerMessageOf<'embed-start'>, 'type' | 'inputs'>;
   /** The next peer; undefined when there is none left. */
   assign(failed: ReadonlySet<PeerId>): PeerId | undefined;
   lineTo(peerId: PeerId, signal: AbortSignal): Promise<JobLine>;
@@ -40,8 +39,7 @@ export async function embed(
   return { vectors, promptTokens, peerId };
 }
 
-async function embedPart(options: EmbeddingOptions, inputs: readonly string[], signal: AbortSignal) {
-  const { requester, model } = options;
+async function embedPart(options: EmbeddingOptions, inputs: string[], signal: AbortSignal) {
   const failed = new Set<PeerId>();
   let lastError: MeshError | undefined;
   for (;;) {
@@ -49,7 +47,7 @@ async function embedPart(options: EmbeddingOptions, inputs: readonly string[], s
     if (peerId === undefined) throw options.failure(lastError);
     try {
       const line = await options.lineTo(peerId, signal);
-      return { ...(await requester.embed(line, { jobId: options.newJobId(), model, inputs }, signal)), peerId };
+      return { ...(await options.requester.embed(line, { ...options.newJob(), inputs }, signal)), peerId };
     } catch (error) {
       if (signal.aborted) throw MeshError.cancelled();
       if (!MeshError.is(error)) throw error;

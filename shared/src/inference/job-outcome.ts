@@ -20,11 +20,15 @@ export type JobOutcome =
   | { readonly sample: JobMeasurement }
   | { readonly sample: null; readonly reason: UnsampledReason; readonly code?: MeshErrorCode };
 
-export function finishedOutcome(measurement: JobMeasurement | undefined, usage: Usage | undefined): JobOutcome {
-  if (usage === undefined || !Number.isSafeInteger(usage.completionTokens) || usage.completionTokens < 0) {
+/** `usageIsGuess`: as an engine says of its end. */
+export function finishedOutcome(
+  measurement: JobMeasurement | undefined,
+  { usage: { completionTokens }, usageIsGuess }: { readonly usage: Usage; readonly usageIsGuess?: boolean },
+): JobOutcome {
+  if (usageIsGuess || !Number.isSafeInteger(completionTokens) || completionTokens < 0) {
     return { sample: null, reason: 'usage_missing' };
   }
-  if (measurement === undefined || usage.completionTokens === 0) {
+  if (measurement === undefined || completionTokens === 0) {
     return { sample: null, reason: 'zero_completion_tokens' };
   }
   if (measurement.tokensPerSecond === null) return { sample: null, reason: 'implausible_rate' };

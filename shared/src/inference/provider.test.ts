@@ -122,7 +122,6 @@ describe('a job', () => {
 
   it('PR3: past the queue is refused as busy at once, with an estimate that learns', async () => {
     const engine = serve({ slots: 1, tokenIntervalMs: 500 });
-    // One job a sink: no peer takes more than its share.
     const sinks = Array.from({ length: 7 }, sinkOf);
     const lastWord = (sink: HeldSink) => sink.of(start(sink)).end;
     const [guess] = sinks.map(lastWord).filter((end) => end !== undefined);
@@ -161,6 +160,61 @@ describe('a job', () => {
     await clock.advance(600);
     expect(modest.of(jobId).end).toMatchObject({ type: 'job-end' });
     await clock.advance(10_000);
+  });
+});
+
+describe('a line', () => {
+  it('PR31: that is full makes room for who has less in it, at the cost of who has most', async () => {
+    serve({ slots: 1 });
+    const [greedy, modest] = [sinkOf(), sinkOf()];
+    const jobs = Array.from({ length: 5 }, () => start(greedy));
+    expect(jobs.map((job) => greedy.of(job).end)).toEqual(Array(5).fill(undefined));
+    const [first, second, third] = [start(modest), start(modest), start(modest)];
+    expect(provider.services()).toMatchObject([{ inFlight: 1, queued: 4 }]);
+    // The last to come are the first to go, and two against two is fair.
+    expect(jobs.map((job) => greedy.of(job).end !== undefined)).toEqual([false, false, false, true, true]);
+    expect(greedy.of(jobs.at(-1) ?? first).end).toMatchObject({ code: 'peer_busy', waitMs: expect.any(Number) });
+    expect([first, second, third].map((job) => modest.of(job).end?.type)).toEqual([undefined, undefined, 'job-error']);
+    await clock.advance(10_000);
+    expect(provider.totals().finishedJobs).toBe(5);
+  });
+
+  it('PR32: gives turns to the clients of one asker as well, and room too', async () => {
+    const engine = serve({ slots: 1 });
+    const [entry, tab] = [sinkOf(), sinkOf()];
+    const said = (client: string | undefined) => ({
+      ...(client === undefined ? {} : { client }),
+      parameters: {
+        messages: [{ role: 'user' as const, content: client ?? 'tab' }],
+        maxTokens: 2,
+        temperature: 0,
+        topP: 1,
+        stop: [],
+      },
+    });
+    for (let job = 0; job < 5; job += 1) start(entry, said('heavy'));
+    start(entry, said('light'));
+    start(tab, said(undefined));
+    await clock.advance(10_000);
+    const order = engine.requests.map(({ messages }) => messages[0]?.content);
+    expect(order).toEqual(['heavy', 'tab', 'light', 'heavy', 'heavy']);
+    const refused = entry.replies.filter((reply) => reply.type === 'job-error');
+    expect(refused).toMatchObject([{ code: 'peer_busy' }, { code: 'peer_busy' }]);
+  });
+
+  it('PR33: refuses at once whom it would keep too long, and later whom it kept so long', async () => {
+    const engine = serve({ slots: 1, tokens: 100, tokenIntervalMs: 100 });
+    const sink = sinkOf();
+    start(sink);
+    const hasty = start(sink, { patienceMs: 100 });
+    expect(sink.of(hasty).end).toMatchObject({ code: 'peer_busy' });
+    const patient = start(sink, { patienceMs: 3_000 });
+    await clock.advance(2_999);
+    expect(sink.of(patient).end).toBeUndefined();
+    await clock.advance(1);
+    expect(sink.of(patient).end).toMatchObject({ code: 'peer_busy', waitMs: expect.any(Number) });
+    await clock.advance(10_000);
+    expect(engine.requests).toHaveLength(1);
   });
 });
 

@@ -4,11 +4,12 @@
  */
 import { MeshError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Engine } from '../ports/engine.ts';
+import type { Engine, EngineEvent } from '../ports/engine.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { JobId, ModelId } from '../protocol/ids.ts';
-import type { PeerMessageOf, Usage } from '../protocol/messages.ts';
+import type { PeerMessageOf } from '../protocol/messages.ts';
 import { DeltaWriter } from './delta-writer.ts';
+import { FairQueue, type Waiting } from './fair-queue.ts';
 import { failedOutcome, finishedOutcome, type JobOutcome, logUnsampled } from './job-outcome.ts';
 import type { JobSink } from './job-sink.ts';
 import { type JobMeasurement, JobTimer } from './job-timer.ts';
@@ -25,23 +26,22 @@ export interface ProviderOptions {
 
 type Start = PeerMessageOf<'job-start' | 'embed-start'>;
 
-interface Job {
+interface Job extends Waiting {
   readonly start: Start;
-  readonly sink: JobSink;
   readonly controller: AbortController;
+  /** Stops the clock of its patience. */
+  stopWaiting: () => void;
 }
 
 interface Service {
   readonly engine: Engine;
   readonly running: Map<JobId, Job>;
-  readonly queue: Job[];
+  readonly queue: FairQueue<Job>;
   state: 'ready' | 'draining';
   /** While draining: what everyone who takes the engine away waits for. */
   removed: Promise<void> | undefined;
   /** Smoothed length of an answer, for wait estimates; undefined before the first. */
   answerMs: number | undefined;
-  /** Who got a slot last comes last in line. */
-  readonly lastServed: Map<JobSink, number>;
   onIdle: (() => void) | undefined;
 }
 
@@ -76,11 +76,10 @@ export class Provider {
     this.#services.set(engine.model.id, {
       engine,
       running: new Map(),
-      queue: [],
+      queue: new FairQueue(),
       state: 'ready',
       removed: undefined,
       answerMs: undefined,
-      lastServed: new Map(),
       onIdle: undefined,
     });
     this.#options.onChange();
@@ -120,6 +119,13 @@ export class Provider {
 
   handleStart(sink: JobSink, start: Start): void {
     const service = this.#services.get(start.model);
+    const job: Job = {
+      start,
+      sink,
+      client: start.client,
+      controller: new AbortController(),
+      stopWaiting: () => {},
+    };
     if (service === undefined) {
       this.#refuse(sink, start.jobId, MeshError.noPeerWithModel(start.model));
     } else if (service.state === 'draining') {
@@ -127,10 +133,10 @@ export class Provider {
     } else if (this.#find(start.jobId) !== undefined) {
       // The same id twice would mix two answers; the first one goes on.
       this.#options.logger.warn({ jobId: start.jobId }, 'A job was started twice; the second start was dropped.');
-    } else if (this.#isFull(service, sink)) {
-      this.#refuse(sink, start.jobId, MeshError.peerBusy(this.#waitMs(service)));
+    } else if (!this.#admits(service, job)) {
+      this.#refuse(sink, start.jobId, MeshError.peerBusy(this.#waitMs(service, job)));
     } else {
-      service.queue.push({ start, sink, controller: new AbortController() });
+      service.queue.add(job);
       this.#fill(service);
       this.#options.onChange();
     }
@@ -144,16 +150,17 @@ export class Provider {
 
   handleSinkClosed(sink: JobSink): void {
     for (const service of this.#services.values()) {
-      for (const job of [...service.queue, ...service.running.values()]) {
+      for (const job of [...service.queue.all(), ...service.running.values()]) {
         if (job.sink === sink) this.#stop(service, job, MeshError.cancelled());
       }
+      service.queue.forget(sink);
     }
   }
 
   async #drain(service: Service, graceMs: number): Promise<void> {
     const { onChange } = this.#options;
     service.state = 'draining';
-    for (const job of [...service.queue]) this.#stop(service, job, MeshError.peerDraining());
+    for (const job of service.queue.all()) this.#stop(service, job, MeshError.peerDraining());
     onChange();
     const idle = new Promise<void>((resolve) => {
       service.onIdle = resolve;
@@ -182,54 +189,47 @@ export class Provider {
     if (job.controller.signal.aborted) return;
     job.controller.abort(reason);
     this.#refuse(job.sink, job.start.jobId, reason);
-    const waiting = service.queue.indexOf(job);
-    if (waiting !== -1) {
-      service.queue.splice(waiting, 1);
-      logUnsampled(this.#options.logger, job.start, failedOutcome(reason));
-    }
+    job.stopWaiting();
+    if (service.queue.remove(job)) logUnsampled(this.#options.logger, job.start, failedOutcome(reason));
     this.#options.onChange();
   }
 
-  /** No room, a wait too long, or more than this sink's half of the queue. */
-  #isFull(service: Service, sink: JobSink): boolean {
+  /** A slot, or a place in line that is worth its wait; who has most in a full line leaves it for who has less. */
+  #admits(service: Service, job: Job): boolean {
     const { engine, running, queue } = service;
     const { slots } = engine.model;
-    if (running.size < slots) return false;
-    const own = queue.filter((job) => job.sink === sink).length;
-    const most = slots * QUEUE_PER_SLOT;
-    return queue.length >= most || own >= most / 2 || this.#waitMs(service) > LONGEST_WAIT_MS;
+    if (running.size < slots) return true;
+    const patienceMs = Math.min(job.start.patienceMs ?? LONGEST_WAIT_MS, LONGEST_WAIT_MS);
+    if (this.#waitMs(service, job) > patienceMs) return false;
+    if (queue.length >= slots * QUEUE_PER_SLOT) {
+      const leaving = queue.lessEntitled(job);
+      if (leaving === undefined) return false;
+      this.#stop(service, leaving, MeshError.peerBusy(this.#waitMs(service, leaving)));
+    }
+    job.stopWaiting = this.#options.clock.after(patienceMs, () =>
+      this.#stop(service, job, MeshError.peerBusy(this.#waitMs(service, job))),
+    );
+    return true;
   }
 
   #find(jobId: JobId): { service: Service; job: Job } | undefined {
     for (const service of this.#services.values()) {
-      const job = service.running.get(jobId) ?? service.queue.find((waiting) => waiting.start.jobId === jobId);
+      const job = service.running.get(jobId) ?? service.queue.find(({ start }) => start.jobId === jobId);
       if (job !== undefined) return { service, job };
     }
     return undefined;
   }
 
-  #waitMs({ engine, queue, answerMs = FIRST_ANSWER_GUESS_MS }: Service): number {
-    return Math.ceil(((queue.length + 1) / engine.model.slots) * answerMs);
-  }
-
-  /** Sinks take turns, so that one peer's many don't hold up another's one. */
-  #next({ queue, lastServed }: Service): Job | undefined {
-    const turn = (job: Job) => lastServed.get(job.sink) ?? -1;
-    let next = queue[0];
-    for (const job of queue) if (next !== undefined && turn(job) < turn(next)) next = job;
-    if (next === undefined) {
-      lastServed.clear();
-      return undefined;
-    }
-    queue.splice(queue.indexOf(next), 1);
-    lastServed.set(next.sink, Math.max(-1, ...lastServed.values()) + 1);
-    return next;
+  /** Until a job that joins the line now should get its slot. */
+  #waitMs({ engine, queue, answerMs = FIRST_ANSWER_GUESS_MS }: Service, job: Waiting): number {
+    return Math.ceil(((queue.before(job) + 1) / engine.model.slots) * answerMs);
   }
 
   #fill(service: Service): void {
     while (service.running.size < service.engine.model.slots) {
-      const job = this.#next(service);
+      const job = service.queue.next();
       if (job === undefined) return;
+      job.stopWaiting();
       service.running.set(job.start.jobId, job);
       void this.#run(service, job).finally(() => {
         service.running.delete(job.start.jobId);
@@ -264,7 +264,7 @@ export class Provider {
     const startedMs = clock.monotonicMs();
     const timer = new JobTimer(startedMs);
     const writer = new DeltaWriter({ jobId, sink, clock });
-    let end: { readonly usage: Usage } | undefined;
+    let end: Extract<EngineEvent, { type: 'end' }> | undefined;
     let outcome: JobOutcome | undefined;
     try {
       for await (const event of service.engine.generate(start.parameters, signal)) {
@@ -281,7 +281,7 @@ export class Provider {
       }
       if (end === undefined) throw MeshError.engineFailed('it stopped without an end');
       // An answer that is complete counts, though its requester may just have left.
-      outcome = finishedOutcome(timer.measurement(), end.usage);
+      outcome = finishedOutcome(timer.measurement(), end);
       if (outcome.sample !== null) this.#options.onMeasured(start.model, outcome.sample);
       this.#finishedJobs += 1;
       const tookMs = clock.monotonicMs() - startedMs;

@@ -5,8 +5,8 @@
 import { MeshError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Embeddings, TokensEvent } from '../ports/engine.ts';
-import type { JobId, ModelId, PeerId } from '../protocol/ids.ts';
-import type { FinishReason, JobParameters, PeerMessageOf, Usage } from '../protocol/messages.ts';
+import type { JobId, PeerId } from '../protocol/ids.ts';
+import type { FinishReason, PeerMessageOf, Usage } from '../protocol/messages.ts';
 import { failedOutcome, finishedOutcome, type JobOutcome } from './job-outcome.ts';
 import type { JobReply } from './job-sink.ts';
 import { type JobMeasurement, JobTimer } from './job-timer.ts';
@@ -17,6 +17,19 @@ export interface JobLine {
   readonly remote: PeerId;
   readonly isOpen: boolean;
   send(message: PeerMessageOf<'job-start' | 'embed-start' | 'job-cancel'>): void;
+}
+
+export type JobRequest = Omit<PeerMessageOf<'job-start'>, 'type'>;
+
+/** How a job says who waits for it and how long; what is absent is not said. */
+export function placeInLine(
+  client: string | undefined,
+  patienceMs: number | undefined,
+): Pick<JobRequest, 'client' | 'patienceMs'> {
+  return {
+    ...(client === undefined ? {} : { client }),
+    ...(patienceMs === undefined ? {} : { patienceMs: Math.max(0, Math.floor(patienceMs)) }),
+  };
 }
 
 export type JobEvent =
@@ -98,11 +111,7 @@ export class Requester {
    */
   async *run(
     line: JobLine,
-    job: {
-      readonly jobId: JobId;
-      readonly model: ModelId;
-      readonly parameters: JobParameters;
-    },
+    job: JobRequest,
     signal: AbortSignal,
     onOutcome: (outcome: JobOutcome) => void = () => {},
     stallMs = LONGEST_STALL_MS,
@@ -167,7 +176,7 @@ export class Requester {
   /** @throws MeshError as `run` does. */
   async embed(
     line: JobLine,
-    job: { readonly jobId: JobId; readonly model: ModelId; readonly inputs: readonly string[] },
+    job: Omit<PeerMessageOf<'embed-start'>, 'type'>,
     signal: AbortSignal,
   ): Promise<Embeddings> {
     if (signal.aborted) throw MeshError.cancelled();
@@ -183,7 +192,7 @@ export class Requester {
       fail(MeshError.peerLost(`silent for ${LONGEST_STALL_MS / 1000} s`)),
     );
     try {
-      line.send({ type: 'embed-start', ...job, inputs: [...job.inputs] });
+      line.send({ type: 'embed-start', ...job });
       const { vectors, promptTokens } = await ended;
       return { vectors: decodeVectors(vectors, job.inputs.length), promptTokens };
     } catch (error) {
@@ -263,7 +272,7 @@ export class Requester {
   #end(job: OpenJob, { reason, usage }: PeerMessageOf<'job-end'>): void {
     job.cancelStall();
     const measurement = job.timer.measurement();
-    if (job.error === undefined) job.settle(finishedOutcome(measurement, usage));
+    if (job.error === undefined) job.settle(finishedOutcome(measurement, { usage }));
     // What came was counted here; more is only claimed.
     const completionTokens = Math.min(usage.completionTokens, job.receivedTokens);
     this.#push(job, { type: 'end', reason, usage: { ...usage, completionTokens }, measurement });

@@ -79,6 +79,8 @@ export type EngineEvent =
       readonly type: 'end';
       readonly reason: FinishReason;
       readonly usage: Usage;
+      /** What the engine runs in counted nothing, and the usage is a guess: no speed is told of it. */
+      readonly usageIsGuess?: boolean;
     };
 
 export interface Embeddings {

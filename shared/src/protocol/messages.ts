@@ -92,10 +92,19 @@ export const JobParameters = z.object({
 });
 export type JobParameters = z.infer<typeof JobParameters>;
 
+/** How a job stands in line where all slots are taken. */
+const inLine = {
+  /** A word by which the asker tells those apart whom it asks for; their jobs take turns. */
+  client: z.string().min(1).max(64).optional(),
+  /** How long it may wait for a slot; a peer that expects a longer wait refuses at once. */
+  patienceMs: z.int().min(0).max(3_600_000).optional(),
+};
+
 export const JobStart = z.object({
   type: z.literal('job-start'),
   jobId: JobId,
   model: ModelId,
+  ...inLine,
   parameters: JobParameters,
 });
 
@@ -137,6 +146,7 @@ export const EmbedStart = z.object({
   type: z.literal('embed-start'),
   jobId: JobId,
   model: ModelId,
+  ...inLine,
   inputs: z.array(z.string().min(1)).min(1).max(MOST_EMBED_INPUTS),
 });
 
