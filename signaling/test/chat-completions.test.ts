@@ -86,6 +86,7 @@ describe('an answer in one piece', () => {
 
     expect(mesh.requests).toEqual([
       {
+        client: expect.any(String),
         model: 'mesh-tiny',
         messages: [
           { role: 'system', content: 'Be brief.' },
@@ -133,6 +134,7 @@ describe('an answer in one piece', () => {
 
     expect(reply.statusCode).toBe(200);
     expect(mesh.requests[0]).toEqual({
+      client: expect.any(String),
       messages: [{ role: 'user', content: 'Hi' }],
     });
   });

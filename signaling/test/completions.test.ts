@@ -61,6 +61,7 @@ describe('text completions', () => {
 
     expect(mesh.requests).toEqual([
       {
+        client: expect.any(String),
         messages: [{ role: 'user', content: 'Once upon' }],
         maxTokens: 9,
         temperature: 0,
@@ -79,7 +80,9 @@ describe('text completions', () => {
   it('AP67: have 16 tokens unless told otherwise, as at OpenAI', async () => {
     const { mesh, post } = start();
     await post({ prompt: 'Once upon', stream: false });
-    expect(mesh.requests).toEqual([{ messages: [{ role: 'user', content: 'Once upon' }], maxTokens: 16 }]);
+    expect(mesh.requests).toEqual([
+      { client: expect.any(String), messages: [{ role: 'user', content: 'Once upon' }], maxTokens: 16 },
+    ]);
   });
 
   it('AP68: of several prompts and choices come in their order, with seeds of their own and one usage that counts each prompt once', async () => {

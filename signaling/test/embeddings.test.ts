@@ -48,7 +48,7 @@ describe('embeddings', () => {
       usage: { prompt_tokens: 6, total_tokens: 6 },
     });
     expect(reply.headers).toMatchObject({ 'x-tabmesh-served-by': 'mesh', 'x-tabmesh-peer': mesh.servedBy });
-    expect(asked).toEqual([{ model: 'mesh-tiny', inputs: ['a', 'bcd'] }]);
+    expect(asked).toEqual([{ model: 'mesh-tiny', inputs: ['a', 'bcd'], client: expect.any(String) }]);
   });
 
   it('AP60: of one text are a list of one, from the default model when none is named', async () => {
@@ -57,7 +57,7 @@ describe('embeddings', () => {
     const reply = await post({ input: 'a', model: null });
 
     expect(reply.json().data).toHaveLength(1);
-    expect(asked).toEqual([{ inputs: ['a'] }]);
+    expect(asked).toEqual([{ inputs: ['a'], client: expect.any(String) }]);
   });
 
   it('AP61: in base64 are the same numbers, as 32-bit floats', async () => {

@@ -106,6 +106,7 @@ describe('a response in one piece', () => {
 
     expect(mesh.requests).toEqual([
       {
+        client: expect.any(String),
         messages: [
           { role: 'system', content: 'Be brief.\n\nBe kind.' },
           { role: 'user', content: 'One two' },
@@ -126,7 +127,7 @@ describe('a response in one piece', () => {
   it('AP81: of plain text asks for nothing else', async () => {
     const { mesh, post } = startResponses();
     await post({ input: 'Hi', tools: [], tool_choice: 'none', text: { format: { type: 'text' } }, include: null });
-    expect(mesh.requests).toEqual([{ messages: [{ role: 'user', content: 'Hi' }] }]);
+    expect(mesh.requests).toEqual([{ client: expect.any(String), messages: [{ role: 'user', content: 'Hi' }] }]);
   });
 
   it('AP82: that was cut is incomplete and says why', async () => {

@@ -49,6 +49,7 @@ function askForKeys(app: FastifyInstance, keys: KeyRing, perMinute: number, cloc
         "This entry asks for an API key, and this is none of its keys. Send one in the header 'authorization: Bearer KEY'; whoever runs the entry gives them out.",
       );
     }
+    request.keyName = name;
     if (buckets.take(name)) return;
     logger.info({ key: name, perMinute }, 'An API key reached its limit.');
     throw new MeshError(

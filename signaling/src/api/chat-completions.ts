@@ -3,11 +3,12 @@
  * gate, but only the web app's own path, which shows who answers, may lead to a fallback provider.
  */
 import type { ServerResponse } from 'node:http';
-import { type CompletionRequest, type Logger, type Mesh, MeshError } from '@tabmesh/shared';
+import { type Asking, type CompletionRequest, type Logger, type Mesh, MeshError } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerParts } from '../build-server.ts';
 import { modelAskedFor, passGate, slaHeaders, slaVerdict } from '../gate/gate.ts';
 import { countedAnswer } from '../ledger/counted-answer.ts';
+import { askingOf } from './asking.ts';
 import { type Choice, type Choices, collectChoices, streamChoices } from './chat-answer.ts';
 import type { AnswerHead } from './chat-chunks.ts';
 import { type ChatCompletionCall, toCompletionRequest } from './completion-request.ts';
@@ -53,6 +54,7 @@ async function openChoices(
   const verdict = model === undefined ? undefined : slaVerdict(mesh, model);
   if (verdict !== undefined) reply.headers({ ...slaHeaders(verdict), 'x-tabmesh-fallback-status': 'not-needed' });
   const call = toCompletionRequest(request.body);
+  const asking = askingOf(request);
 
   const openFirst = async (completion: CompletionRequest): Promise<OpenedAnswer> => {
     if (model !== undefined && verdict !== undefined) {
@@ -74,7 +76,7 @@ async function openChoices(
       ledger,
       opening.then((answer) => ({ answer })),
     );
-  const [first, ...others] = completionsOf(call);
+  const [first, ...others] = completionsOf(call, asking);
   const openings = others.map((completion) => counted(askMesh(mesh, call, completion, signal)));
   const [opened, ...rest] = await openAll([counted(openFirst(first)), ...openings], abort);
   const toChoice = ({ answer }: { answer: OpenedAnswer }, index: number): Choice => ({
@@ -86,7 +88,9 @@ async function openChoices(
 }
 
 /** One request for each choice; equal seeds would make equal choices. */
-function completionsOf({ completion, choices }: ChatCompletionCall): [CompletionRequest, ...CompletionRequest[]] {
+function completionsOf(call: ChatCompletionCall, asking: Asking): [CompletionRequest, ...CompletionRequest[]] {
+  const { choices } = call;
+  const completion = { ...call.completion, ...asking };
   const { seed } = completion;
   const others = Array.from({ length: choices - 1 }, (_, index) =>
     seed === undefined ? completion : { ...completion, seed: seed + index + 1 },

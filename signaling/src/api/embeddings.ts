@@ -3,6 +3,7 @@ import { MeshError } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { ServerParts } from '../build-server.ts';
+import { askingOf } from './asking.ts';
 import { abortWithoutReader } from './reader.ts';
 import { readBody } from './request-body.ts';
 import { toModelId } from './sampling-fields.ts';
@@ -30,7 +31,7 @@ async function answerEmbeddings(parts: ServerParts, request: FastifyRequest, rep
   const abort = abortWithoutReader(reply);
   const mesh = await parts.mesh;
   const inputs = typeof input === 'string' ? [input] : input;
-  const answer = await mesh.embed({ model: toModelId(model), inputs }, abort.signal);
+  const answer = await mesh.embed({ model: toModelId(model), inputs, ...askingOf(request) }, abort.signal);
   const encode = encoding_format === 'base64' ? toBase64 : (vector: Float32Array) => Array.from(vector);
   const data = answer.vectors.map((vector, index) => ({
     object: 'embedding',

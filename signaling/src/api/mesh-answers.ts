@@ -7,6 +7,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerParts } from '../build-server.ts';
 import { modelAskedFor, slaHeaders, slaVerdict } from '../gate/gate.ts';
 import { countedAnswer } from '../ledger/counted-answer.ts';
+import { askingOf } from './asking.ts';
 import { openAll } from './chat-completions.ts';
 import { type OpenedAnswer, openAnswer } from './opened-answer.ts';
 import { abortWithoutReader } from './reader.ts';
@@ -42,8 +43,11 @@ export async function openAnswers<Question extends MeshQuestion>(
   const model = modelAskedFor(mesh, request.body);
   if (model !== undefined) reply.headers(gateHeaders(mesh, model));
   const question = read(request.body);
+  const asking = askingOf(request);
   const open = (completion: CompletionRequest) => {
-    const opening = openAnswer(mesh.complete(completion, abort.signal)).then((answer) => ({ answer }));
+    const opening = openAnswer(mesh.complete({ ...completion, ...asking }, abort.signal)).then((answer) => ({
+      answer,
+    }));
     return countedAnswer(ledger, opening);
   };
   const [firstRequest, ...others] = question.requests;
