@@ -116,6 +116,28 @@ describe('a peer that makes itself a hundred times as fast', () => {
     }
   });
 
+  it('RT17: gains nothing by leaving and coming back', async () => {
+    await knownProvider('bob');
+    const mallory = liar('mallory', times(100));
+    mallory.addEngine(engine({ tokenIntervalMs: 20 }));
+    const alice = world.member('alice');
+    await world.clock.advance(1_000);
+    const answers = await askOften(alice, 3);
+    for (let turn = 0; turn < 3; turn += 1) {
+      world.network.disconnect('mallory');
+      world.network.partition('alice', 'mallory');
+      await world.clock.advance(60_000);
+      expect(alice.peers().map(({ peerId }) => peerId)).not.toContain(mallory.peerId);
+      world.network.heal('alice', 'mallory');
+      world.network.reconnect('mallory');
+      await world.clock.advance(5_000);
+      expect(alice.peers().map(({ peerId }) => peerId)).toContain(mallory.peerId);
+      answers.push(...(await askOften(alice, 3)));
+    }
+    expect(answers.map(({ state }) => state)).not.toContain('failed');
+    expect(askedOf(mallory, answers)).toBe(1);
+  });
+
   it('RT15: is asked ever more rarely when it ends every prompt without a word', async () => {
     await knownProvider('bob');
     const mallory = liar('mallory', times(100));

@@ -187,7 +187,20 @@ describe('a prompt', () => {
     const refused = world.ask(alice, question);
     await world.clock.advance(100);
     expect(refused.error).toMatchObject({ code: 'mesh_busy' });
-    expect(Number((refused.error as { details: { retryAfterMs: number } }).details.retryAfterMs)).toBeGreaterThan(0);
+    expect(retryAfterMs(refused.error)).toBeGreaterThan(0);
+  });
+
+  it('ME9: finds every peer busy and learns when the first of them is free', async () => {
+    const alice = world.member('alice');
+    provider('bob', 'silent', { slots: 4 });
+    provider('carol', 'silent', { slots: 1 });
+    await world.clock.advance(1_000);
+    const asked = Array.from({ length: 40 }, () => world.ask(alice, question));
+    await world.clock.advance(1_000);
+    const refused = asked.filter(({ state }) => state === 'failed');
+    expect(refused).toHaveLength(15);
+    // 17 answers of 2 s, four at a time; carol has five before her, one at a time.
+    for (const { error } of refused) expect(retryAfterMs(error)).toBe(8_500);
   });
 });
 
@@ -322,3 +335,7 @@ describe('peers', () => {
     expect(alice.models()).toEqual([]);
   });
 });
+
+function retryAfterMs(error: unknown): number {
+  return Number((error as { details: { retryAfterMs: number } }).details.retryAfterMs);
+}

@@ -52,7 +52,6 @@ export function createMesh(options: MeshOptions): Mesh {
     },
     onRemoved: (peerId) => {
       links.handlePeerRemoved(peerId);
-      measurements.forget(peerId);
       names.delete(peerId);
     },
   });

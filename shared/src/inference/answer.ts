@@ -220,7 +220,7 @@ class Course<Route> {
     if (this.#signal.aborted) throw MeshError.cancelled();
     if (!MeshError.is(error)) throw error;
     if (isBroken(error)) this.#options.onFailed(peerId);
-    this.lastError = error;
+    if (!isBusyForLonger(error, this.lastError)) this.lastError = error;
     if (error.code === 'context_length_exceeded') {
       this.#contextTokens = Math.max(this.#contextTokens, contextTokens + 1);
     } else if (error.retryable) this.#failed.add(peerId);
@@ -243,4 +243,10 @@ class Course<Route> {
       this.#signal,
     );
   }
+}
+
+/** Who waits is told of the slot that is free first. */
+function isBusyForLonger(error: MeshError, than: MeshError | undefined): boolean {
+  if (error.code !== 'peer_busy' || than?.code !== 'peer_busy') return false;
+  return Number(error.details.waitMs ?? 0) > Number(than.details.waitMs ?? 0);
 }

@@ -3,12 +3,19 @@ import type { Measured } from '../protocol/announcement.ts';
 import type { ModelId, PeerId } from '../protocol/ids.ts';
 import { type CurrentSpeed, type JobFigures, SampleWindow } from './sample-window.ts';
 
+/** Those heard of last; whoever comes back under the same key is known. */
+const MOST_PEERS = 1_000;
+
 export class Measurements {
+  /** In the order of their newest samples. */
   readonly #windows = new Map<PeerId, Map<ModelId, SampleWindow>>();
 
   record(peerId: PeerId, model: ModelId, measurement: JobFigures, nowMs: number): void {
     const models = this.#windows.get(peerId) ?? new Map<ModelId, SampleWindow>();
+    this.#windows.delete(peerId);
     this.#windows.set(peerId, models);
+    const [oldest] = this.#windows.keys();
+    if (oldest !== undefined && this.#windows.size > MOST_PEERS) this.#windows.delete(oldest);
     const window = models.get(model) ?? new SampleWindow();
     models.set(model, window);
     window.add(measurement, nowMs);
@@ -21,10 +28,5 @@ export class Measurements {
   /** As of the newest samples. */
   current(peerId: PeerId, model: ModelId, nowMs: number): CurrentSpeed | null {
     return this.#windows.get(peerId)?.get(model)?.current(nowMs) ?? null;
-  }
-
-  /** Drops what was measured of a peer that left: it may come back as another machine. */
-  forget(peerId: PeerId): void {
-    this.#windows.delete(peerId);
   }
 }
