@@ -5,12 +5,13 @@ import {
   type GenerationRequest,
   MeshError,
   ModelId,
+  type TokensEvent,
 } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
 import { describeEngineContract } from '../../shared/src/testing/describe-engine-contract.ts';
 import { createWebllmEngine } from '../src/engines/webllm-adapter.ts';
 import { webllmLoadError } from '../src/engines/webllm-errors.ts';
-import { createScriptedWebllm, WORDS } from './engines-scripted-webllm.ts';
+import { createScriptedWebllm, PROMPTS, WORDS } from './engines-scripted-webllm.ts';
 
 const model: EngineModel = {
   id: ModelId.parse('scripted-mlc'),
@@ -20,7 +21,7 @@ const model: EngineModel = {
   contextTokens: 512,
   slots: 1,
   sizeBytes: 1,
-  features: ['seed', 'json', 'logit-bias', 'penalties'],
+  features: ['seed', 'json', 'logit-bias', 'penalties', 'continue'],
 };
 
 const question: GenerationRequest = {
@@ -32,7 +33,12 @@ const question: GenerationRequest = {
 };
 
 describeEngineContract('WebLLM adapter', () => ({
-  engine: createWebllmEngine({ model, webllm: createScriptedWebllm(model.contextTokens), dispose() {} }),
+  engine: createWebllmEngine({
+    model,
+    webllm: createScriptedWebllm(model.contextTokens),
+    prompts: PROMPTS,
+    dispose() {},
+  }),
   longPrompt: 'Tell me a long story.',
   firstTokenId: WORDS.indexOf(' measures'),
   prompts: ['What is the mesh?', 'Who measures?'],
@@ -88,7 +94,7 @@ describe('WebLLM adapter', () => {
 
   it('EN110: what is not asked for is not in a request, nor is a bias of nothing', async () => {
     const { engine, webllm } = start();
-    await collect(engine.generate({ ...question, logitBias: {} }, never()));
+    await collect(engine.generate({ ...question, temperature: 0.7, logitBias: {} }, never()));
 
     expect(Object.keys(webllm.requests[0] ?? {}).sort()).toEqual(
       ['max_tokens', 'messages', 'stream', 'stream_options', 'temperature', 'top_p'].sort(),
@@ -101,7 +107,7 @@ describe('WebLLM adapter', () => {
     await collect(engine.generate({ ...question, responseFormat: { type: 'json_schema', schema } }, never()));
     await collect(engine.generate({ ...question, responseFormat: { type: 'json_object' } }, never()));
 
-    expect(webllm.requests.map(({ response_format }) => response_format)).toEqual([
+    expect(webllm.requests.map((request) => 'response_format' in request && request.response_format)).toEqual([
       { type: 'json_object', schema: JSON.stringify(schema) },
       { type: 'json_object', schema: '{"type":"object"}' },
     ]);
@@ -120,6 +126,102 @@ describe('WebLLM adapter', () => {
       message: expect.stringContaining('WebLLM'),
     });
     expect((await collect(engine.generate(question, never()))).at(-1)).toMatchObject({ type: 'end' });
+  });
+
+  it('EN122: a begun answer is asked for as its prompt with the beginning behind it, and any other as a chat', async () => {
+    const { engine, webllm } = start();
+    const continues = { text: 'It measures', tokenCount: 2 };
+    await collect(engine.generate({ ...question, seed: 3, logitBias: { 1: -100 }, continues }, never()));
+    await collect(engine.generate(question, never()));
+
+    expect(webllm.requests).toEqual([
+      {
+        prompt: '<begin><turn>user\nWhat is the mesh?</turn>\n<turn>assistant\nIt measures',
+        max_tokens: 64,
+        temperature: 0,
+        top_p: 1,
+        seed: 3,
+        logit_bias: { 1: -100 },
+        repetition_penalty: 1,
+        stream: true,
+        stream_options: { include_usage: true },
+      },
+      expect.objectContaining({ messages: question.messages }),
+    ]);
+  });
+
+  it('EN122: an answer that goes on with another ends before the same stop string, behind whatever token', async () => {
+    const { engine } = start();
+    const stopped = { ...question, stop: ['measures what'] };
+    const whole = tokensOf(await collect(engine.generate(stopped, never())));
+    expect(textOf(whole)).toMatch(/and $/);
+
+    for (let tokenCount = 1; tokenCount < whole.length; tokenCount += 1) {
+      const text = textOf(whole.slice(0, tokenCount));
+      const rest = await collect(engine.generate({ ...stopped, continues: { text, tokenCount } }, never()));
+      expect(text + textOf(tokensOf(rest))).toBe(textOf(whole));
+    }
+  });
+
+  it('EN122: an answer that goes on with another is cancelled as any other', async () => {
+    const { engine } = start();
+    const abort = new AbortController();
+    const rest = engine.generate({ ...question, continues: { text: ' 🧭', tokenCount: 1 } }, abort.signal);
+    const iterator = rest[Symbol.asyncIterator]();
+    await iterator.next();
+    abort.abort();
+
+    await expect(drain(iterator)).rejects.toMatchObject({ code: 'cancelled' });
+    expect((await collect(engine.generate(question, never()))).at(-1)).toMatchObject({
+      usage: { completionTokens: 24 },
+    });
+  });
+
+  it('EN123: begun JSON, and at temperature 0 begun answers with penalties, are left to another peer', async () => {
+    const { engine, webllm } = start();
+    const begun = { ...question, continues: { text: '{', tokenCount: 1 } };
+    for (const extras of [
+      { responseFormat: { type: 'json_object' as const } },
+      { presencePenalty: 1 },
+      { frequencyPenalty: -1 },
+    ]) {
+      const answer = collect(engine.generate({ ...begun, ...extras }, never()));
+      await expect(answer).rejects.toMatchObject({ code: 'unsupported', retryable: true });
+    }
+    expect(webllm.requests).toHaveLength(0);
+
+    await collect(engine.generate({ ...begun, temperature: 0.7, presencePenalty: 1 }, never()));
+    await collect(engine.generate({ ...begun, presencePenalty: 0 }, never()));
+    expect(webllm.requests).toHaveLength(2);
+  });
+
+  it('EN124: an answer that must repeat itself builds on none before, any other on the one that it follows', async () => {
+    const { engine } = start();
+    const { engine: other } = start();
+    const free = { ...question, temperature: 0.7 };
+    const text = textOf(tokensOf(await collect(engine.generate(free, never()))));
+    const messages = [
+      ...question.messages,
+      { role: 'assistant' as const, content: text },
+      { role: 'user' as const, content: 'And then?' },
+    ];
+    for (const sampling of [{ temperature: 0 }, { temperature: 0.7, seed: 5 }]) {
+      const next = { ...question, messages, ...sampling };
+      const [here, elsewhere] = [engine, other].map((one) => collect(one.generate(next, never())));
+      expect(await here).toEqual(await elsewhere);
+      await collect(engine.generate(free, never()));
+    }
+    const followed = await collect(engine.generate({ ...free, messages }, never()));
+    expect(followed.at(-1)).toMatchObject({ usage: { promptTokens: 2 } });
+  });
+
+  it("EN125: at temperature 0 a model's own repetition penalty is off, since nobody who goes on could count for it", async () => {
+    const { engine, webllm } = start();
+    await collect(engine.generate(question, never()));
+    await collect(engine.generate({ ...question, temperature: 0.7 }, never()));
+
+    expect(webllm.requests[0]).toMatchObject({ repetition_penalty: 1 });
+    expect(webllm.requests[1]).not.toHaveProperty('repetition_penalty');
   });
 
   it.each([
@@ -147,7 +249,7 @@ function start() {
     asked += 1;
     return create(request);
   };
-  const engine = createWebllmEngine({ model, webllm, dispose: () => (disposals += 1) });
+  const engine = createWebllmEngine({ model, webllm, prompts: PROMPTS, dispose: () => (disposals += 1) });
   return { engine, webllm, asked: () => asked, disposals: () => disposals };
 }
 
@@ -155,6 +257,14 @@ async function collect(source: AsyncIterable<EngineEvent>): Promise<EngineEvent[
   const events: EngineEvent[] = [];
   for await (const event of source) events.push(event);
   return events;
+}
+
+function tokensOf(events: readonly EngineEvent[]): TokensEvent[] {
+  return events.filter((event) => event.type === 'tokens');
+}
+
+function textOf(tokens: readonly TokensEvent[]): string {
+  return tokens.map(({ text }) => text).join('');
 }
 
 async function drain(iterator: AsyncIterator<EngineEvent>): Promise<void> {

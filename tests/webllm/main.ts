@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { Page } from 'playwright';
 import { inPage, launchChromium, openEnginePage, SOFTWARE_GPU } from '../browser/engine-page/engine-page.ts';
 import { sendBytes, serveEnginePage } from '../browser/engine-page/serve-engine-page.ts';
 
@@ -60,14 +61,9 @@ async function run(modelFolder: string, library: string): Promise<number> {
     if (failure !== undefined) throw new Error(`${failure.code}: ${failure.message}`);
     console.log(`Loaded in ${secondsSince(loadStartMs)} s, ${progress.length} steps:`, model);
 
-    for (const [label, temperature] of [
-      ['greedy', 0],
-      ['greedy again', 0],
-      ['sampled', 1],
-    ] as const) {
-      const answer = await inPage(page, 'ask', values.prompt, Number(values.tokens), temperature);
-      console.log(`${label}:`, answer);
-    }
+    const sampled = await inPage(page, 'ask', values.prompt, Number(values.tokens), 1);
+    console.log('sampled:', sampled);
+    await showGreedy(page, model?.features.includes('continue') ?? false);
     const abortStartMs = performance.now();
     await inPage(page, 'abortMidway', values.prompt);
     console.log(
@@ -82,6 +78,27 @@ async function run(modelFolder: string, library: string): Promise<number> {
     await browser.close();
     await server.close();
   }
+}
+
+/** The greedy answer has to come out again, and when it is cut in the middle and gone on with too. */
+async function showGreedy(page: Page, canContinue: boolean): Promise<void> {
+  const messages = [{ role: 'user' as const, content: values.prompt }];
+  const request = { messages, maxTokens: Number(values.tokens), temperature: 0, topP: 1, stop: [] };
+  const whole = await inPage(page, 'generate', request);
+  console.log('greedy:', whole);
+  if (canContinue) {
+    const begun = whole.pieces.slice(0, whole.pieces.length / 2);
+    const text = begun.map((piece) => piece.text).join('');
+    const tokenCount = begun.reduce((sum, piece) => sum + piece.tokenCount, 0);
+    const maxTokens = request.maxTokens - tokenCount;
+    const rest = await inPage(page, 'generate', { ...request, maxTokens, continues: { text, tokenCount } });
+    console.log(
+      `gone on with behind '${text}' (${text + rest.text === whole.text ? 'the same' : 'ANOTHER ONE'}):`,
+      rest,
+    );
+  } else console.log("This model's answers can't be gone on with: see client/src/engines/mlc-prompts.ts.");
+  const again = await inPage(page, 'generate', request);
+  console.log(`greedy again (${again.text === whole.text ? 'the same' : 'ANOTHER ONE'}):`, again);
 }
 
 /** WebLLM looks for a model's files under `resolve/<branch>/`. */

@@ -9,6 +9,9 @@ import { downloadError } from './download-error.ts';
 import { featuresOf } from './mlc-features.ts';
 
 export interface MlcModel {
+  readonly folderUrl: string;
+  /** Its `mlc-chat-config.json`. */
+  readonly config: Readonly<Record<string, unknown>>;
   readonly classId: ClassId;
   readonly contextTokens: number;
   readonly weightsBytes: number;
@@ -38,6 +41,8 @@ export async function readMlcModel(address: MlcModelAddress, signal: AbortSignal
   const shards = shardsOf(weights.value, folder, weights.url);
   const quantizationName = typeof quantization === 'string' ? quantization : quantizationIn(address.mlcId);
   return {
+    folderUrl: folder,
+    config: config.value,
     classId: classIdOf({
       // The list holds the MD5 of each shard.
       weightsSha256: bytesToHex(sha256(weights.bytes)),

@@ -12,11 +12,15 @@ import {
   MeshError,
 } from '@tabmesh/shared';
 import { AnswerRunner } from './answer-runner.ts';
-import { toWebllmRequest, type WebllmRequest } from './webllm-request.ts';
+import { wrongOrder } from './mlc-conversation.ts';
+import type { MlcPrompts } from './mlc-prompts.ts';
+import { toWebllmChat, toWebllmCompletion, type WebllmChat, type WebllmCompletion } from './webllm-request.ts';
 
 export interface WebllmChunk {
+  /** `delta` from a chat, `text` from a raw completion. */
   readonly choices: readonly {
-    readonly delta: { readonly content?: string | null };
+    readonly delta?: { readonly content?: string | null };
+    readonly text?: string;
     readonly finish_reason?: string | null;
   }[];
   readonly usage?: { readonly prompt_tokens: number; readonly completion_tokens: number } | null;
@@ -25,8 +29,11 @@ export interface WebllmChunk {
 /** The part of WebLLM's engine that answers need; requests of one model queue inside it. */
 export interface WebllmLike {
   readonly chat: {
-    readonly completions: { create(request: WebllmRequest): Promise<AsyncIterable<WebllmChunk>> };
+    readonly completions: { create(request: WebllmChat): Promise<AsyncIterable<WebllmChunk>> };
   };
+  readonly completions: { create(request: WebllmCompletion): Promise<AsyncIterable<WebllmChunk>> };
+  /** Forgets the conversation that the next chat would build on, when it is the same one. */
+  resetChat(): Promise<void>;
   /** Ends the running answer at its next token; it still yields its last chunks. */
   interruptGenerate(): void | Promise<void>;
   unload(): Promise<void>;
@@ -35,6 +42,8 @@ export interface WebllmLike {
 export interface WebllmEngineParts {
   readonly model: EngineModel;
   readonly webllm: WebllmLike;
+  /** For models with the feature `continue`. */
+  readonly prompts?: MlcPrompts | undefined;
   /** After `unload`: ends the worker. */
   dispose(): void;
 }
@@ -44,17 +53,28 @@ export interface WebllmEngine extends Engine {
   lose(error: MeshError): void;
 }
 
-export function createWebllmEngine({ model, webllm, dispose }: WebllmEngineParts): WebllmEngine {
+export function createWebllmEngine({ model, webllm, prompts, dispose }: WebllmEngineParts): WebllmEngine {
   const runner = new AnswerRunner(model.slots);
   let closed: Promise<void> | undefined;
   let lost = false;
 
+  async function start(request: GenerationRequest): Promise<AsyncIterable<WebllmChunk>> {
+    const { continues, temperature, seed } = request;
+    if (continues !== undefined) {
+      return webllm.completions.create(toWebllmCompletion(request, continues.text, prompts));
+    }
+    const chat = toWebllmChat(request);
+    // What WebLLM keeps of an answer lacks the token that ended it, so the next one differs from that of another engine.
+    if (temperature === 0 || seed !== undefined) await webllm.resetChat();
+    return webllm.chat.completions.create(chat);
+  }
+
   async function answer(request: GenerationRequest, emit: (event: EngineEvent) => void, signal: AbortSignal) {
     // Chunks that were asked for are always read to their end: WebLLM holds its lock until then.
-    const reader = new ChunkReader(request, emit);
+    const reader = new ChunkReader(request, prompts?.uncountedTokens ?? 0, emit);
     const interrupt = () => void webllm.interruptGenerate();
     try {
-      const chunks = await webllm.chat.completions.create(toWebllmRequest(request));
+      const chunks = await start(request);
       signal.addEventListener('abort', interrupt, { once: true });
       for await (const chunk of chunks) {
         if (!signal.aborted) reader.read(chunk);
@@ -100,12 +120,15 @@ export function createWebllmEngine({ model, webllm, dispose }: WebllmEngineParts
 class ChunkReader {
   readonly #text: AnswerText;
   readonly #emit: (event: EngineEvent) => void;
+  /** Of a raw prompt, which WebLLM counts and a chat's does not have: the beginning of the answer, and what begins a chat. */
+  readonly #uncountedTokens: number;
   #usage: WebllmChunk['usage'];
   #cut = false;
 
-  constructor(request: GenerationRequest, emit: (event: EngineEvent) => void) {
-    this.#text = new AnswerText(request.stop, emit);
+  constructor({ stop, continues }: GenerationRequest, prefixTokens: number, emit: (event: EngineEvent) => void) {
+    this.#text = new AnswerText(stop, emit);
     this.#emit = emit;
+    this.#uncountedTokens = continues === undefined ? 0 : prefixTokens + continues.tokenCount;
   }
 
   get stopped(): boolean {
@@ -115,7 +138,7 @@ class ChunkReader {
   read({ choices: [choice], usage }: WebllmChunk): void {
     if (usage) this.#usage = usage;
     if (choice?.finish_reason === 'length') this.#cut = true;
-    const content = choice?.delta.content ?? '';
+    const content = choice?.text ?? choice?.delta?.content ?? '';
     if (content !== '') this.#text.push(content, 1);
   }
 
@@ -127,8 +150,12 @@ class ChunkReader {
     this.#emit({
       type: 'end',
       reason: this.#cut && !this.stopped ? 'length' : 'stop',
-      // WebLLM counts the new part of a conversation only, and does not tell what it had cached.
-      usage: { promptTokens: prompt_tokens, completionTokens: this.#text.tokenCount, cachedTokens: 0 },
+      usage: {
+        // WebLLM counts the new part of a conversation only, and does not tell what it had cached.
+        promptTokens: Math.max(0, prompt_tokens - this.#uncountedTokens),
+        completionTokens: this.#text.tokenCount,
+        cachedTokens: 0,
+      },
     });
   }
 }
@@ -140,13 +167,7 @@ function requestError(error: unknown, contextTokens: number): MeshError {
   const overflow = /number of prompt tokens: (\d+); context window size: (\d+)/.exec(text);
   // Of a running conversation WebLLM counts the new part only, which alone may be shorter than the context.
   if (overflow) return MeshError.contextLengthExceeded(Math.max(Number(overflow[1]), contextTokens), contextTokens);
-  if (/MessageOrderError|SystemMessageOrderError|last message should be/i.test(text)) {
-    return new MeshError(
-      'invalid_request',
-      'WebLLM takes a system message only as the first, and a user message as the last. Change the order of the messages.',
-      { cause: error },
-    );
-  }
+  if (/MessageOrderError|SystemMessageOrderError|last message should be/i.test(text)) return wrongOrder(error);
   if (text.includes('grammar matcher')) {
     return new MeshError('invalid_request', "WebLLM can't follow this JSON schema. Make it simpler.", {
       cause: error,

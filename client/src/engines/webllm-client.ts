@@ -2,6 +2,7 @@
 import { MeshError } from '@tabmesh/shared';
 import { gpuLost, type WebllmChunk, type WebllmLike } from './webllm-adapter.ts';
 import type { MlcListing, MlcToLoad, WebllmCommand, WebllmReport } from './webllm-messages.ts';
+import type { WebllmRequest } from './webllm-request.ts';
 
 export interface WebllmClient extends WebllmLike {
   /** Rejects with WebLLM's text. `progress` is a share from 0 to 1. */
@@ -23,11 +24,16 @@ export async function listMlcModels(): Promise<readonly MlcListing[]> {
 
 export function startWebllm(): WebllmClient {
   const { call, chunks, post, onProgress, lost, terminate } = connect();
+  const completions = {
+    create: (request: WebllmRequest) => Promise.resolve(chunks((id) => ({ type: 'answer', call: id, request }))),
+  };
   return {
-    chat: {
-      completions: { create: (request) => Promise.resolve(chunks((id) => ({ type: 'answer', call: id, request }))) },
-    },
+    chat: { completions },
+    completions,
     interruptGenerate: () => post({ type: 'interrupt' }),
+    async resetChat() {
+      await call((id) => ({ type: 'reset', call: id }));
+    },
     async unload() {
       await call((id) => ({ type: 'unload', call: id }));
     },

@@ -8,6 +8,7 @@ import { type DeviceReport, probeDevice } from './device-report.ts';
 import { downloadError } from './download-error.ts';
 import { featuresOf } from './mlc-features.ts';
 import { type MlcModel, readMlcModel } from './mlc-model.ts';
+import { readMlcPrompts } from './mlc-prompts.ts';
 import type { LoadOptions, ModelSource } from './model-source.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { createWebllmEngine, type WebllmEngine } from './webllm-adapter.ts';
@@ -120,6 +121,7 @@ async function startEngine(
     webllm.terminate();
     throw webllmLoadError(error, record.libraryUrl);
   }
+  const prompts = await readMlcPrompts(described);
   const model: EngineModel = {
     id: record.id,
     classId: described.classId,
@@ -128,9 +130,9 @@ async function startEngine(
     contextTokens: described.contextTokens,
     slots: SLOTS,
     sizeBytes: described.weightsBytes,
-    features: ['seed', 'json', 'logit-bias', 'penalties'],
+    features: ['seed', 'json', 'logit-bias', 'penalties', ...(prompts === undefined ? [] : ['continue' as const])],
   };
-  const engine = createWebllmEngine({ model, webllm, dispose: () => webllm.terminate() });
+  const engine = createWebllmEngine({ model, webllm, prompts, dispose: () => webllm.terminate() });
   webllm.lost.catch((error: MeshError) => engine.lose(error));
   return engine;
 }

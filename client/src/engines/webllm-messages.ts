@@ -26,6 +26,7 @@ export type WebllmCommand =
   | { readonly type: 'list'; readonly call: number }
   | { readonly type: 'load'; readonly call: number; readonly model: MlcToLoad }
   | { readonly type: 'answer'; readonly call: number; readonly request: WebllmRequest }
+  | { readonly type: 'reset'; readonly call: number }
   | { readonly type: 'unload'; readonly call: number }
   | { readonly type: 'interrupt' };
 

@@ -4,6 +4,7 @@
  */
 import { MLCEngine, prebuiltAppConfig } from '@mlc-ai/web-llm';
 
+import type { WebllmChunk } from './webllm-adapter.ts';
 import type { MlcListing, MlcToLoad, WebllmCommand, WebllmReport } from './webllm-messages.ts';
 import type { WebllmRequest } from './webllm-request.ts';
 
@@ -39,6 +40,9 @@ async function run(command: Exclude<WebllmCommand, { type: 'interrupt' }>): Prom
     case 'answer':
       await answer(call, command.request);
       break;
+    case 'reset':
+      await engine?.resetChat();
+      break;
     case 'unload':
       await engine?.unload();
       break;
@@ -67,7 +71,9 @@ async function load({ mlcId, modelUrl, libraryUrl, features, contextTokens }: Ml
 
 async function answer(call: number, request: WebllmRequest): Promise<void> {
   if (engine === undefined) throw new Error('no model is loaded');
-  for await (const chunk of await engine.chat.completions.create(request)) post({ type: 'chunk', call, chunk });
+  const chunks: AsyncIterable<WebllmChunk> =
+    'prompt' in request ? await engine.completions.create(request) : await engine.chat.completions.create(request);
+  for await (const chunk of chunks) post({ type: 'chunk', call, chunk });
 }
 
 function listingOf(record: (typeof prebuiltAppConfig.model_list)[number]): MlcListing {

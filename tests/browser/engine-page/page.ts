@@ -1,5 +1,5 @@
 /** The page half of the browser engine tests: the engines exactly as the web app loads them, results as plain data. */
-import { type Engine, type GenerationRequest, MeshError } from '@tabmesh/shared';
+import { type Engine, type GenerationRequest, MeshError, type Usage } from '@tabmesh/shared';
 import {
   claimEngineLock,
   type LoadProgress,
@@ -90,6 +90,7 @@ export interface Generated {
   readonly text: string;
   /** The events that it came in. */
   readonly pieces: readonly { readonly text: string; readonly tokenCount: number }[];
+  readonly usage?: Usage;
   readonly failure?: Failure;
 }
 
@@ -100,7 +101,7 @@ async function generate(request: GenerationRequest): Promise<Generated> {
   try {
     if (engine === undefined) throw new Error('No engine is loaded.');
     for await (const event of engine.generate(request, new AbortController().signal)) {
-      if (event.type !== 'tokens') continue;
+      if (event.type === 'end') return { text, pieces, usage: event.usage };
       text += event.text;
       pieces.push({ text: event.text, tokenCount: event.tokenCount });
     }
