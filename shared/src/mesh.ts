@@ -73,6 +73,7 @@ export function createMesh(options: MeshOptions): Mesh {
     onClose(link, error) {
       provider.handleSinkClosed(link);
       requester.handleLineClosed(link.remote, error?.message ?? 'it said goodbye');
+      if (links.get(link.remote) === undefined) roster.handleLinkClosed(link.remote);
       notify();
     },
   });

@@ -1,21 +1,21 @@
 /** A half-written answer outlives its peer: real models over real WebRTC, and processes that are really killed. */
 import { join } from 'node:path';
-import { type AnswerEvent, type CompletionRequest, type Engine, type Mesh, MeshError, ModelId } from '@tabmesh/shared';
+import type { Mesh } from '@tabmesh/shared';
 import type { Entry } from '@tabmesh/signaling';
 import OpenAI from 'openai';
 import { loadLlamaEngine } from 'tabmesh';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { root, runNode } from '../setup/command.ts';
+import { BreakableEngine } from '../setup/breakable-engine.ts';
+import { type Command, root, runNode } from '../setup/command.ts';
+import { type HundredTokens, hundredTokens, TOKENS, takeHundredTokens } from '../setup/hundred-tokens.ts';
 import { startMember, startTestEntry, untilMesh } from '../setup/test-mesh.ts';
 
-const TINY = join(root, 'shared/models/mesh-tiny.gguf');
-const model = ModelId.parse('mesh-tiny');
-// The longest answer that the model has.
-const messages = [{ role: 'user' as const, content: 'Tell me a little story about a fox.' }];
-const request: CompletionRequest = { model, messages, temperature: 0 };
+const TOKEN_INTERVAL_MS = 15;
+/** Chunks that a client has read when something happens to the process that answers. */
+const DISTURBED_AT = 30;
 
 let entry: Entry;
-let whole: Answer;
+let whole: HundredTokens;
 
 beforeAll(async () => {
   entry = await startTestEntry();
@@ -24,16 +24,17 @@ beforeAll(async () => {
 afterAll(() => entry?.close());
 
 describe('an answer of native peers', () => {
-  /** At this token whoever gives it fails, once. */
-  let failAt: number | undefined;
   let members: Mesh[] = [];
-  let engines: Engine[] = [];
+  let engines: BreakableEngine[] = [];
 
   beforeAll(async () => {
-    engines = await Promise.all([0, 1].map(() => loadLlamaEngine({ file: TINY, slots: 1, threads: 1, gpu: 'off' })));
-    members = engines.map((engine) => startMember(entry.url, failing(engine)));
+    const file = join(root, 'shared/models/mesh-tiny.gguf');
+    engines = await Promise.all(
+      [0, 1].map(async () => new BreakableEngine(await loadLlamaEngine({ file, slots: 1, threads: 1, gpu: 'off' }))),
+    );
+    members = engines.map((engine) => startMember(entry.url, engine));
     await untilMesh(entry.mesh, () => entry.mesh.models()[0]?.peers.length === 2);
-    whole = await ask(entry.mesh);
+    whole = await takeHundredTokens(entry.mesh);
   });
 
   afterAll(async () => {
@@ -42,98 +43,90 @@ describe('an answer of native peers', () => {
     await untilMesh(entry.mesh, () => entry.mesh.models().length === 0);
   });
 
-  function failing(engine: Engine): Engine {
-    return {
-      model: engine.model,
-      onLost: (listener) => engine.onLost(listener),
-      close: () => engine.close(),
-      async *generate(asked, signal) {
-        let given = asked.continues?.tokenCount ?? 0;
-        for await (const event of engine.generate(asked, signal)) {
-          yield event;
-          if (event.type === 'tokens') given += event.tokenCount;
-          if (failAt === undefined || given < failAt) continue;
-          failAt = undefined;
-          throw MeshError.engineFailed('the test wants it so');
-        }
-      },
-    };
-  }
-
-  it('FO10: is the undisturbed one after a failure at every one of its tokens', { timeout: 180_000 }, async () => {
-    expect(whole.tokenCount).toBeGreaterThan(50);
-    for (let at = 1; at < whole.tokenCount; at += 1) {
-      failAt = at;
-      const answer = await ask(entry.mesh);
-      expect(answer, `failed at token ${at}`).toEqual({ ...whole, peers: 2, continues: ['same-class'] });
+  it('FO10: is the undisturbed one after a failure at every one of its 100 tokens', { timeout: 600_000 }, async () => {
+    expect(whole).toMatchObject({ tokenCount: TOKENS, completionTokens: TOKENS, reason: 'length', handovers: [] });
+    for (let at = 1; at < TOKENS; at += 1) {
+      for (const engine of engines) engine.breaks = { at, how: 'fails' };
+      const answer = await takeHundredTokens(entry.mesh);
+      expect(answer, `failed at token ${at}`).toEqual({ ...whole, handovers: [{ behind: at, to: 'same-class' }] });
     }
   });
 });
 
-describe('a client of the HTTP API', () => {
-  it('FO11: notices nothing when the process that answers is killed', { timeout: 120_000 }, async () => {
-    const peers = [0, 1].map(() =>
-      runNode(['--import', 'tsx', join(root, 'tests/setup/paced-peer.ts'), entry.url, '15']),
+describe('a client of the HTTP API notices nothing', { timeout: 300_000 }, () => {
+  it('FO11: when the process that answers is killed', async () => {
+    await disturbed(async (peer) => {
+      peer.process.kill('SIGKILL');
+      expect(await peer.exited()).not.toBe(0);
+    });
+  });
+
+  it('FO15: but a pause when that process hangs, nor that it wakes', async () => {
+    await disturbed(
+      async (peer) => void peer.process.kill('SIGSTOP'),
+      (peer) => void peer.process.kill('SIGCONT'),
     );
-    try {
-      const ids = await Promise.all(peers.map(async (peer) => (await peer.line(/^Serving as (\S+)/))[1] ?? ''));
-      await untilMesh(entry.mesh, () => entry.mesh.models()[0]?.peers.length === 2);
-      const client = new OpenAI({ baseURL: `${entry.url}/v1`, apiKey: 'none', maxRetries: 0 });
-      const { data: stream, response } = await client.chat.completions
-        .create({
-          model,
-          messages,
-          temperature: 0,
-          stream: true,
-          stream_options: { include_usage: true },
-        })
-        .withResponse();
-      const serving = ids.indexOf(response.headers.get('x-tabmesh-peer') ?? '');
-      let text = '';
-      let chunks = 0;
-      let finish: string | null | undefined;
-      let completionTokens: number | undefined;
-      for await (const { choices, usage } of stream) {
-        text += choices[0]?.delta.content ?? '';
-        finish = choices[0]?.finish_reason ?? finish;
-        completionTokens = usage?.completion_tokens ?? completionTokens;
-        chunks += 1;
-        if (chunks === 30) peers[serving]?.process.kill('SIGKILL');
-      }
-      expect({ text, finish, completionTokens }).toEqual({
-        text: whole.text,
-        finish: 'stop',
-        completionTokens: whole.completionTokens,
-      });
-      expect(await peers[serving]?.exited()).not.toBe(0);
-    } finally {
-      for (const peer of peers) await peer[Symbol.asyncDispose]();
-    }
+  });
+
+  it('FO16: when that process is told to stop, which then ends', async () => {
+    await disturbed(async (peer) => {
+      peer.process.kill('SIGTERM');
+      expect(await peer.exited()).toBe(0);
+    });
+  });
+
+  it('FO17: when the engine that answers fails', async () => {
+    await disturbed(async (peer) => void peer.process.kill('SIGUSR2'));
   });
 });
 
-interface Answer {
-  readonly text: string;
-  readonly tokenCount: number;
-  readonly reason: string | undefined;
-  readonly completionTokens: number | undefined;
-  readonly peers: number;
-  /** Of all routes but the first. */
-  readonly continues: readonly (string | null)[];
-}
-
-async function ask(mesh: Mesh): Promise<Answer> {
-  const events: AnswerEvent[] = [];
-  for await (const event of mesh.complete(request, new AbortController().signal)) events.push(event);
-  const routes = events.filter((event) => event.type === 'route');
-  const tokens = events.filter((event) => event.type === 'tokens');
-  const end = events.find((event) => event.type === 'end');
-  return {
-    text: tokens.map(({ text }) => text).join(''),
-    tokenCount: tokens.reduce((sum, { tokenCount }) => sum + tokenCount, 0),
-    reason: end?.reason,
-    completionTokens: end?.usage.completionTokens,
-    peers: routes.length,
-    continues: routes.slice(1).map(({ continues }) => continues),
-  };
+/** Asks for the answer and does something to the process that gives it, and something else once it goes on. */
+async function disturbed(
+  disturb: (peer: Command) => Promise<void>,
+  undo: (peer: Command) => void = () => {},
+): Promise<void> {
+  const peers = [0, 1].map(() =>
+    runNode(['--import', 'tsx', join(root, 'tests/setup/paced-peer.ts'), entry.url, `${TOKEN_INTERVAL_MS}`]),
+  );
+  try {
+    const ids = await Promise.all(peers.map(async (peer) => (await peer.line(/^Serving as (\S+)/))[1] ?? ''));
+    await untilMesh(entry.mesh, () => entry.mesh.models()[0]?.peers.length === 2);
+    const client = new OpenAI({ baseURL: `${entry.url}/v1`, apiKey: 'none', maxRetries: 0 });
+    const { model, messages, temperature, maxTokens, logitBias } = hundredTokens();
+    const { data: stream, response } = await client.chat.completions
+      .create({
+        model,
+        messages,
+        temperature,
+        max_tokens: maxTokens,
+        logit_bias: logitBias,
+        stream: true,
+        stream_options: { include_usage: true },
+      })
+      .withResponse();
+    const serving = peers[ids.indexOf(response.headers.get('x-tabmesh-peer') ?? '')];
+    if (serving === undefined) throw new Error('Nobody that is known here answers.');
+    let text = '';
+    let chunks = 0;
+    let finish: string | null | undefined;
+    let completionTokens: number | undefined;
+    let disturbance: Promise<void> | undefined;
+    for await (const { choices, usage } of stream) {
+      text += choices[0]?.delta.content ?? '';
+      finish = choices[0]?.finish_reason ?? finish;
+      completionTokens = usage?.completion_tokens ?? completionTokens;
+      chunks += 1;
+      if (chunks === DISTURBED_AT) disturbance = disturb(serving);
+      // A few that were under way still came; these are the other's.
+      if (chunks === DISTURBED_AT + 20) undo(serving);
+    }
+    expect({ text, finish, completionTokens }).toEqual({
+      text: whole.text,
+      finish: 'length',
+      completionTokens: TOKENS,
+    });
+    await disturbance;
+  } finally {
+    for (const peer of peers) await peer[Symbol.asyncDispose]();
+  }
 }

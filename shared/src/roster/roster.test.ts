@@ -91,6 +91,28 @@ describe('the roster', () => {
     expect(known()).toEqual([]);
   });
 
+  it('RO8: a linked peer that an entry which was started again does not know stays until its link closes', () => {
+    const { roster, known, removed, linked } = setUp();
+    linked.add(bob.peerId);
+    roster.apply({ upserted: [announce(bob)], removed: [] });
+    roster.replace([]);
+    expect(known()).toEqual([bob.peerId]);
+    linked.clear();
+    roster.handleLinkClosed(bob.peerId);
+    expect(known()).toEqual([]);
+    expect(removed).toEqual([bob.peerId]);
+  });
+
+  it('RO8: such a peer that the entry lists again needs no link', () => {
+    const { roster, known, linked } = setUp();
+    linked.add(bob.peerId);
+    roster.apply({ upserted: [announce(bob)], removed: [] });
+    roster.replace([]);
+    roster.apply({ upserted: [announce(bob, { sequence: 2 })], removed: [] });
+    roster.handleLinkClosed(bob.peerId);
+    expect(known()).toEqual([bob.peerId]);
+  });
+
   it('RO4: a full roster takes the place of the old one; its own announcement is not in it', () => {
     const { roster, known, removed } = setUp();
     roster.apply({ upserted: [announce(bob)], removed: [] });

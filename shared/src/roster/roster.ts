@@ -36,6 +36,8 @@ const MOST_PEERS = 20_000;
 export class Roster {
   readonly #options: RosterOptions;
   readonly #entries = new Map<PeerId, Entry>();
+  /** Kept for their link alone: the entry that was joined last does not know them. */
+  readonly #unlisted = new Set<PeerId>();
   /** By model, as long as nothing changes: every prompt asks. */
   #serving = new Map<ModelId, readonly Serving[]>();
   #cancelExpiry: (() => void) | undefined;
@@ -67,7 +69,19 @@ export class Roster {
       const peerId = this.#upsert(record);
       if (peerId !== undefined) listed.add(peerId);
     }
-    for (const peerId of [...this.#entries.keys()]) if (!listed.has(peerId)) this.#remove(peerId);
+    for (const peerId of [...this.#entries.keys()]) {
+      if (listed.has(peerId)) continue;
+      // An entry that was started again knows nobody yet.
+      if (this.#options.isLinked(peerId)) this.#unlisted.add(peerId);
+      else this.#remove(peerId);
+    }
+    this.#changed();
+  }
+
+  /** Nothing but the link kept a peer that the entry does not know. */
+  handleLinkClosed(peerId: PeerId): void {
+    if (!this.#unlisted.has(peerId)) return;
+    this.#remove(peerId);
     this.#changed();
   }
 
@@ -113,11 +127,13 @@ export class Roster {
     const { peerId } = announcement;
     const expiresAtMs = this.#options.clock.monotonicMs() + announcement.lifetimeMs;
     this.#entries.set(peerId, { announcement, expiresAtMs });
+    this.#unlisted.delete(peerId);
     if (expiresAtMs < this.#expiryAtMs) this.#scheduleExpiry(expiresAtMs);
     return peerId;
   }
 
   #remove(peerId: PeerId): void {
+    this.#unlisted.delete(peerId);
     if (this.#entries.delete(peerId)) this.#options.onRemoved(peerId);
   }
 

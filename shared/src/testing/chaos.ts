@@ -1,6 +1,6 @@
 /**
  * One answer after the other while everything around them breaks: peers are killed, hang, drain, fail and lose the entry,
- * at moments that follow from a seed. One peer is left alone, so every answer can come, and at temperature 0 it must come
+ * and the entry starts again, at moments that follow from a seed. One peer is left alone, so every answer can come, and at temperature 0 it must come
  * as if nothing had happened.
  */
 import { MeshError } from '../errors.ts';
@@ -81,7 +81,11 @@ export async function runChaos(seed: number, answers = 3): Promise<ChaosOutcome>
     if (victim === undefined) return;
     disturbances += 1;
     const later = (ms: number, undo: () => void) => world.clock.after(ms, undo);
-    switch (Math.floor(random.float() * 5)) {
+    const away = (name: string) => {
+      world.network.disconnect(name);
+      later(between(100, 3_000), () => world.network.reconnect(name));
+    };
+    switch (Math.floor(random.float() * 6)) {
       case 0:
         world.network.kill(victim.name);
         victims.splice(victims.indexOf(victim), 1);
@@ -105,9 +109,12 @@ export async function runChaos(seed: number, answers = 3): Promise<ChaosOutcome>
           victim.mesh.addEngine(victim.engine);
         });
         break;
+      case 4:
+        away(victim.name);
+        break;
+      // The entry starts again, knows nobody, and is found by one after the other.
       default:
-        world.network.disconnect(victim.name);
-        later(between(100, 3_000), () => world.network.reconnect(victim.name));
+        for (const name of ['asker', 'survivor', ...victims.map((one) => one.name)]) away(name);
     }
   };
 

@@ -15,20 +15,13 @@ export interface Tabs {
   open(): Promise<Page>;
 }
 
+/** What a page needs of a benchmark; a test can give it, too. */
+type PageContext = Pick<BenchContext, 'root' | 'onEnd' | 'progress'>;
+
 /** `page`: the name of a folder in `tab-page`. */
-export async function startTabs({ root, onEnd, progress }: BenchContext, page: string): Promise<Tabs> {
-  progress('building the page');
-  const webRoot = mkdtempSync(join(tmpdir(), 'tabmesh-bench-'));
-  onEnd(() => rmSync(webRoot, { recursive: true, force: true }));
-  await build({
-    root: join(import.meta.dirname, '../tab-page', page),
-    configFile: false,
-    logLevel: 'warn',
-    // As in the web app: the package's main file needs Node's globals.
-    resolve: { alias: [{ find: /^simple-peer$/, replacement: 'simple-peer/simplepeer.min.js' }] },
-    worker: { format: 'es' },
-    build: { outDir: webRoot, emptyOutDir: true, target: 'esnext', chunkSizeWarningLimit: 8_000 },
-  });
+export async function startTabs(context: PageContext, page: string): Promise<Tabs> {
+  const { root, onEnd, progress } = context;
+  const webRoot = await buildPage(context, page);
   const entry = await startBenchEntry({ webRoot, modelRoot: join(root, 'shared/models') });
   onEnd(() => entry.close());
   const browser = await launchChromium(root);
@@ -53,4 +46,21 @@ export async function launchChromium(root: string): Promise<Browser> {
     handleSIGINT: false,
     handleSIGTERM: false,
   });
+}
+
+/** The folder with the built page, for an entry to serve. */
+export async function buildPage({ onEnd, progress }: PageContext, page: string): Promise<string> {
+  progress('building the page');
+  const webRoot = mkdtempSync(join(tmpdir(), 'tabmesh-bench-'));
+  onEnd(() => rmSync(webRoot, { recursive: true, force: true }));
+  await build({
+    root: join(import.meta.dirname, '../tab-page', page),
+    configFile: false,
+    logLevel: 'warn',
+    // As in the web app: the package's main file needs Node's globals.
+    resolve: { alias: [{ find: /^simple-peer$/, replacement: 'simple-peer/simplepeer.min.js' }] },
+    worker: { format: 'es' },
+    build: { outDir: webRoot, emptyOutDir: true, target: 'esnext', chunkSizeWarningLimit: 8_000 },
+  });
+  return webRoot;
 }
