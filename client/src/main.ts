@@ -15,11 +15,11 @@ import { watchTab } from './state/lifecycle-page.ts';
 import { MeshState } from './state/mesh-state.svelte.ts';
 import { Preferences } from './state/preferences.svelte.ts';
 import { createRouter } from './state/router.svelte.ts';
-import { createChangeChannel } from './storage/change-channel.ts';
 import type { ConversationStorage } from './storage/conversation-storage.ts';
 import { type Database, openDatabase } from './storage/database.ts';
 import { createIndexedDbStorage } from './storage/indexed-db-storage.ts';
 import { createMemoryStorage } from './storage/memory-storage.ts';
+import { createOtherTabs } from './storage/other-tabs.ts';
 
 const target = document.getElementById('app');
 if (target === null) throw new Error('index.html has no element #app.');
@@ -49,7 +49,7 @@ function createApp(): App {
   const mesh = new MeshState(demo ? demoMesh() : realMesh(database), clock);
   const conversations = new Conversations({
     storage: database.then(storageOn),
-    channel: createChangeChannel(),
+    tabs: createOtherTabs(),
     clock,
     newId,
     now,

@@ -7,6 +7,7 @@ import { Conversations } from '../src/state/conversations.svelte.ts';
 import { MeshState } from '../src/state/mesh-state.svelte.ts';
 import type { Thread } from '../src/state/thread.svelte.ts';
 import { createMemoryStorage } from '../src/storage/memory-storage.ts';
+import { createBrowserTabs } from './browser-tabs.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -30,7 +31,7 @@ function setUp(options: { scenario?: EngineScenario; contextTokens?: number; ser
   const now = () => new Date(clock.wallMs());
   const conversations = new Conversations({
     storage: Promise.resolve(createMemoryStorage()),
-    channel: { post() {}, onChange() {}, close() {} },
+    tabs: createBrowserTabs().open(),
     clock,
     newId,
     now,

@@ -1,9 +1,10 @@
 import { ManualClock } from '@tabmesh/shared/testing';
 import { describe, expect, it } from 'vitest';
 import { type Message, pendingAnswer, userMessage } from '../src/state/conversation.ts';
-import { type ChangeChannel, Conversations } from '../src/state/conversations.svelte.ts';
+import { Conversations } from '../src/state/conversations.svelte.ts';
 import type { ConversationStorage } from '../src/storage/conversation-storage.ts';
 import { createMemoryStorage } from '../src/storage/memory-storage.ts';
+import { createBrowserTabs } from './browser-tabs.ts';
 
 /** The tabs of one browser: they share storage and hear of each other's changes. */
 function createBrowser() {
@@ -18,24 +19,19 @@ function createBrowser() {
       return memory.putMessage(head, position, message);
     },
   };
-  const listeners = new Set<(tab: number, id: string | undefined) => void>();
+  const tabs = createBrowserTabs();
   let ids = 0;
-  let tabs = 0;
   const openTab = () => {
-    const tab = ++tabs;
-    const channel: ChangeChannel = {
-      post: (id) => listeners.forEach((listener) => void listener(tab, id)),
-      onChange: (listener) => listeners.add((from, id) => from !== tab && listener(id)),
-      close() {},
-    };
-    return new Conversations({
+    const tab = tabs.open();
+    const conversations = new Conversations({
       storage: Promise.resolve(storage),
-      channel,
+      tabs: tab,
       clock,
       newId: () => `id-${++ids}`,
       now: () => new Date(clock.wallMs()),
       onRemove() {},
     });
+    return Object.assign(conversations, { crash: tab.close });
   };
   return { clock, storage, writes, openTab };
 }
@@ -156,5 +152,104 @@ describe('conversations', () => {
     await clock.advance(0);
     expect(tab.list).toMatchObject({ heads: [{ title: 'Renamed' }] });
     expect(again.messages()).toHaveLength(1);
+  });
+
+  it('UI50: another title is kept, shows in other tabs, and changes nothing else', async () => {
+    const { clock, openTab } = createBrowser();
+    const tab = openTab();
+    const thread = tab.create('Hi');
+    tab.append(thread, question('1'));
+    await clock.advance(1_000);
+    tab.create('Newer');
+    const other = openTab();
+    const seen = other.thread(thread.id);
+    await clock.advance(0);
+    tab.rename(thread, 'Rivers');
+    await clock.advance(0);
+    expect([seen.head?.title, seen.cells.length]).toEqual(['Rivers', 1]);
+    expect(other.list).toMatchObject({ heads: [{ title: 'Rivers' }, { title: 'Newer' }] });
+    expect(tab.list).toMatchObject({ heads: [{ title: 'Newer' }, { title: 'Rivers' }] });
+    await tab.remove(thread.id);
+    tab.rename(thread, 'Back');
+    await clock.advance(0);
+    expect(other.list).toMatchObject({ heads: [{ title: 'Newer' }] });
+  });
+
+  it('UI49: a branch holds what was said up to there, and what is done to it leaves the first as it was', async () => {
+    const { clock, openTab } = createBrowser();
+    const tab = openTab();
+    const thread = tab.create('Hi');
+    for (const id of ['1', '2', '3']) tab.append(thread, question(id));
+    const branch = tab.branch(thread, 1);
+    tab.truncate(branch, 1);
+    await clock.advance(0);
+
+    const reloaded = openTab();
+    const [first, second] = [reloaded.thread(thread.id), reloaded.thread(branch.id)];
+    await clock.advance(0);
+    expect([first.cells.length, second.cells.length]).toEqual([3, 1]);
+    expect(second.head?.title).toBe('Hi');
+    expect(second.cells[0]?.id).not.toBe(first.cells[0]?.id);
+  });
+
+  it('UI47: an answer that another tab writes is shown as it grows, and settled when it is whole', async () => {
+    const { clock, openTab } = createBrowser();
+    const alice = openTab();
+    const thread = alice.create('Hi');
+    const cell = alice.append(thread, pendingAnswer('answer', new Date(0)));
+    const end = alice.beginAnswer(thread);
+    await clock.advance(0);
+    const bob = openTab();
+    const seen = bob.thread(thread.id);
+    await clock.advance(0);
+    expect(seen).toMatchObject({ answeredElsewhere: true, loading: 'ready' });
+    expect(seen.messages()).toMatchObject([{ content: '', status: { state: 'streaming' } }]);
+    const [shown] = seen.cells;
+
+    cell.value = { ...cell.value, content: 'It measures' };
+    alice.update(thread, cell);
+    await clock.advance(500);
+    expect(seen.messages()).toMatchObject([{ content: 'It measures', status: { state: 'streaming' } }]);
+    expect(seen.cells[0]).toBe(shown);
+
+    cell.value = { ...cell.value, content: 'It measures speed.', status: { state: 'done', finish: 'stop' } };
+    alice.update(thread, cell);
+    end();
+    await clock.advance(0);
+    expect(seen.answeredElsewhere).toBe(false);
+    expect(seen.messages()).toMatchObject([{ content: 'It measures speed.', status: { state: 'done' } }]);
+    expect(shown?.value.status.state).toBe('done');
+  });
+
+  it('UI47: an answer whose tab dies is shown as cut off in the others', async () => {
+    const { clock, openTab } = createBrowser();
+    const alice = openTab();
+    const thread = alice.create('Hi');
+    alice.append(thread, { ...pendingAnswer('answer', new Date(0)), content: 'It mea' });
+    alice.beginAnswer(thread);
+    const bob = openTab();
+    const seen = bob.thread(thread.id);
+    await clock.advance(0);
+    expect(seen.messages()).toMatchObject([{ status: { state: 'streaming' } }]);
+    alice.crash();
+    await clock.advance(0);
+    expect(seen.answeredElsewhere).toBe(false);
+    expect(seen.messages()).toMatchObject([{ content: 'It mea', status: { state: 'error', code: 'cancelled' } }]);
+  });
+
+  it('UI47: what another tab changes while this one answers does not touch the answer', async () => {
+    const { clock, openTab } = createBrowser();
+    const alice = openTab();
+    const thread = alice.create('Hi');
+    const cell = alice.append(thread, pendingAnswer('answer', new Date(0)));
+    alice.beginAnswer(thread);
+    await clock.advance(0);
+    const bob = openTab();
+    const seen = bob.thread(thread.id);
+    await clock.advance(0);
+    bob.append(seen, question('2'));
+    await clock.advance(0);
+    expect(thread.cells).toEqual([cell]);
+    expect(cell.value.status.state).toBe('streaming');
   });
 });

@@ -14,15 +14,36 @@ function chartsOf(changes: Partial<MetricsReport>) {
 }
 
 describe('the charts', () => {
-  it('MP6: times and rates stay hourly, because percentiles do not add up', () => {
-    const series = hours(NOON, 720, { 719: { ttftP50Ms: 84, ttftP95Ms: 210, tokensPerSecondP50: 41 } });
-    const { ttft, rate } = chartsOf({ range: '30d', series });
-    expect(ttft.spans).toHaveLength(720);
+  it('MP6: times and rates of a day are hourly', () => {
+    const series = hours(NOON, 24, { 23: { mesh: 1, ttftP50Ms: 84, ttftP95Ms: 210, tokensPerSecondP50: 41 } });
+    const { ttft, rate } = chartsOf({ series });
+    expect(ttft).toMatchObject({ title: 'Time to first token', detail: '', stepHours: 1 });
     expect(ttft.columns.map(({ name, values }) => [name, values.at(-1)])).toEqual([
       ['p50', 84],
       ['p95', 210],
     ]);
     expect(rate.columns.map(({ values }) => values.at(-1))).toEqual([41, null]);
+  });
+
+  it('MP6: of a longer step stands the median hour, each hour weighing what it answered', () => {
+    const answered = {
+      714: { mesh: 1, ttftP50Ms: 900 },
+      715: { mesh: 5, ttftP50Ms: 80 },
+      716: { failed: 50 },
+      717: { mesh: 3, fallback: 1, ttftP50Ms: 120 },
+    };
+    const { ttft, answers } = chartsOf({ range: '30d', model: 'Qwen3-8B', series: hours(NOON, 720, answered) });
+    expect(ttft).toMatchObject({ title: 'Time to first token', detail: 'Qwen3-8B, median hour per day' });
+    expect(ttft.spans).toEqual(answers.spans);
+    expect(ttft.columns[0]?.values.slice(-2)).toEqual([null, 80]);
+  });
+
+  it('MP19: times and rates are of one model while answers and share are of all', () => {
+    const one = hours(NOON, 24, { 23: { mesh: 1, ttftP50Ms: 84 } });
+    const series = hours(NOON, 24, { 23: { mesh: 9, ttftP50Ms: 20 } });
+    const { ttft, answers } = chartsOf({ series, speed: { model: 'Qwen3-8B', series: one } });
+    expect([ttft.columns[0]?.values.at(-1), answers.columns[0]?.values.at(-1)]).toEqual([84, 9]);
+    expect([ttft.detail, answers.detail]).toEqual(['Qwen3-8B', '']);
   });
 
   it.each([
@@ -78,14 +99,16 @@ describe('the charts', () => {
   });
 
   it('MP9: a file holds every span that is drawn, times in ISO 8601, and nothing where nothing was measured', () => {
-    const lines = chartFile(chartsOf({ series: hours(NOON, 24, { 23: { ttftP50Ms: 84.25 } }) }).ttft).split('\r\n');
+    const lines = chartFile(chartsOf({ series: hours(NOON, 24, { 23: { mesh: 1, ttftP50Ms: 84.25 } }) }).ttft).split(
+      '\r\n',
+    );
     expect(lines).toHaveLength(26);
     const [from, to] = [NOON, NOON + 3_600_000].map((atMs) => new Date(atMs).toISOString());
     expect([lines[0], lines[24], lines[25]]).toEqual(['from,to,p50 (ms),p95 (ms)', `${from},${to},84.25,`, '']);
   });
 
   it('MP10: a chart is told in one sentence: its extent and its newest figures', () => {
-    const answered = { 3: { ttftP50Ms: 60, ttftP95Ms: 80 }, 23: { ttftP50Ms: 84, ttftP95Ms: 210 } };
+    const answered = { 3: { mesh: 1, ttftP50Ms: 60, ttftP95Ms: 80 }, 23: { mesh: 2, ttftP50Ms: 84, ttftP95Ms: 210 } };
     const { ttft, rate } = chartsOf({ series: hours(NOON, 24, answered) });
     expect(describeChart(ttft, '24h')).toBe(
       'Time to first token, last 24 hours: p50 between 60 ms and 84 ms; newest, Mon 20 Jul, 12:00: p50 84 ms, p95 210 ms.',

@@ -22,6 +22,7 @@ export function hours(
 }
 
 export function report(changes: Partial<MetricsReport> = {}): MetricsReport {
+  const series = hours(1_800_000_000_000, 24);
   const nothing = { mesh: 0, fallback: 0, failed: 0, share: null };
   return {
     range: '24h',
@@ -29,7 +30,8 @@ export function report(changes: Partial<MetricsReport> = {}): MetricsReport {
     share: { day: nothing, week: nothing },
     week: { ...nothing, ...unmeasured, startMs: 0, tokens: 0, models: [], peers: [] },
     milestones: [],
-    series: hours(1_800_000_000_000, 24),
+    series,
+    speed: { model: changes.model ?? null, series: changes.series ?? series },
     ...changes,
   };
 }

@@ -114,6 +114,19 @@ describe('a report', () => {
     expect(urls).toEqual(['/api/metrics?range=30d&model=Qwen3-8B']);
   });
 
+  it('MP19: of all models the times and rates are those of the one that answers most', async () => {
+    const models = ['mesh-tiny', 'Qwen3-8B'].map((model, place) => ({ ...unmeasured, model, answers: place + 1 }));
+    const all = report({ week: { ...report().week, models } });
+    const urls: string[] = [];
+    const fetch = async (url: RequestInfo | URL) => {
+      urls.push(String(url));
+      return Response.json({ ...all, model: String(url).includes('model=') ? 'Qwen3-8B' : null });
+    };
+    const read = await readMetrics(fetch, { range: '24h', model: undefined }, signal);
+    expect(urls).toEqual(['/api/metrics?range=24h', '/api/metrics?range=24h&model=Qwen3-8B']);
+    expect([read.model, read.speed.model]).toEqual([null, 'Qwen3-8B']);
+  });
+
   it.each([
     { what: 'an entry that refuses', status: 502, body: '{"error":{"message":"Try later."}}', says: 'Try later.' },
     { what: 'something before the entry', status: 504, body: '<html>', says: /status 504. Try again/ },

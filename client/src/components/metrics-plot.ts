@@ -90,7 +90,7 @@ export function plotOptions(
   return {
     ...size,
     ms: 1,
-    padding: [8, 8, 0, 0],
+    padding: [8, 24, 0, 0],
     legend: { show: false },
     scales: {
       x: { time: true, range: [fromMs, toMs] },
@@ -101,6 +101,7 @@ export function plotOptions(
         ...quiet,
         grid: { show: false },
         size: AXIS_HEIGHT,
+        gap: 8,
         space: 64,
         values: (_plot, moments, _axis, _space, stepMs) => moments.map((moment) => axisLabel(moment, stepMs)),
       },

@@ -12,7 +12,10 @@ let asked = false;
 export function markdownRenderers(): NewRenderer | undefined {
   if (!asked) {
     asked = true;
-    load();
+    // Without it the text stands there as it was written; whoever needs it next asks again.
+    load().catch(() => {
+      asked = false;
+    });
   }
   return newRenderer;
 }

@@ -1,5 +1,15 @@
-/** Pages that the first visit does not need. Their links fetch them when the pointer comes near. */
-export const loadContributePage = () => import('./contribute-page.svelte');
-export const loadStatusPage = () => import('./status-page.svelte');
-export const loadMetricsPage = () => import('./metrics-page.svelte');
-export const loadSettingsPage = () => import('./settings-page.svelte');
+/**
+ * Pages that are fetched when they are opened, or when a pointer comes near their link; and parts that an empty chat does
+ * not need: the palette, and the view of what was said, which comes while the first question is being typed.
+ */
+
+export const PAGES = {
+  contribute: { title: 'Contribute', load: () => import('./contribute-page.svelte') },
+  status: { title: 'Status', load: () => import('./status-page.svelte') },
+  metrics: { title: 'Metrics', load: () => import('./metrics-page.svelte') },
+  settings: { title: 'Settings', load: () => import('./settings-page.svelte') },
+} as const;
+
+export const loadConversationView = () => import('../components/conversation-view.svelte');
+
+export const loadPalette = () => import('../components/palette.svelte');

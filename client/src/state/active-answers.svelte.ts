@@ -53,10 +53,16 @@ export class ActiveAnswers {
 
   constructor(options: ActiveAnswersOptions) {
     this.#options = options;
+    options.conversations.onStopAsked((id) => this.#abort(id));
   }
 
   isRunning(conversationId: string): boolean {
     return this.#running.has(conversationId);
+  }
+
+  /** Whether an answer is being written there, by this tab or by another one of this browser. */
+  isAnswered({ id, answeredElsewhere }: Thread): boolean {
+    return this.isRunning(id) || answeredElsewhere;
   }
 
   /** By which the next question would go, because a notice on the screen says so; undefined: through the mesh. */
@@ -86,7 +92,7 @@ export class ActiveAnswers {
   ask(open: Thread | undefined, text: string): Thread {
     const { conversations, mesh, newId, now } = this.#options;
     const thread = open ?? conversations.create(text);
-    if (this.isRunning(thread.id)) return thread;
+    if (this.isAnswered(thread)) return thread;
     conversations.append(thread, userMessage(newId(), text, mesh.peerId ?? null, now()));
     this.#answer(thread);
     return thread;
@@ -94,7 +100,7 @@ export class ActiveAnswers {
 
   /** Answers anew from `position` on; what stands there and after it goes. */
   regenerate(thread: Thread, position: number): void {
-    if (this.isRunning(thread.id)) return;
+    if (this.isAnswered(thread)) return;
     this.#options.conversations.truncate(thread, position);
     this.#answer(thread);
   }
@@ -102,7 +108,7 @@ export class ActiveAnswers {
   /** Goes on with the last answer, which broke off, behind what stands there; in the mesh, where it was begun. */
   goOn(thread: Thread): void {
     const cell = thread.cells.at(-1);
-    if (cell === undefined || this.isRunning(thread.id)) return;
+    if (cell === undefined || this.isAnswered(thread)) return;
     const begun = beginningOf(cell.value);
     if (begun === undefined) return;
     cell.value = this.#reduce(cell.value, { type: 'resumed' });
@@ -111,17 +117,23 @@ export class ActiveAnswers {
 
   /** Asks with another text in place of the message at `position`; what came after it goes. */
   edit(thread: Thread, position: number, text: string): void {
-    if (this.isRunning(thread.id)) return;
+    if (this.isAnswered(thread)) return;
     this.#options.conversations.truncate(thread, position);
     this.ask(thread, text);
   }
 
+  /** Wherever it runs. */
   stop(conversationId: string): void {
-    this.#running.get(conversationId)?.abort(MeshError.cancelled());
+    if (this.isRunning(conversationId)) this.#abort(conversationId);
+    else this.#options.conversations.askToStop(conversationId);
   }
 
   close(): void {
     for (const controller of this.#running.values()) controller.abort(MeshError.cancelled());
+  }
+
+  #abort(conversationId: string): void {
+    this.#running.get(conversationId)?.abort(MeshError.cancelled());
   }
 
   #answer(thread: Thread): void {
@@ -148,6 +160,7 @@ export class ActiveAnswers {
     const { omittedMessages, host } = cell.value;
     const controller = new AbortController();
     this.#running.set(thread.id, controller);
+    const endAnswer = conversations.beginAnswer(thread);
     const batch = createFrameBatch<AnswerUpdate>(
       (updates) => {
         cell.value = updates.reduce((answer, update) => this.#reduce(answer, update), cell.value);
@@ -165,6 +178,7 @@ export class ActiveAnswers {
       batch.push(controller.signal.aborted ? { type: 'stopped' } : updateOfError(error));
     } finally {
       batch.flush();
+      endAnswer();
       this.#running.delete(thread.id);
       this.announcement = spoken(cell.value);
     }

@@ -12,16 +12,25 @@ export type ConversationList =
   | { readonly state: 'loading' }
   | { readonly state: 'ready'; readonly heads: readonly ConversationHead[] };
 
-/** Tells the other tabs of this browser what changed; undefined: everything. */
-export interface ChangeChannel {
+/** The other tabs of this browser: they show the same conversations. */
+export interface OtherTabs {
+  /** Tells them what changed; undefined: everything. */
   post(conversationId: string | undefined): void;
   onChange(listener: (conversationId: string | undefined) => void): void;
+  askToStop(conversationId: string): void;
+  onStopAsked(listener: (conversationId: string) => void): void;
+  /** Tells them that this tab answers there, until the returned call or the end of this tab. */
+  hold(conversationId: string): () => void;
+  /** Whether some tab answers there. */
+  answering(conversationId: string): Promise<boolean>;
+  /** Resolves once no tab answers there; rejects when this page closes first. */
+  released(conversationId: string): Promise<void>;
   close(): void;
 }
 
 export interface ConversationsOptions {
   readonly storage: Promise<ConversationStorage>;
-  readonly channel: ChangeChannel;
+  readonly tabs: OtherTabs;
   readonly clock: Clock;
   readonly newId: () => string;
   readonly now: () => Date;
@@ -40,11 +49,13 @@ export class Conversations {
   readonly #options: ConversationsOptions;
   readonly #threads = new Map<string, Thread>();
   readonly #writers = new Map<string, LatestWriter<Message>>();
+  /** Of the conversations that this tab answers in. */
+  readonly #answering = new Set<string>();
   #lastWrite: Promise<void> = Promise.resolve();
 
   constructor(options: ConversationsOptions) {
     this.#options = options;
-    options.channel.onChange((id) => this.#onOtherTab(id));
+    options.tabs.onChange((id) => this.#onOtherTab(id));
     options.storage.then((storage) => {
       if (!storage.durable) this.problem = 'This browser refuses to store: conversations last until the page closes.';
       return this.#readList(storage);
@@ -77,6 +88,14 @@ export class Conversations {
     return thread;
   }
 
+  /** A new conversation that begins with what was said there, up to `position` and with it. */
+  branch(thread: Thread, position: number): Thread {
+    const { newId } = this.#options;
+    const branch = this.create(thread.head?.title ?? '');
+    for (const message of thread.messages().slice(0, position + 1)) this.append(branch, { ...message, id: newId() });
+    return branch;
+  }
+
   append(thread: Thread, message: Message): MessageCell {
     const cell = thread.append(message);
     this.#touch(thread);
@@ -96,9 +115,37 @@ export class Conversations {
     writer.finish(cell.value);
   }
 
+  /** The answer there is this tab's to write, until the returned call: other tabs show it as it grows. */
+  beginAnswer({ id }: Thread): () => void {
+    this.#answering.add(id);
+    const release = this.#options.tabs.hold(id);
+    return () => {
+      this.#answering.delete(id);
+      this.#lastWrite.then(release);
+    };
+  }
+
+  /** For an answer that another tab writes. */
+  askToStop(id: string): void {
+    this.#options.tabs.askToStop(id);
+  }
+
+  onStopAsked(listener: (id: string) => void): void {
+    this.#options.tabs.onStopAsked(listener);
+  }
+
   truncate(thread: Thread, position: number): void {
     thread.truncate(position);
     this.#write((storage) => storage.truncate(thread.id, position), thread.id);
+  }
+
+  /** It keeps its place in the list: nothing was said in it. */
+  rename(thread: Thread, title: string): void {
+    if (thread.head === undefined) return;
+    const head = { ...thread.head, title };
+    thread.head = head;
+    this.#list((heads) => heads.map((other) => (other.id === head.id ? head : other)));
+    this.#write((storage) => storage.putHead(head), thread.id);
   }
 
   async remove(id: string): Promise<void> {
@@ -136,19 +183,31 @@ export class Conversations {
 
   async close(): Promise<void> {
     for (const writer of this.#writers.values()) writer.close();
-    this.#options.channel.close();
+    this.#options.tabs.close();
     await this.#lastWrite;
     (await this.#options.storage).close();
   }
 
   async #load(thread: Thread): Promise<void> {
-    const conversation = await (await this.#options.storage).conversation(thread.id);
+    const { storage, tabs } = this.#options;
+    await this.#lastWrite;
+    // Asked first: an answer that ends in between is read whole.
+    const elsewhere = await tabs.answering(thread.id);
+    const conversation = await (await storage).conversation(thread.id);
+    // What this tab is writing is newer.
+    if (this.#answering.has(thread.id)) return;
     if (conversation === undefined) thread.clear();
-    else
-      thread.show({
-        ...conversation,
-        messages: conversation.messages.map(asRead),
-      });
+    else if (elsewhere) thread.show(conversation);
+    else thread.show({ ...conversation, messages: conversation.messages.map(asRead) });
+    if (elsewhere && !thread.answeredElsewhere) this.#awaitOtherTab(thread);
+  }
+
+  /** Reads again when the other tab has written all, also when it died. */
+  async #awaitOtherTab(thread: Thread): Promise<void> {
+    thread.answeredElsewhere = true;
+    await this.#options.tabs.released(thread.id).catch(() => {});
+    thread.answeredElsewhere = false;
+    await this.#load(thread);
   }
 
   async #readList(storage: ConversationStorage): Promise<void> {
@@ -159,8 +218,7 @@ export class Conversations {
   async #onOtherTab(id: string | undefined): Promise<void> {
     await this.#readList(await this.#options.storage);
     for (const thread of this.#threads.values()) {
-      const answering = thread.cells.some((cell) => this.#writers.has(cell.id));
-      if ((id === undefined || id === thread.id) && !answering) await this.#load(thread);
+      if (id === undefined || id === thread.id) await this.#load(thread);
     }
   }
 
@@ -206,11 +264,11 @@ export class Conversations {
   }
 
   #write(work: (storage: ConversationStorage) => Promise<void>, id: string | undefined): Promise<void> {
-    const { storage, channel } = this.#options;
+    const { storage, tabs } = this.#options;
     this.#lastWrite = this.#lastWrite.then(async () => {
       try {
         await work(await storage);
-        channel.post(id);
+        tabs.post(id);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         this.problem = `Conversations can't be saved (${reason}). Free some storage, or export them in Settings.`;

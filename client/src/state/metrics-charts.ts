@@ -1,7 +1,7 @@
 /**
  * The report's hours as charts: what is drawn, what the table lists and what the file holds are the same spans and
- * columns. Counts add up, so long ranges show them by 6 hours or by day of this clock; percentiles don't, so times and
- * rates stay hourly.
+ * columns. Long ranges are shown by 6 hours or by day of this clock: counts as their sum, times and rates, whose
+ * percentiles don't add up, as the median of the hours, each hour weighing as much as it answered.
  */
 import { formatCount, formatMs, formatRate } from './format.ts';
 import { formatDay, formatExact, formatPercent, formatTime } from './metrics-figures.ts';
@@ -28,6 +28,8 @@ export interface Column {
 export interface Chart {
   readonly id: 'first-token' | 'rate' | 'answers' | 'share';
   readonly title: string;
+  /** What the figures are of, where that is not all; empty: all. */
+  readonly detail: string;
   /** Two lines with the ground between them, bars on one another, or one line. */
   readonly form: 'spread' | 'stack' | 'line';
   /** Of the whole steps, in hours. */
@@ -47,11 +49,19 @@ const HOUR_MS = 3_600_000;
 const STEP_HOURS: Record<MetricsRange, number> = { '24h': 1, '7d': 6, '30d': 24 };
 const PER_STEP: Record<MetricsRange, string> = { '24h': 'per hour', '7d': 'per 6 hours', '30d': 'per day' };
 
-export function metricsCharts({ series, range, model }: MetricsReport): Chart[] {
-  const hourly = { form: 'spread', stepHours: 1, spans: series.map(({ hour }) => spanOf([hour], 1)) } as const;
+export function metricsCharts({ series, range, model, speed }: MetricsReport): Chart[] {
   const stepHours = STEP_HOURS[range];
   const steps = toSteps(series, stepHours);
-  const counted = { stepHours, spans: steps.map(({ span }) => span) } as const;
+  const counted = { stepHours, spans: steps.map(({ span }) => span), detail: model ?? '' } as const;
+  const measuredSteps = toSteps(speed.series, stepHours);
+  const measured = {
+    form: 'spread',
+    stepHours,
+    spans: measuredSteps.map(({ span }) => span),
+    detail: [speed.model, stepHours === 1 ? null : `median hour ${PER_STEP[range]}`]
+      .filter((part) => part !== null)
+      .join(', '),
+  } as const;
   const count = (key: 'mesh' | 'fallback' | 'failed') =>
     steps.map(({ hours }) => hours.reduce((sum, hour) => sum + hour[key], 0));
   const answers: Column[] = [
@@ -62,20 +72,20 @@ export function metricsCharts({ series, range, model }: MetricsReport): Chart[] 
   ];
   return [
     {
-      ...hourly,
+      ...measured,
       id: 'first-token',
       title: 'Time to first token',
-      columns: percentiles(series, 'ttftP50Ms', 'ttftP95Ms'),
+      columns: percentiles(measuredSteps, 'ttftP50Ms', 'ttftP95Ms'),
       most: undefined,
       unit: 'ms',
       format: formatMs,
       formatAxis: formatMs,
     },
     {
-      ...hourly,
+      ...measured,
       id: 'rate',
       title: 'Tokens per second',
-      columns: percentiles(series, 'tokensPerSecondP50', 'tokensPerSecondP95'),
+      columns: percentiles(measuredSteps, 'tokensPerSecondP50', 'tokensPerSecondP95'),
       most: undefined,
       unit: 'tok/s',
       format: formatRate,
@@ -125,16 +135,18 @@ export function spanLabel({ startMs, fromMs, toMs }: Span, stepHours: number): s
 
 /** What a reader who sees no chart is told. */
 export function describeChart(chart: Chart, range: MetricsRange): string {
+  const { title, detail } = chart;
+  const subject = detail === '' ? title : `${title} (${detail})`;
   const period = `last ${RANGE_LABELS[range]}`;
   const place = newestSpan(chart);
   const span = place === undefined ? undefined : chart.spans[place];
-  if (place === undefined || span === undefined) return `${chart.title}, ${period}: no answers.`;
+  if (place === undefined || span === undefined) return `${subject}, ${period}: no answers.`;
   const newest = chart.columns.map(({ name, values }) => `${name} ${formatValue(chart, values[place] ?? null)}`);
   const extent = chart.columns.slice(0, 1).map(({ name, values }) => {
     const known = values.filter((value) => value !== null);
     return `${name} between ${chart.format(Math.min(...known))} and ${chart.format(Math.max(...known))}`;
   });
-  return `${chart.title}, ${period}: ${extent.join()}; newest, ${spanLabel(span, chart.stepHours)}: ${newest.join(', ')}.`;
+  return `${subject}, ${period}: ${extent.join()}; newest, ${spanLabel(span, chart.stepHours)}: ${newest.join(', ')}.`;
 }
 
 export function formatValue({ format }: Chart, value: number | null): string {
@@ -154,11 +166,25 @@ export function chartFile({ spans, columns, unit }: Chart): string {
 
 type SpeedKey = 'ttftP50Ms' | 'ttftP95Ms' | 'tokensPerSecondP50' | 'tokensPerSecondP95';
 
-function percentiles(series: readonly MetricsHour[], p50: SpeedKey, p95: SpeedKey): Column[] {
+function percentiles(steps: readonly Step[], p50: SpeedKey, p95: SpeedKey): Column[] {
   return [
-    { name: 'p50', tone: 'middle', values: series.map((hour) => hour[p50]) },
-    { name: 'p95', tone: 'tail', values: series.map((hour) => hour[p95]) },
+    { name: 'p50', tone: 'middle', values: steps.map(({ hours }) => medianHour(hours, p50)) },
+    { name: 'p95', tone: 'tail', values: steps.map(({ hours }) => medianHour(hours, p95)) },
   ];
+}
+
+/** The value of the hour in which the middle one of all answers was given, were the hours in the order of their values. */
+function medianHour(hours: readonly MetricsHour[], key: SpeedKey): number | null {
+  const known = hours
+    .map((hour) => ({ value: hour[key], weight: hour.mesh + hour.fallback }))
+    .filter((hour): hour is { value: number; weight: number } => hour.value !== null)
+    .sort((a, b) => a.value - b.value);
+  let left = known.reduce((sum, { weight }) => sum + weight, 0) / 2;
+  for (const { value, weight } of known) {
+    left -= weight;
+    if (left <= 0) return value;
+  }
+  return null;
 }
 
 interface Step {

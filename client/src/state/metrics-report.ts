@@ -14,7 +14,7 @@ const speedFigures = { ttftP50Ms: Figure, ttftP95Ms: Figure, tokensPerSecondP50:
 const MeshShare = z.object({ ...answerCounts, share: z.number().min(0).max(1).nullable() });
 const Range = z.enum(['24h', '7d', '30d']);
 
-const MetricsReport = z.object({
+const EntryReport = z.object({
   range: Range,
   /** Null: all models. */
   model: z.string().nullable(),
@@ -35,10 +35,18 @@ const MetricsReport = z.object({
 });
 const Refusal = z.object({ error: z.object({ message: z.string() }) });
 
-export type MetricsReport = z.infer<typeof MetricsReport>;
+type EntryReport = z.infer<typeof EntryReport>;
 export type MetricsRange = z.infer<typeof Range>;
 export type MeshShare = z.infer<typeof MeshShare>;
-export type MetricsHour = MetricsReport['series'][number];
+export type MetricsHour = EntryReport['series'][number];
+
+export interface MetricsReport extends EntryReport {
+  /**
+   * Of one model, because a large and a small one on one axis tell of neither: the chosen one, else the one that answers
+   * most. Null: there is none yet.
+   */
+  readonly speed: Pick<EntryReport, 'model' | 'series'>;
+}
 
 export const RANGE_LABELS: Readonly<Record<MetricsRange, string>> = {
   '24h': '24 hours',
@@ -52,12 +60,26 @@ export interface MetricsQuery {
   readonly model: string | undefined;
 }
 
-/** @throws MeshError that says what to do: the entry is out of reach, refuses, or speaks another version. */
+/** Also asks for the hours of the busiest model when the query is of all. @throws like the asking itself. */
 export async function readMetrics(
+  fetch: typeof globalThis.fetch,
+  query: MetricsQuery,
+  signal: AbortSignal,
+): Promise<MetricsReport> {
+  const report = await readReport(fetch, query, signal);
+  const model = busiestOf(report);
+  if (report.model !== null || model === undefined)
+    return { ...report, speed: { model: report.model, series: report.series } };
+  const { series } = await readReport(fetch, { ...query, model }, signal);
+  return { ...report, speed: { model, series } };
+}
+
+/** @throws MeshError that says what to do: the entry is out of reach, refuses, or speaks another version. */
+async function readReport(
   fetch: typeof globalThis.fetch,
   { range, model }: MetricsQuery,
   signal: AbortSignal,
-): Promise<MetricsReport> {
+): Promise<EntryReport> {
   const query = new URLSearchParams({ range, ...(model === undefined ? {} : { model }) });
   const response = await fetch(`/api/metrics?${query}`, { signal }).catch((cause: unknown) => {
     const message = "The entry can't be reached. Check the connection, then try again.";
@@ -69,10 +91,16 @@ export async function readMetrics(
     const said = `The entry answered with status ${response.status}. Try again in a moment.`;
     throw new MeshError('upstream_failed', refusal.success ? refusal.data.error.message : said);
   }
-  const report = MetricsReport.safeParse(body);
+  const report = EntryReport.safeParse(body);
   if (report.success) return report.data;
   const message = 'The entry and this page are of different versions. Reload the page.';
   throw new MeshError('protocol_violation', message, { cause: report.error });
+}
+
+/** This week; while nothing was answered in it, the one that was served first of late. */
+function busiestOf({ week, milestones }: EntryReport): string | undefined {
+  const busiest = [...week.models].sort((a, b) => b.answers - a.answers)[0];
+  return (busiest ?? [...milestones].sort((a, b) => b.atMs - a.atMs)[0])?.model;
 }
 
 /** Of the entry's whole life, as far as the report tells. */

@@ -18,6 +18,8 @@ export class Thread {
   head = $state.raw<ConversationHead | undefined>();
   loading = $state.raw<'loading' | 'ready' | 'missing'>('loading');
   cells = $state.raw<readonly MessageCell[]>([]);
+  /** Another tab of this browser is writing an answer here. */
+  answeredElsewhere = $state.raw(false);
   /** Where its reader was when another page was opened; undefined: at the end. Nothing is drawn from it. */
   reading: { readonly from: number; readonly scrollTop: number } | undefined;
 
@@ -28,7 +30,13 @@ export class Thread {
   show(conversation: Conversation): void {
     const { messages, ...head } = conversation;
     this.head = head;
-    this.cells = messages.map((message) => new MessageCell(message));
+    // Those that were here stay, so that an answer which grows in another tab redraws one message.
+    const known = new Map(this.cells.map((cell) => [cell.id, cell]));
+    this.cells = messages.map((message) => {
+      const cell = known.get(message.id) ?? new MessageCell(message);
+      cell.value = message;
+      return cell;
+    });
     this.loading = 'ready';
   }
 

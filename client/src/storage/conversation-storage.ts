@@ -12,6 +12,8 @@ export interface ConversationStorage {
   conversation(id: string): Promise<Conversation | undefined>;
   /** Creates, or replaces with all its messages. */
   putConversation(conversation: Conversation): Promise<void>;
+  /** Does nothing when the conversation is not there. */
+  putHead(head: ConversationHead): Promise<void>;
   /**
    * Writes one message at its position and the head beside it. Does nothing when the conversation is not there: an answer
    * that still runs in one tab must not bring back what another tab deleted.

@@ -26,6 +26,11 @@ export function createIndexedDbStorage(database: Database): ConversationStorage 
         transaction.done,
       ]);
     },
+    async putHead(head) {
+      const transaction = database.transaction('conversations', 'readwrite');
+      if ((await transaction.store.getKey(head.id)) !== undefined) await transaction.store.put(head);
+      await transaction.done;
+    },
     async putMessage(head, position, message) {
       const transaction = database.transaction(['conversations', 'messages'], 'readwrite');
       const heads = transaction.objectStore('conversations');

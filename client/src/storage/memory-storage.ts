@@ -15,6 +15,10 @@ export function createMemoryStorage(): ConversationStorage {
     async putConversation(conversation) {
       conversations.set(conversation.id, conversation);
     },
+    async putHead(head) {
+      const known = conversations.get(head.id);
+      if (known !== undefined) conversations.set(head.id, { ...head, messages: known.messages });
+    },
     async putMessage(head, position, message) {
       const known = conversations.get(head.id);
       if (known === undefined) return;
