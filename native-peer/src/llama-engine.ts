@@ -51,6 +51,8 @@ export class LlamaEngine implements Engine {
   readonly #closing = new AbortController();
   readonly #lostListeners = new Set<(error: Error) => void>();
   #running = 0;
+  /** Settles when every change of a sequence's memory that was asked for is made. */
+  #changes: Promise<unknown> | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(loaded: LoadedModel) {
@@ -91,7 +93,7 @@ export class LlamaEngine implements Engine {
       const tokens = this.#tokensAfter(known, lane.sequence, sampling, request.topLogprobs);
       // The next token is under way while the one before is handed out: llama.cpp never waits for what its consumer does.
       const advance = (lane: Lane) => {
-        const step = tokens.next();
+        const step = this.#changes === undefined ? tokens.next() : this.#changes.then(() => tokens.next());
         // Nobody waits for the one that the end of the answer left under way.
         step.catch(() => {});
         lane.work = step;
@@ -201,16 +203,29 @@ export class LlamaEngine implements Engine {
       return stop.race(work);
     };
     const donor = this.#pool.donorFor(lane, prompt);
-    if (donor !== undefined) await run(copyBeginning(sequence, donor.sequence, donor.common));
+    if (donor !== undefined) await run(this.#change(copyBeginning(sequence, donor.sequence, donor.common)));
     // Without shifting: tokens moved to another place give other numbers than the same tokens evaluated there.
-    await run(sequence.adaptStateToTokens(prompt.slice(0, -1), false));
+    await run(this.#change(sequence.adaptStateToTokens(prompt.slice(0, -1), false)));
     const cachedTokens = sequence.nextTokenIndex;
     for (;;) {
       const from = sequence.nextTokenIndex;
       const tokens = this.#running > 1 ? SHARED_BATCH_TOKENS : this.#loaded.context.batchSize;
       if (prompt.length - from <= tokens) return cachedTokens;
+      if (this.#changes !== undefined) await run(this.#changes);
       await run(sequence.evaluateWithoutGeneratingNewTokens(prompt.slice(from, from + tokens)));
     }
+  }
+
+  /**
+   * node-llama-cpp changes a sequence's memory only when no batch is left to compute, which is never while answers ask for
+   * one token after the other: they wait with their next until the change is made.
+   */
+  #change<Result>(work: Promise<Result>): Promise<Result> {
+    const changes = Promise.allSettled([this.#changes, work]).then(() => {
+      if (this.#changes === changes) this.#changes = undefined;
+    });
+    this.#changes = changes;
+    return work;
   }
 
   /** An error of llama.cpp leaves the sequence in doubt: it starts empty next time, and the engine is lost if it can't. */
@@ -219,7 +234,7 @@ export class LlamaEngine implements Engine {
     if (MeshError.is(error)) return error;
     const failure = MeshError.engineFailed(error instanceof Error ? error.message : String(error), error);
     try {
-      await lane?.sequence.clearHistory();
+      if (lane !== undefined) await this.#change(lane.sequence.clearHistory());
     } catch {
       for (const listener of [...this.#lostListeners]) listener(failure);
       this.#lostListeners.clear();

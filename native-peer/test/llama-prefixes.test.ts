@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { type Answer, answer, ask, never } from '../../shared/src/testing/engine-subject.ts';
 import { loadLlamaEngine } from '../src/load-llama-engine.ts';
 import { TINY } from './embedded-models.ts';
+import { writeLongContextModel } from './long-context-model.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** Without them an answer fills its room. */
 const ENDLESS = { '2': -100, '4': -100 };
@@ -12,11 +14,12 @@ const system: ChatMessage = { role: 'system', content: 'You know all about foxes
 const user = (content: string): ChatMessage => ({ role: 'user', content });
 
 describe('prefixes', () => {
-  it('NP74: the second turn of a long conversation evaluates at most a tenth of what the first one did', async () => {
-    const engine = await load(2);
-    const long = user('a story about a fox '.repeat(160));
+  it('NP74: the second turn of 2,000 tokens evaluates at most a tenth of what the first one did', async () => {
+    const file = await writeLongContextModel(await temporaryFolder(), 4_096);
+    const engine = await load(2, file);
+    const long = user('a story about a fox '.repeat(400));
     const first = await say(engine, [long]);
-    expect(evaluated(first.usage)).toBeGreaterThan(600);
+    expect(evaluated(first.usage)).toBeGreaterThanOrEqual(2_000);
     const second = await say(engine, [long, { role: 'assistant', content: first.text }, user('Thank you.')]);
     expect(evaluated(second.usage)).toBeLessThanOrEqual(evaluated(first.usage) / 10);
     await engine.close();
@@ -85,10 +88,32 @@ describe('one batch for all', () => {
     expect(between.length).toBeGreaterThanOrEqual(Math.floor((usage?.promptTokens ?? 0) / 64) - 2);
     await engine.close();
   });
+
+  it('NP81: a request begins beside running answers, whatever its sequence held before', async () => {
+    const engine = await load(3);
+    await say(engine, [user('Count to five.')]);
+    const stop = new AbortController();
+    const begin = async (content: string) => {
+      const running = engine.generate(request([user(content)], { maxTokens: 900, logitBias: ENDLESS }), stop.signal);
+      const events = running[Symbol.asyncIterator]();
+      await events.next();
+      return async () => {
+        while (!(await events.next()).done);
+        return 'at its end';
+      };
+    };
+    const goOn = await Promise.all(['Tell me a story.', 'What is a mesh?'].map(begin));
+    const running = Promise.race(goOn.map((go) => go()));
+    const beside = say(engine, [user('What is the capital of France?')]).then(() => 'beside them');
+    expect(await Promise.race([beside, running])).toBe('beside them');
+    stop.abort();
+    await expect(running).rejects.toMatchObject({ code: 'cancelled' });
+    await engine.close();
+  });
 });
 
-function load(slots: number): Promise<Engine> {
-  return loadLlamaEngine({ file: TINY, slots, threads: 1, gpu: 'off' });
+function load(slots: number, file = TINY): Promise<Engine> {
+  return loadLlamaEngine({ file, slots, threads: 1, gpu: 'off' });
 }
 
 function request(messages: readonly ChatMessage[], sampling: Partial<GenerationRequest> = {}): GenerationRequest {

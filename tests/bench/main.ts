@@ -27,7 +27,11 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   streams: () => import('./streams.ts'),
   failover: () => import('./failover.ts'),
   chaos: () => import('./chaos.ts'),
+  'chaos-real': () => import('./chaos-real.ts'),
   racing: () => import('./racing.ts'),
+  batching: () => import('./batching.ts'),
+  prefix: () => import('./prefix.ts'),
+  cancel: () => import('./cancel.ts'),
 };
 
 /** Of one benchmark. Not a judgement of its speed: one that takes so long waits for something that never comes. */

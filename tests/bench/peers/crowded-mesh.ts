@@ -64,7 +64,7 @@ export function createCrowdedMesh(size: { readonly peers: number; readonly model
     reachable: (model) => serving(model).filter(({ peer }) => announcements.has(peer.peerId)),
     isLocal: () => false,
     linkRttMs: (peerId) => links.get(peerId),
-    measured: (peerId, model) => measurements.current(peerId, model, systemClock.monotonicMs()),
+    measured: (peerId, model, nowMs) => measurements.current(peerId, model, nowMs),
     inFlight: () => 0,
   });
   const mesh: Mesh = {

@@ -5,7 +5,8 @@ import { answerCalls } from '../run/answer-calls.ts';
 import { type Serving, whenLinked } from './bench-mesh.ts';
 
 export type EntryCalls = {
-  start(options: { ledgerPath: string }): Promise<{ url: string }>;
+  /** `webRoot`: the folder of a built web app. */
+  start(options: { ledgerPath: string; webRoot?: string }): Promise<{ url: string }>;
   /** Resolves once the entry has a link to the peer and knows of its model. */
   whenLinked(serving: Serving): Promise<void>;
   /** What the process holds in memory, in bytes; the most since the last call. */
@@ -20,14 +21,14 @@ const lookAtMemory = () => {
 setInterval(lookAtMemory, 100).unref();
 
 answerCalls<EntryCalls>({
-  async start({ ledgerPath }) {
+  async start(options) {
     entry = await startEntry({
       host: '127.0.0.1',
       port: 0,
       identity: createIdentity(systemRandom),
       version: 'bench',
       logger: silentLogger,
-      ledgerPath,
+      ...options,
     });
     return { url: entry.url };
   },

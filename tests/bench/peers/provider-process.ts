@@ -7,7 +7,8 @@ import { joinFromNode } from './node-mesh.ts';
 import { type AnswerTimes, timeEngine, type Workload } from './timed-answers.ts';
 
 export type ProviderCalls = {
-  serve(options: { url: string; file: string; slots: number }): Promise<Serving>;
+  /** `contextTokens`: of each slot; absent: as many as a short answer needs. */
+  serve(options: { url: string; file: string; slots: number; contextTokens?: number }): Promise<Serving>;
   /** The same engine that serves the mesh, called here. */
   direct(workload: Workload): Promise<AnswerTimes>;
 };
@@ -16,8 +17,8 @@ const CONTEXT_TOKENS = 1024;
 let engine: Engine | undefined;
 
 answerCalls<ProviderCalls>({
-  async serve({ url, file, slots }) {
-    engine = await loadLlamaEngine({ file, slots, contextTokens: CONTEXT_TOKENS });
+  async serve({ url, file, slots, contextTokens = CONTEXT_TOKENS }) {
+    engine = await loadLlamaEngine({ file, slots, contextTokens });
     const mesh = joinFromNode(url, 'native');
     mesh.addEngine(engine);
     return { peerId: mesh.peerId, model: engine.model.id, backend: engine.model.backend };

@@ -30,8 +30,10 @@ export function timeMesh(mesh: Mesh, model: ModelId, workload: Workload, signal:
 }
 
 /** Different ones, so that each slot keeps a prefix of its own. mesh-tiny's answers to them have some 60 tokens. */
-export function storyPrompts(count: 1 | 4): string[] {
-  return ['fox', 'mouse', 'cat', 'bird'].slice(0, count).map((animal) => `Tell me a story about a ${animal}.`);
+export function storyPrompts(count: 1 | 4 | 8): string[] {
+  return ['fox', 'mouse', 'cat', 'bird', 'dog', 'bear', 'frog', 'wolf']
+    .slice(0, count)
+    .map((animal) => `Tell me a story about a ${animal}.`);
 }
 
 type AnswerEvents = AsyncIterable<{ readonly type: string; readonly tokenCount?: number }>;

@@ -23,12 +23,12 @@ const KEY_WIDTH = 256;
 const FEED_FORWARD = 2816;
 const BLOCKS = 16;
 const HEADS = 16;
-const CONTEXT_TOKENS = 1024;
+const CONTEXT_TOKENS = 4096;
 const Q8_0_FILE_TYPE = 7;
 /** 2⁻¹², as half-precision bits: weights with a deviation of 0.009. */
 const SCALE_BITS = 0x0c00;
 /** Change it with the recipe: a kept file of another one is not used. */
-const RECIPE = 1;
+const RECIPE = 2;
 
 /** The path of the file. `tokenizerFrom`: a GGUF whose tokenizer it takes over. */
 export function randomModel(tokenizerFrom: string): string {
