@@ -72,18 +72,32 @@ export function createAsker(options: AskerOptions): Asker {
         maxTokens: request.maxTokens,
         client: request.client,
         deadlineMs: deadline.atMs,
-        onBegun: () => deadline.met(),
-        assign: (needs) => chooser.assign(request, model, needs),
-        mayRace: () => races.spend(),
+        onBegun() {
+          deadline.met();
+        },
+        assign(needs) {
+          return chooser.assign(request, model, needs);
+        },
+        mayRace() {
+          return races.spend();
+        },
         lineTo,
-        onOutcome: (peerId, jobId, outcome) => options.onOutcome(peerId, { jobId, model }, outcome),
+        onOutcome(peerId, jobId, outcome) {
+          options.onOutcome(peerId, { jobId, model }, outcome);
+        },
         onAnswered(peerId, { usage: { completionTokens }, ttftMs, tokensPerSecond }) {
           chooser.answered(peerId, request.conversationId);
           options.report({ servedBy: 'mesh', peerId, model, completionTokens, ttftMs, tokensPerSecond });
         },
-        onFailed: (peerId) => chooser.failed(peerId),
-        onLate: (peerId) => chooser.late(peerId),
-        failure: (lastError) => failureOf(model, lastError, features),
+        onFailed(peerId) {
+          chooser.failed(peerId);
+        },
+        onLate(peerId) {
+          chooser.late(peerId);
+        },
+        failure(lastError) {
+          return failureOf(model, lastError, features);
+        },
       },
       deadline.signal,
     );

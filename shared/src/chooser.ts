@@ -29,7 +29,7 @@ export interface ChooserOptions {
   /** null: linked, not measured yet; undefined: not linked. */
   linkRttMs(peerId: PeerId): number | null | undefined;
   /** By this end's own newest samples. */
-  measured(peerId: PeerId, model: ModelId): KnownSpeed | null;
+  measured(peerId: PeerId, model: ModelId, nowMs: number): KnownSpeed | null;
   inFlight(peerId: PeerId): number;
 }
 
@@ -68,19 +68,24 @@ export function createChooser(options: ChooserOptions): Chooser {
     prefixHolder: PeerId | undefined,
     isFit: (served: ServedModel) => boolean,
     isExcluded: (peerId: PeerId) => boolean,
+    nowMs: number,
   ): RouteCandidate[] {
-    return options.reachable(model).flatMap(({ peer, served }) => {
-      if (!isFit(served)) return [];
+    const candidates: RouteCandidate[] = [];
+    for (const { peer, served } of options.reachable(model)) {
+      if (!isFit(served)) continue;
       const { peerId } = peer;
-      return toCandidate(peer, served, {
-        local: options.isLocal(peerId),
-        linkRttMs: options.linkRttMs(peerId),
-        ownMeasured: options.measured(peerId, model),
-        inFlight: options.inFlight(peerId),
-        failed: isExcluded(peerId),
-        holdsPrefix: peerId === prefixHolder,
-      });
-    });
+      candidates.push(
+        toCandidate(peer, served, {
+          local: options.isLocal(peerId),
+          linkRttMs: options.linkRttMs(peerId),
+          ownMeasured: options.measured(peerId, model, nowMs),
+          inFlight: options.inFlight(peerId),
+          failed: isExcluded(peerId),
+          holdsPrefix: peerId === prefixHolder,
+        }),
+      );
+    }
+    return candidates;
   }
 
   /** The best of the peers that fit: better one that failed lately than none, but another class before that. */
@@ -100,7 +105,7 @@ export function createChooser(options: ChooserOptions): Chooser {
     const exclusions = [(id: PeerId) => failed.has(id) || distrust.holds(id, nowMs), (id: PeerId) => failed.has(id)];
     for (const isExcluded of exclusions) {
       for (const isFit of fits) {
-        const candidates = candidatesFor(model, prefixHolder, isFit, isExcluded);
+        const candidates = candidatesFor(model, prefixHolder, isFit, isExcluded, nowMs);
         const index = route(candidates, query);
         const chosen = candidates[index];
         if (chosen !== undefined) return { candidates, index, chosen };

@@ -138,7 +138,7 @@ export class MeshError extends Error {
   }
 
   static peerLost(reason: string): MeshError {
-    return new MeshError('peer_lost', `The peer that was answering is gone (${reason}). Send the message again.`, {
+    return new MeshError('peer_lost', `The peer that was answering is gone (${reason}). Try again.`, {
       retryable: true,
     });
   }

@@ -95,7 +95,7 @@ export function createMesh(options: MeshOptions): Mesh {
     reachable: (model) => serving(model).filter(({ peer }) => connection.state === 'online' || isLinked(peer.peerId)),
     isLocal: (peerId) => peerId === self,
     linkRttMs: (peerId) => links.get(peerId)?.rttMs,
-    measured: (peerId, model) => measurements.current(peerId, model, clock.monotonicMs()),
+    measured: (peerId, model, nowMs) => measurements.current(peerId, model, nowMs),
     inFlight: (peerId) => requester.inFlight(peerId),
   });
   const asker = createAsker({
@@ -216,8 +216,9 @@ export function createMesh(options: MeshOptions): Mesh {
   }
 
   /** The same of one model. */
-  function serving(model: ModelId): Serving[] {
-    return [...servingAmong([announcer.current()], model), ...roster.serving(model)];
+  function serving(model: ModelId): readonly Serving[] {
+    const others = roster.serving(model);
+    return provider.services().length === 0 ? others : [...servingAmong([announcer.current()], model), ...others];
   }
 
   function handleRosterChange(): void {

@@ -207,7 +207,7 @@ describe('a streamed answer', () => {
     expect(reply.statusCode).toBe(200);
     expect(eventsOf(reply.body).at(-1)).toEqual({
       error: {
-        message: expect.stringContaining('Send the message again'),
+        message: expect.stringContaining('Try again'),
         type: 'server_error',
         code: 'upstream_failed',
         param: null,

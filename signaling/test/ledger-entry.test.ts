@@ -96,7 +96,7 @@ it('MX6: an answer of the fallback provider counts as its own', async () => {
 it('MX6: an answer that its reader gave up counts for nobody, and its job is left', async () => {
   const count = vi.fn();
   const left = vi.fn();
-  const { answer } = await countedAnswer({ count }, opened([{ type: 'tokens', text: 'Hi', tokenCount: 1 }, END], left));
+  const answer = await countedAnswer({ count }, opened([{ type: 'tokens', text: 'Hi', tokenCount: 1 }, END], left));
 
   for await (const event of answer.events) if (event.type === 'tokens') break;
   await expect(countedAnswer({ count }, Promise.reject(MeshError.cancelled()))).rejects.toThrow();
@@ -113,7 +113,7 @@ const END: ContentEvent = {
   tokensPerSecond: null,
 };
 
-async function opened(events: readonly ContentEvent[], left = () => {}): Promise<{ answer: OpenedAnswer }> {
+async function opened(events: readonly ContentEvent[], left = () => {}): Promise<OpenedAnswer> {
   async function* play() {
     try {
       yield* events;
@@ -122,9 +122,9 @@ async function opened(events: readonly ContentEvent[], left = () => {}): Promise
     }
   }
   const jobId = JobId.parse('0'.repeat(32));
-  return { answer: { jobId, model: ModelId.parse('Qwen3-8B'), peerId: null, events: play() } };
+  return { jobId, model: ModelId.parse('Qwen3-8B'), peerId: null, events: play() };
 }
 
-async function readAll({ answer }: { readonly answer: OpenedAnswer }): Promise<void> {
-  for await (const event of answer.events) if (event.type === 'end') return;
+async function readAll({ events }: OpenedAnswer): Promise<void> {
+  for await (const event of events) if (event.type === 'end') return;
 }

@@ -226,7 +226,7 @@ describe('a streamed response', () => {
       type: 'response.failed',
       response: {
         status: 'failed',
-        error: { code: 'upstream_failed', message: expect.stringContaining('Send the message again') },
+        error: { code: 'upstream_failed', message: expect.stringContaining('Try again') },
         output: [{ status: 'incomplete', content: [{ text: 'Half' }] }],
       },
     });

@@ -112,15 +112,18 @@ export async function* answer<Route>(
     const winner = await course.race(assignment);
     if (winner === undefined) continue;
     const { attempt } = winner;
-    if (attempt.assignment !== assignment) yield attempt.assignment.route;
     const before = course.tokenCount;
     try {
-      yield* course.deliver(winner);
-      return;
+      if (attempt.assignment !== assignment) yield attempt.assignment.route;
+      for (let { event } = winner; ; event = await attempt.next()) {
+        const part = course.take(event, attempt.assignment, before);
+        yield part;
+        if (part.type === 'end') return;
+      }
     } catch (error) {
       course.note(attempt.assignment, error);
     } finally {
-      attempt.cancel();
+      attempt.close();
     }
     if (course.tokenCount > before) left = MOST_CONTINUATIONS;
     // All of it came; only the word that this was the end did not.
@@ -168,46 +171,46 @@ class Course<Route> {
   /** The peer that speaks first, while the others are told to stop; undefined when none does. */
   async race(assignment: Assignment<Route>): Promise<Spoken<Route> | undefined> {
     const { clock, mayRace, onLate } = this.#options;
-    const attempts = [this.#begin(assignment)];
-    if (await isLate(attempts, assignment.lateMs, clock)) {
-      const rival = this.assign(assignment.peerId);
-      if (rival !== undefined && mayRace()) attempts.push(this.#begin(rival));
+    const first = this.#begin(assignment);
+    const attempts = [first];
+    try {
+      if (await isLate(attempts, assignment.lateMs, clock)) {
+        const rival = this.assign(assignment.peerId);
+        if (rival !== undefined && mayRace()) attempts.push(this.#begin(rival));
+      }
+      const winner = await firstToSpeak(attempts);
+      for (const attempt of attempts) if (attempt !== winner?.attempt) attempt.close();
+      for (const { assignment: lost, failure } of attempts) if (failure !== undefined) this.note(lost, failure.error);
+      if (winner !== undefined && first !== winner.attempt && first.failure === undefined) onLate(assignment.peerId);
+      return winner;
+    } catch (error) {
+      for (const attempt of attempts) attempt.close();
+      throw error;
     }
-    const winner = await firstToSpeak(attempts);
-    for (const attempt of attempts) if (attempt !== winner?.attempt) attempt.cancel();
-    for (const { assignment: lost, failure } of attempts) if (failure !== undefined) this.note(lost, failure.error);
-    const [first] = attempts;
-    if (winner !== undefined && first !== winner.attempt && first?.failure === undefined) onLate(assignment.peerId);
-    return winner;
   }
 
-  async *deliver({ attempt, event: first }: Spoken<Route>): AsyncGenerator<TokensEvent | AnswerEnd, void, undefined> {
+  /** What the reader gets for an event of the peer, which had `before` tokens from others in front of its own. */
+  take(event: JobEvent, { peerId, classId }: Assignment<Route>, before: number): TokensEvent | AnswerEnd {
     const { clock, onBegun, onAnswered, onFailed } = this.#options;
-    const { peerId, classId } = attempt.assignment;
-    const before = this.tokenCount;
-    for (let event = first; ; event = await attempt.next()) {
-      if (event.type === 'tokens') {
-        if (this.#firstTokenMs === undefined) {
-          this.#firstTokenMs = clock.monotonicMs();
-          onBegun();
-        }
-        this.#begunBy ??= classId;
-        this.#text += event.text;
-        this.tokenCount += event.tokenCount;
-        // Whoever failed before may be back by the time that this one is lost.
-        this.#failed.clear();
-        yield event;
-        continue;
+    if (event.type === 'tokens') {
+      if (this.#firstTokenMs === undefined) {
+        this.#firstTokenMs = clock.monotonicMs();
+        onBegun();
       }
-      const { reason, usage, measurement } = event;
-      const completionTokens = before + usage.completionTokens;
-      const end = this.endWith(reason, { ...usage, completionTokens }, measurement?.tokensPerSecond ?? null);
-      if (measurement !== undefined) onAnswered(peerId, end);
-      // Without a token there is no sample either, and what it announced would go on to win.
-      else onFailed(peerId);
-      yield end;
-      return;
+      this.#begunBy ??= classId;
+      this.#text += event.text;
+      this.tokenCount += event.tokenCount;
+      // Whoever failed before may be back by the time that this one is lost.
+      this.#failed.clear();
+      return event;
     }
+    const { reason, usage, measurement } = event;
+    const completionTokens = before + usage.completionTokens;
+    const end = this.endWith(reason, { ...usage, completionTokens }, measurement?.tokensPerSecond ?? null);
+    if (measurement !== undefined) onAnswered(peerId, end);
+    // Without a token there is no sample either, and what it announced would go on to win.
+    else onFailed(peerId);
+    return end;
   }
 
   endWith(reason: FinishReason, usage: Usage, tokensPerSecond: number | null): AnswerEnd {

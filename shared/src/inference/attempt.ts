@@ -13,23 +13,33 @@ export class Attempt<Assignment> {
   /** Why no event came. */
   failure: { readonly error: unknown } | undefined;
   readonly #abort = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #onAbort = (): void => this.#abort.abort();
   #events: AsyncIterator<JobEvent> | undefined;
+  #ended = false;
 
   constructor(assignment: Assignment, open: OpenJob, signal: AbortSignal) {
     this.assignment = assignment;
-    this.heard = this.#begin(open, AbortSignal.any([signal, this.#abort.signal]));
+    this.#signal = signal;
+    // By hand: what `AbortSignal.any` keeps of every job costs an entry as much as checking its messages.
+    if (signal.aborted) this.#onAbort();
+    else signal.addEventListener('abort', this.#onAbort);
+    this.heard = this.#begin(open, this.#abort.signal);
   }
 
   /** The events behind the first one; rejects as the job does. */
   async next(): Promise<JobEvent> {
     const next = await this.#events?.next();
     if (next === undefined || next.done) throw MeshError.peerLost('it stopped without an end');
+    this.#ended = next.value.type === 'end';
     return next.value;
   }
 
-  /** Frees the peer's slot. Idempotent, and harmless once the job is over. */
-  cancel(): void {
-    this.#abort.abort();
+  /** Frees the peer's slot, and what is kept of the job. Idempotent, and harmless once the job is over. */
+  close(): void {
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    // Most jobs have ended by now, and an abort costs as much as a route.
+    if (!this.#ended) this.#abort.abort();
     this.#events?.return?.().catch(() => {});
   }
 

@@ -6,10 +6,13 @@ import type { Clock } from '../ports/clock.ts';
 import type { TokensEvent } from '../ports/engine.ts';
 import type { JobId } from '../protocol/ids.ts';
 import type { FinishReason, TokenLogprob, Usage } from '../protocol/messages.ts';
+import { charsOf } from './inbox.ts';
 import type { JobSink } from './job-sink.ts';
 
 /** Below what a reader or a 60 Hz screen can tell. */
 const COALESCE_MS = 4;
+/** What a busy event loop lets gather leaves in parts, because a message has its limit. */
+const MOST_GATHERED_CHARS = 64 * 1024;
 
 export class DeltaWriter {
   readonly #jobId: JobId;
@@ -20,6 +23,7 @@ export class DeltaWriter {
   #tokens = 0;
   #logprobs: TokenLogprob[] | undefined;
   #lastSentMs = Number.NEGATIVE_INFINITY;
+  #gatheredChars = 0;
   #cancelFlush: (() => void) | undefined;
 
   constructor(options: { jobId: JobId; sink: JobSink; clock: Clock }) {
@@ -33,12 +37,14 @@ export class DeltaWriter {
     return this.#sentTokens;
   }
 
-  push({ text, tokenCount, logprobs }: TokensEvent): void {
+  push(event: TokensEvent): void {
+    const { text, tokenCount, logprobs } = event;
+    this.#gatheredChars += charsOf(event);
     this.#text += text;
     this.#tokens += tokenCount;
     if (logprobs !== undefined) this.#logprobs = [...(this.#logprobs ?? []), ...logprobs];
     const sinceMs = this.#clock.monotonicMs() - this.#lastSentMs;
-    if (sinceMs >= COALESCE_MS) this.#flush();
+    if (sinceMs >= COALESCE_MS || this.#gatheredChars > MOST_GATHERED_CHARS) this.#flush();
     else this.#cancelFlush ??= this.#clock.after(COALESCE_MS - sinceMs, () => this.#flush());
   }
 
@@ -70,6 +76,7 @@ export class DeltaWriter {
     this.#text = '';
     this.#tokens = 0;
     this.#logprobs = undefined;
+    this.#gatheredChars = 0;
     this.#lastSentMs = this.#clock.monotonicMs();
   }
 }

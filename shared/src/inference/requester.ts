@@ -7,6 +7,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Embeddings, TokensEvent } from '../ports/engine.ts';
 import type { JobId, PeerId } from '../protocol/ids.ts';
 import type { FinishReason, PeerMessageOf, Usage } from '../protocol/messages.ts';
+import { Inbox } from './inbox.ts';
 import { failedOutcome, finishedOutcome, type JobOutcome } from './job-outcome.ts';
 import type { JobReply } from './job-sink.ts';
 import { type JobMeasurement, JobTimer } from './job-timer.ts';
@@ -42,17 +43,20 @@ export type JobEvent =
     };
 
 interface OpenJob {
+  readonly jobId: JobId;
   readonly line: JobLine;
   readonly timer: JobTimer;
   readonly maxTokens: number;
-  readonly inbox: JobEvent[];
+  readonly wantsLogprobs: boolean;
+  readonly inbox: Inbox<JobEvent>;
   receivedTokens: number;
   /** Of the text so far: no tokenizer makes more tokens of it. */
   receivedBytes: number;
   /** The tokens that count for the rate. */
   creditedTokens: number;
-  bufferedChars: number;
   error: Error | undefined;
+  /** The peer said so or was told so; what it says from then on is not heard. */
+  isOver: boolean;
   wake: (() => void) | undefined;
   readonly firstStallMs: number;
   /** When the last delta came, how many came, and how long the pauses between them are at most, by and by forgotten. */
@@ -79,11 +83,8 @@ const KNOWN_PACE_DELTAS = 8;
 const STALL_PAUSES = 4;
 const SHORTEST_STALL_MS = 2_000;
 const PAUSE_DECAY = 0.99;
-/** An answer that nobody reads is given up beyond this. */
-const MOST_BUFFERED_CHARS = 4 * 1024 * 1024;
-/** What an event takes beside its text. */
-const DELTA_CHARS = 256;
-
+/** Longer than any model's answer; who reads it as a whole keeps it in memory. */
+const MOST_ANSWER_BYTES = 16 * 1024 * 1024;
 const encoder = new TextEncoder();
 
 export class Requester {
@@ -120,21 +121,23 @@ export class Requester {
     if (!line.isOpen) throw MeshError.peerLost('its link closed');
     let settled = false;
     const open: OpenJob = {
+      jobId: job.jobId,
       line,
       timer: new JobTimer(this.#clock.monotonicMs()),
       maxTokens: job.parameters.maxTokens,
-      inbox: [],
+      wantsLogprobs: job.parameters.topLogprobs !== undefined,
+      inbox: new Inbox(),
       receivedTokens: 0,
       receivedBytes: 0,
       creditedTokens: 0,
-      bufferedChars: 0,
       error: undefined,
+      isOver: false,
       wake: undefined,
       firstStallMs: stallMs,
       lastDeltaMs: 0,
       deltas: 0,
       longPauseMs: 0,
-      cancelStall: () => {},
+      cancelStall() {},
       settle(outcome) {
         if (!settled) onOutcome(outcome);
         settled = true;
@@ -150,7 +153,6 @@ export class Requester {
       while (!ended) {
         const event = open.inbox.shift();
         if (event !== undefined) {
-          if (event.type === 'tokens') open.bufferedChars -= event.text.length + DELTA_CHARS;
           ended = event.type === 'end';
           yield event;
         } else if (open.error !== undefined) {
@@ -167,9 +169,8 @@ export class Requester {
     } finally {
       if (!settled) open.settle(failedOutcome(MeshError.cancelled()));
       signal.removeEventListener('abort', onAbort);
-      open.cancelStall();
+      this.#leave(open);
       this.#jobs.delete(job.jobId);
-      if (!ended && line.isOpen && !endedByPeer(open.error)) line.send({ type: 'job-cancel', jobId: job.jobId });
     }
   }
 
@@ -213,8 +214,8 @@ export class Requester {
       return;
     }
     const job = this.#jobs.get(reply.jobId);
-    // Late news of a job that was cancelled, or a peer that meddles with another's job.
-    if (job === undefined || job.line.remote !== from) return;
+    // Late news of a job that is over, or a peer that meddles with another's job.
+    if (job === undefined || job.line.remote !== from || job.isOver) return;
     switch (reply.type) {
       case 'token-delta':
         this.#receive(job, reply);
@@ -223,6 +224,7 @@ export class Requester {
         this.#end(job, reply);
         return;
       case 'job-error':
+        job.isOver = true;
         this.#fail(job, new PeerRefusal(reply));
         return;
       case 'embed-end':
@@ -254,25 +256,29 @@ export class Requester {
       this.#fail(job, MeshError.peerLost('it sent more tokens than it was asked for'));
       return;
     }
-    job.receivedBytes += encoder.encode(delta.text).length;
+    const text = delta.text.replace(/\p{Surrogate}/gu, '\ufffd');
+    job.receivedBytes += encoder.encode(text).length;
+    if (job.receivedBytes > MOST_ANSWER_BYTES || (delta.logprobs ?? []).length > delta.tokenCount) {
+      this.#fail(job, MeshError.peerLost('it sent more than its tokens can hold'));
+      return;
+    }
     const credited = Math.min(job.receivedTokens, job.receivedBytes);
     job.timer.tokens(this.#clock.monotonicMs(), credited - job.creditedTokens);
     job.creditedTokens = credited;
-    job.bufferedChars += delta.text.length + DELTA_CHARS;
-    if (job.bufferedChars > MOST_BUFFERED_CHARS) this.#fail(job, MeshError.cancelled());
-    else
-      this.#push(job, {
-        type: 'tokens',
-        text: delta.text,
-        tokenCount: delta.tokenCount,
-        ...(delta.logprobs === undefined ? {} : { logprobs: delta.logprobs }),
-      });
+    this.#push(job, {
+      type: 'tokens',
+      text,
+      tokenCount: delta.tokenCount,
+      ...(delta.logprobs === undefined || !job.wantsLogprobs ? {} : { logprobs: delta.logprobs }),
+    });
+    if (job.inbox.isFull) this.#fail(job, MeshError.cancelled());
   }
 
   #end(job: OpenJob, { reason, usage }: PeerMessageOf<'job-end'>): void {
+    job.isOver = true;
     job.cancelStall();
     const measurement = job.timer.measurement();
-    if (job.error === undefined) job.settle(finishedOutcome(measurement, { usage }));
+    job.settle(finishedOutcome(measurement, { usage }));
     // What came was counted here; more is only claimed.
     const completionTokens = Math.min(usage.completionTokens, job.receivedTokens);
     this.#push(job, { type: 'end', reason, usage: { ...usage, completionTokens }, measurement });
@@ -300,8 +306,19 @@ export class Requester {
   }
 
   #fail(job: OpenJob, error: Error): void {
-    job.error ??= error;
+    if (job.error !== undefined) return;
+    job.error = error;
+    job.settle(failedOutcome(error));
+    this.#leave(job);
     this.#wake(job);
+  }
+
+  /** Tells the peer to stop, at once: a reader who does not read would never come to it. */
+  #leave(job: OpenJob): void {
+    job.cancelStall();
+    if (job.isOver) return;
+    job.isOver = true;
+    if (job.line.isOpen) job.line.send({ type: 'job-cancel', jobId: job.jobId });
   }
 
   #wake(job: OpenJob): void {

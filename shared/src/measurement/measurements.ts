@@ -14,11 +14,12 @@ export class Measurements {
     const models = this.#windows.get(peerId) ?? new Map<ModelId, SampleWindow>();
     this.#windows.delete(peerId);
     this.#windows.set(peerId, models);
-    const [oldest] = this.#windows.keys();
-    if (oldest !== undefined && this.#windows.size > MOST_PEERS) this.#windows.delete(oldest);
     const window = models.get(model) ?? new SampleWindow();
     models.set(model, window);
     window.add(measurement, nowMs);
+    if (this.#windows.size <= MOST_PEERS) return;
+    const [oldest] = this.#windows.keys();
+    if (oldest !== undefined) this.#windows.delete(oldest);
   }
 
   measured(peerId: PeerId, model: ModelId, nowMs: number): Measured | null {

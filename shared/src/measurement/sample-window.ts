@@ -33,6 +33,9 @@ export class SampleWindow {
   /** Until the next sample: every request asks this of every peer. */
   #current: CurrentSpeed | undefined;
   #summary: Measured | undefined;
+  /** Beside the samples, which lie all over the memory: with a hundred peers that is what a request waits for. */
+  #oldestMs = Number.POSITIVE_INFINITY;
+  #newestMs = 0;
 
   /** A job without a rate is no sample. */
   add(measurement: JobFigures, nowMs: number): void {
@@ -40,6 +43,8 @@ export class SampleWindow {
     if (tokensPerSecond === null) return;
     this.#current = undefined;
     this.#summary = undefined;
+    this.#newestMs = nowMs;
+    if (this.#samples.length === 0) this.#oldestMs = nowMs;
     this.#samples.push({ atMs: nowMs, ttftMs, tokensPerSecond, approximate });
     this.#ttfts.add(ttftMs);
     this.#ratesLike(approximate).add(tokensPerSecond);
@@ -49,16 +54,15 @@ export class SampleWindow {
   /** Medians over the window that ends now; null without samples in it. */
   measured(nowMs: number): Measured | null {
     this.#dropBefore(nowMs - WINDOW_MS);
-    const newest = this.#samples.at(-1);
-    if (newest === undefined) return null;
+    if (this.#oldestMs === Number.POSITIVE_INFINITY) return null;
     this.#summary ??= this.#whole();
-    return { ...this.#summary, ageMs: nowMs - newest.atMs };
+    return { ...this.#summary, ageMs: nowMs - this.#newestMs };
   }
 
   /** Medians over the newest samples of the window: a peer that got slow shows it in a few answers, not in hundreds. */
   current(nowMs: number): CurrentSpeed | null {
     this.#dropBefore(nowMs - WINDOW_MS);
-    if (this.#samples.length === 0) return null;
+    if (this.#oldestMs === Number.POSITIVE_INFINITY) return null;
     this.#current ??= this.#newest();
     return this.#current;
   }
@@ -97,7 +101,7 @@ export class SampleWindow {
   }
 
   #dropBefore(oldestMs: number): void {
-    while ((this.#samples[0]?.atMs ?? oldestMs) < oldestMs) this.#dropOldest();
+    while (this.#oldestMs < oldestMs) this.#dropOldest();
   }
 
   #dropOldest(): void {
@@ -106,6 +110,7 @@ export class SampleWindow {
     this.#current = undefined;
     this.#summary = undefined;
     this.#ttfts.remove(oldest.ttftMs);
+    this.#oldestMs = this.#samples[0]?.atMs ?? Number.POSITIVE_INFINITY;
     this.#ratesLike(oldest.approximate).remove(oldest.tokensPerSecond);
   }
 }

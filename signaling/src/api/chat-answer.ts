@@ -4,8 +4,8 @@ import type { AnswerPart, ToolCallReader } from '../tools/tool-call-reader.ts';
 import {
   type AnswerHead,
   type ChatFinishReason,
+  ChunkWriter,
   callId,
-  chunkWriter,
   logprobsOf,
   usageChunk,
   usageOf,
@@ -60,7 +60,7 @@ async function streamChoice(
   includeUsage: boolean,
   stream: EventStream,
 ): Promise<Usage> {
-  const chunks = chunkWriter(head, { index, jobId, tools: tools !== undefined }, includeUsage);
+  const chunks = new ChunkWriter(head, { index, jobId, tools: tools !== undefined }, includeUsage);
   stream.send(chunks.start());
   let untold: TokenLogprob[] = [];
   const send = (parts: readonly AnswerPart[]) => {

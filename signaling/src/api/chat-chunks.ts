@@ -20,20 +20,42 @@ export interface ChoiceHead {
 export type ChatFinishReason = FinishReason | 'tool_calls';
 
 /** Only the text of a token is encoded per token; everything around it is made once per choice. */
-export function chunkWriter(head: AnswerHead, { index, jobId, tools }: ChoiceHead, includeUsage: boolean) {
-  const before = beforeChoices(head);
-  const after = includeUsage ? ',"usage":null}' : '}';
-  const choice = (delta: string, logprobs: string, finishReason: string) =>
-    `${before}"choices":[{"index":${index},"delta":${delta},"logprobs":${logprobs},"finish_reason":${finishReason}}]${after}`;
-  const [beforeText, afterText] = choice('{"content":\u0000}', 'null', 'null').split('\u0000') as [string, string];
-  return {
-    start: () => choice(`{"role":"assistant","content":${tools ? 'null' : '""'},"refusal":null}`, 'null', 'null'),
-    content: (text: string) => beforeText + JSON.stringify(text) + afterText,
-    part: (part: AnswerPart, logprobs: readonly TokenLogprob[]) =>
-      choice(JSON.stringify(deltaOf(part, jobId)), logprobsText(logprobs), 'null'),
-    finish: (reason: ChatFinishReason, logprobs: readonly TokenLogprob[]) =>
-      choice('{}', logprobsText(logprobs), `"${reason}"`),
-  };
+export class ChunkWriter {
+  readonly #jobId: JobId;
+  readonly #tools: boolean;
+  readonly #before: string;
+  readonly #after: string;
+  readonly #beforeText: string;
+  readonly #afterText: string;
+
+  constructor(head: AnswerHead, { index, jobId, tools }: ChoiceHead, includeUsage: boolean) {
+    this.#jobId = jobId;
+    this.#tools = tools;
+    this.#before = `${beforeChoices(head)}"choices":[{"index":${index},"delta":`;
+    this.#after = includeUsage ? '}],"usage":null}' : '}]}';
+    this.#beforeText = `${this.#before}{"content":`;
+    this.#afterText = `},"logprobs":null,"finish_reason":null${this.#after}`;
+  }
+
+  start(): string {
+    return this.#chunk(`{"role":"assistant","content":${this.#tools ? 'null' : '""'},"refusal":null}`, [], 'null');
+  }
+
+  content(text: string): string {
+    return this.#beforeText + JSON.stringify(text) + this.#afterText;
+  }
+
+  part(part: AnswerPart, logprobs: readonly TokenLogprob[]): string {
+    return this.#chunk(JSON.stringify(deltaOf(part, this.#jobId)), logprobs, 'null');
+  }
+
+  finish(reason: ChatFinishReason, logprobs: readonly TokenLogprob[]): string {
+    return this.#chunk('{}', logprobs, `"${reason}"`);
+  }
+
+  #chunk(delta: string, logprobs: readonly TokenLogprob[], finishReason: string): string {
+    return `${this.#before}${delta},"logprobs":${logprobsText(logprobs)},"finish_reason":${finishReason}${this.#after}`;
+  }
 }
 
 export function usageChunk(head: AnswerHead, usage: Usage): string {

@@ -9,7 +9,7 @@ import type { ServerParts } from '../build-server.ts';
 import { modelAskedFor, passGate, slaHeaders, slaVerdict } from '../gate/gate.ts';
 import { countedAnswer } from '../ledger/counted-answer.ts';
 import { askingOf } from './asking.ts';
-import { type Choice, type Choices, collectChoices, streamChoices } from './chat-answer.ts';
+import { type Choices, collectChoices, streamChoices } from './chat-answer.ts';
 import type { AnswerHead } from './chat-chunks.ts';
 import { type ChatCompletionCall, toCompletionRequest } from './completion-request.ts';
 import { errorReply } from './error-reply.ts';
@@ -71,20 +71,17 @@ async function openChoices(
     }
     return answer;
   };
-  const counted = (opening: Promise<OpenedAnswer>) =>
-    countedAnswer(
-      ledger,
-      opening.then((answer) => ({ answer })),
-    );
   const [first, ...others] = completionsOf(call, asking);
-  const openings = others.map((completion) => counted(askMesh(mesh, call, completion, signal)));
-  const [opened, ...rest] = await openAll([counted(openFirst(first)), ...openings], abort);
-  const toChoice = ({ answer }: { answer: OpenedAnswer }, index: number): Choice => ({
-    index,
-    answer,
-    tools: call.toolReader?.(),
-  });
-  return { call, choices: [toChoice(opened, 0), ...rest.map((answer, index) => toChoice(answer, index + 1))] };
+  const openings = others.map((completion) => countedAnswer(ledger, askMesh(mesh, call, completion, signal)));
+  const [opened, ...rest] = await openAll([countedAnswer(ledger, openFirst(first)), ...openings], abort);
+  const tools = call.toolReader;
+  return {
+    call,
+    choices: [
+      { index: 0, answer: opened, tools: tools?.() },
+      ...rest.map((answer, index) => ({ index: index + 1, answer, tools: tools?.() })),
+    ],
+  };
 }
 
 /** One request for each choice; equal seeds would make equal choices. */
@@ -119,10 +116,11 @@ async function askMesh(
   }
 }
 
-type Opening = Promise<{ readonly answer: OpenedAnswer }>;
-
 /** All of them, or the error of the first that failed; the others are then cancelled. */
-export async function openAll(openings: readonly [Opening, ...Opening[]], abort: AbortController) {
+export async function openAll(
+  openings: readonly [Promise<OpenedAnswer>, ...Promise<OpenedAnswer>[]],
+  abort: AbortController,
+) {
   const [first, ...others] = openings;
   try {
     const [opened, ...rest] = await Promise.all([first, ...others]);
@@ -130,7 +128,7 @@ export async function openAll(openings: readonly [Opening, ...Opening[]], abort:
   } catch (error) {
     abort.abort();
     for (const opening of await Promise.allSettled(openings)) {
-      if (opening.status === 'fulfilled') await leave(opening.value.answer);
+      if (opening.status === 'fulfilled') await leave(opening.value);
     }
     throw error;
   }

@@ -153,6 +153,7 @@ function toTurn({ role, content, tool_calls, tool_call_id }: Body['messages'][nu
 }
 
 function offerOf({ tools, tool_choice, parallel_tool_calls }: Body) {
+  if ((tools ?? []).length === 0 && (tool_choice ?? 'none') === 'none') return undefined;
   const choice: ToolChoice | undefined =
     typeof tool_choice === 'object' && tool_choice !== null ? tool_choice.function : (tool_choice ?? undefined);
   return toolOffer({

@@ -9,6 +9,9 @@ type JsonSchema = Readonly<Record<string, unknown>>;
 const MOST_NESTING = 32;
 const MOST_SCHEMAS = 2_000;
 const MOST_CHARS = 64 * 1024;
+/** What JSON takes around a schema, and around a name. */
+const BRACKETS = 2;
+const QUOTES = 4;
 
 const TYPES: ReadonlySet<unknown> = new Set(['object', 'array', 'string', 'number', 'integer', 'boolean', 'null']);
 /** What a keyword holds; any other keyword's value is taken as it is. */
@@ -30,8 +33,18 @@ const DROPPED: ReadonlySet<string> = new Set(['$schema', '$id', '$defs', 'defini
 /** @throws MeshError `invalid_request` that names the field: the schema's own name, and where in it the trouble is */
 export function flatSchema(schema: JsonSchema, field: string): Record<string, unknown> {
   let schemas = 0;
+  let chars = 0;
+
+  /** As it goes along: what references put in place many times is never built to be measured. */
+  function grow(more: number): void {
+    chars += more;
+    if (chars > MOST_CHARS) {
+      throw refused(field, `is larger than ${MOST_CHARS / 1024} KB with its references in place. Make it smaller`);
+    }
+  }
 
   function flat(node: unknown, path: string, depth: number, open: readonly string[]): unknown {
+    grow(BRACKETS);
     if (typeof node === 'boolean') return node;
     if (!isObject(node)) throw refused(path, 'is no JSON schema. Correct it');
     schemas += 1;
@@ -40,7 +53,9 @@ export function flatSchema(schema: JsonSchema, field: string): Record<string, un
     const flattened: Record<string, unknown> = {};
     if (node.$ref !== undefined) Object.assign(flattened, target(node.$ref, path, depth, open));
     for (const [keyword, value] of Object.entries(node)) {
-      if (!DROPPED.has(keyword)) flattened[keyword] = keywordOf(keyword, value, `${path}.${keyword}`, depth + 1, open);
+      if (DROPPED.has(keyword)) continue;
+      grow(keyword.length + QUOTES);
+      flattened[keyword] = keywordOf(keyword, value, `${path}.${keyword}`, depth + 1, open);
     }
     return flattened;
   }
@@ -50,8 +65,11 @@ export function flatSchema(schema: JsonSchema, field: string): Record<string, un
       schemas.map((item, index) => flat(item, `${path}[${index}]`, depth, open));
     if (OF_MAP.has(keyword)) {
       if (!isObject(value)) throw refused(path, 'must be an object of schemas. Correct it');
-      const entries = Object.entries(value);
-      return Object.fromEntries(entries.map(([key, item]) => [key, flat(item, `${path}.${key}`, depth, open)]));
+      const entries = Object.entries(value).map(([key, item]) => {
+        grow(key.length + QUOTES);
+        return [key, flat(item, `${path}.${key}`, depth, open)];
+      });
+      return Object.fromEntries(entries);
     }
     if (OF_LIST.has(keyword)) {
       if (!Array.isArray(value) || value.length === 0) throw refused(path, 'must be a list of schemas. Correct it');
@@ -60,6 +78,7 @@ export function flatSchema(schema: JsonSchema, field: string): Record<string, un
     if (keyword === 'items') return Array.isArray(value) ? list(value) : flat(value, path, depth, open);
     if (OF_SCHEMA.has(keyword)) return flat(value, path, depth, open);
     checkValue(keyword, value, path);
+    grow(JSON.stringify(value).length);
     return value;
   }
 
@@ -70,6 +89,7 @@ export function flatSchema(schema: JsonSchema, field: string): Record<string, un
     if (open.includes(reference)) {
       throw refused(`${path}.$ref`, 'makes the schema contain itself, which no engine can follow. Write out one level');
     }
+    grow(reference.length);
     const found = pointedAt(schema, reference);
     if (found === undefined) throw refused(`${path}.$ref`, 'points to nothing. Correct it');
     const flattened = flat(found, path, depth + 1, [...open, reference]);
@@ -82,9 +102,6 @@ export function flatSchema(schema: JsonSchema, field: string): Record<string, un
   }
   // The root counts as open, or a `#` inside would be put in place once.
   const flattened = flat(schema, field, 0, ['#']);
-  if (JSON.stringify(flattened).length > MOST_CHARS) {
-    throw refused(field, `is larger than ${MOST_CHARS / 1024} KB with its references in place. Make it smaller`);
-  }
   return isObject(flattened) ? flattened : {};
 }
 

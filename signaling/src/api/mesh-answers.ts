@@ -44,24 +44,20 @@ export async function openAnswers<Question extends MeshQuestion>(
   if (model !== undefined) reply.headers(gateHeaders(mesh, model));
   const question = read(request.body);
   const asking = askingOf(request);
-  const open = (completion: CompletionRequest) => {
-    const opening = openAnswer(mesh.complete({ ...completion, ...asking }, abort.signal)).then((answer) => ({
-      answer,
-    }));
-    return countedAnswer(ledger, opening);
-  };
+  const open = (completion: CompletionRequest) =>
+    countedAnswer(ledger, openAnswer(mesh.complete({ ...completion, ...asking }, abort.signal)));
   const [firstRequest, ...others] = question.requests;
   const opening = openAll([open(firstRequest), ...others.map(open)], abort);
   const [first, ...rest] = await opening.catch((error: unknown) => {
     throw renamed(error, question.fieldNames);
   });
-  if (model === undefined) reply.headers(gateHeaders(mesh, first.answer.model));
+  if (model === undefined) reply.headers(gateHeaders(mesh, first.model));
   reply.headers({
     'x-tabmesh-served-by': 'mesh',
-    'x-tabmesh-job': first.answer.jobId,
-    ...(first.answer.peerId === null ? {} : { 'x-tabmesh-peer': first.answer.peerId }),
+    'x-tabmesh-job': first.jobId,
+    ...(first.peerId === null ? {} : { 'x-tabmesh-peer': first.peerId }),
   });
-  return { question, answers: [first.answer, ...rest.map(({ answer }) => answer)], abort };
+  return { question, answers: [first, ...rest], abort };
 }
 
 /** Outside providers are for the web app's own path only. */

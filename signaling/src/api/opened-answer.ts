@@ -34,18 +34,37 @@ export async function openAnswer(answer: AsyncIterable<AnswerEvent>): Promise<Op
 }
 
 /** The content from an event on that was taken out already. Leaving the loop ends the iterator. */
-export async function* resumed(
-  first: ContentEvent,
-  iterator: AsyncIterator<AnswerEvent>,
-): AsyncGenerator<ContentEvent, void, undefined> {
-  try {
-    yield first;
+export function resumed(first: ContentEvent, iterator: AsyncIterator<AnswerEvent>): AsyncIterable<ContentEvent> {
+  return new ResumedEvents(first, iterator);
+}
+
+/** Not a generator: every token passes here. */
+class ResumedEvents implements AsyncIterableIterator<ContentEvent, void, undefined> {
+  readonly #iterator: AsyncIterator<AnswerEvent>;
+  #first: ContentEvent | undefined;
+
+  constructor(first: ContentEvent, iterator: AsyncIterator<AnswerEvent>) {
+    this.#first = first;
+    this.#iterator = iterator;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<ContentEvent, void>> {
+    const first = this.#first;
+    this.#first = undefined;
+    if (first !== undefined) return { done: false, value: first };
     for (;;) {
-      const { value, done } = await iterator.next();
-      if (done) return;
-      if (value.type !== 'route') yield value;
+      const { value, done } = await this.#iterator.next();
+      if (done) return { done: true, value: undefined };
+      if (value.type !== 'route') return { done: false, value };
     }
-  } finally {
-    await iterator.return?.();
+  }
+
+  async return(): Promise<IteratorResult<ContentEvent, void>> {
+    await this.#iterator.return?.();
+    return { done: true, value: undefined };
   }
 }

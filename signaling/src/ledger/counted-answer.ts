@@ -3,14 +3,16 @@ import { MeshError } from '@tabmesh/shared';
 import type { ContentEvent, OpenedAnswer } from '../api/opened-answer.ts';
 import type { Ledger } from './ledger.ts';
 
-export async function countedAnswer<T extends { readonly answer: OpenedAnswer }>(
-  ledger: Pick<Ledger, 'count'> | undefined,
-  opening: Promise<T>,
-): Promise<T> {
+type Counter = Pick<Ledger, 'count'>;
+
+export async function countedAnswer(
+  ledger: Counter | undefined,
+  opening: Promise<OpenedAnswer>,
+): Promise<OpenedAnswer> {
   if (ledger === undefined) return opening;
   try {
-    const opened = await opening;
-    return { ...opened, answer: { ...opened.answer, events: countedEvents(ledger, opened.answer) } };
+    const answer = await opening;
+    return { ...answer, events: new CountedEvents(ledger, answer) };
   } catch (error) {
     countFailure(ledger, error);
     throw error;
@@ -18,28 +20,40 @@ export async function countedAnswer<T extends { readonly answer: OpenedAnswer }>
 }
 
 /** Not a generator: every token passes here. */
-function countedEvents(ledger: Pick<Ledger, 'count'>, answer: OpenedAnswer): AsyncIterable<ContentEvent> {
-  const look = (result: IteratorResult<ContentEvent, unknown>) => {
-    if (!result.done && result.value.type === 'end') countEnd(ledger, answer, result.value);
-    return result;
-  };
-  const fail = (error: unknown) => {
-    countFailure(ledger, error);
-    throw error;
-  };
-  return {
-    [Symbol.asyncIterator]() {
-      const events = answer.events[Symbol.asyncIterator]();
-      return {
-        next: () => events.next().then(look, fail),
-        return: async () => (await events.return?.()) ?? { done: true, value: undefined },
-      };
-    },
-  };
+class CountedEvents implements AsyncIterableIterator<ContentEvent, void, undefined> {
+  readonly #ledger: Counter;
+  readonly #answer: OpenedAnswer;
+  readonly #events: AsyncIterator<ContentEvent>;
+
+  constructor(ledger: Counter, answer: OpenedAnswer) {
+    this.#ledger = ledger;
+    this.#answer = answer;
+    this.#events = answer.events[Symbol.asyncIterator]();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<ContentEvent, void>> {
+    try {
+      const result = await this.#events.next();
+      if (!result.done && result.value.type === 'end') countEnd(this.#ledger, this.#answer, result.value);
+      return result;
+    } catch (error) {
+      countFailure(this.#ledger, error);
+      throw error;
+    }
+  }
+
+  async return(): Promise<IteratorResult<ContentEvent, void>> {
+    await this.#events.return?.();
+    return { done: true, value: undefined };
+  }
 }
 
 function countEnd(
-  ledger: Pick<Ledger, 'count'>,
+  ledger: Counter,
   { model, peerId }: OpenedAnswer,
   { usage, ttftMs, tokensPerSecond }: Extract<ContentEvent, { type: 'end' }>,
 ): void {
@@ -47,7 +61,7 @@ function countEnd(
   ledger.count(peerId === null ? { ...served, servedBy: 'fallback' } : { ...served, servedBy: 'mesh', peerId });
 }
 
-function countFailure(ledger: Pick<Ledger, 'count'>, error: unknown): void {
+function countFailure(ledger: Counter, error: unknown): void {
   if (MeshError.isOfTheAsker(error)) return;
   ledger.count({ servedBy: 'failed' });
 }

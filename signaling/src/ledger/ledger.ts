@@ -93,20 +93,17 @@ class BufferedLedger implements Ledger {
     if (this.#closing !== undefined) return;
     const nowMs = this.#options.clock.wallMs();
     const startMs = startOf(nowMs, HOUR_MS);
-    const add = (kind: CountKind, model: string, detail: string, n: number) => {
-      if (n > 0) this.#add(startMs, kind, model, detail, n);
-    };
-    if (answer.servedBy === 'failed') add('answers', '', 'failed', 1);
+    if (answer.servedBy === 'failed') this.#add(startMs, 'answers', '', 'failed', 1);
     else {
       const { servedBy, model, completionTokens, ttftMs, tokensPerSecond } = answer;
-      add('answers', model, servedBy, 1);
-      if (ttftMs > 0 && Number.isFinite(ttftMs)) add('ttft', model, bucketOf(ttftMs), 1);
+      this.#add(startMs, 'answers', model, servedBy, 1);
+      if (ttftMs > 0 && Number.isFinite(ttftMs)) this.#add(startMs, 'ttft', model, bucketOf(ttftMs), 1);
       if (tokensPerSecond !== null && tokensPerSecond > 0 && Number.isFinite(tokensPerSecond)) {
-        add('rate', model, bucketOf(tokensPerSecond), 1);
+        this.#add(startMs, 'rate', model, bucketOf(tokensPerSecond), 1);
       }
       if (Number.isSafeInteger(completionTokens)) {
-        add('tokens-asked', model, askedBy, completionTokens);
-        if (servedBy === 'mesh') add('tokens-served', model, answer.peerId, completionTokens);
+        this.#add(startMs, 'tokens-asked', model, askedBy, completionTokens);
+        if (servedBy === 'mesh') this.#add(startMs, 'tokens-served', model, answer.peerId, completionTokens);
       }
       if (servedBy === 'mesh') this.#celebrate(answer, nowMs);
     }
@@ -161,6 +158,7 @@ class BufferedLedger implements Ledger {
   }
 
   #add(startMs: number, kind: CountKind, model: string, detail: string, n: number): void {
+    if (n <= 0) return;
     const { counts } = this.#gathered;
     const key = `${startMs}|${kind}|${model}|${detail}`;
     const known = counts.get(key);
