@@ -53,6 +53,8 @@ const NEXT_TOKENS = 20;
 /** A peer that is so many times later than ever is not coming any more. */
 const STALL_FACTOR = 20;
 const SHORTEST_STALL_MS = 10_000;
+/** Beside that: a large model without a GPU reads some thirty tokens a second, of three characters or so. */
+const READING_MS_PER_CHAR = 10;
 /** Sooner a rival would only be begun to be cancelled. */
 const SHORTEST_LATE_MS = 100;
 /** Conversations whose peer is remembered. */
@@ -161,7 +163,9 @@ export function createChooser(options: ChooserOptions): Chooser {
           ...(begun === undefined ? {} : { continues: { text: begun.text, tokenCount: givenTokens } }),
         }),
         lateMs,
-        stallMs: Math.min(LONGEST_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_FACTOR * lateMs)),
+        stallMs:
+          Math.min(LONGEST_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_FACTOR * lateMs)) +
+          READING_MS_PER_CHAR * lengthOf(request, begun),
         route: {
           type: 'route',
           jobId,
@@ -181,4 +185,9 @@ export function createChooser(options: ChooserOptions): Chooser {
     failed: (peerId) => distrust.failed(peerId, clock.monotonicMs()),
     late: (peerId) => distrust.late(peerId, clock.monotonicMs()),
   };
+}
+
+/** Characters that a peer has to read before its first token. */
+function lengthOf({ messages }: CompletionRequest, begun: AnswerNeeds['begun']): number {
+  return messages.reduce((sum, { content }) => sum + content.length, begun?.text.length ?? 0);
 }

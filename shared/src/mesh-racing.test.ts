@@ -138,4 +138,20 @@ describe('a first token that is late', () => {
     expect(answer.state).toBe('done');
     expect(routes(answer).at(-1)).toBe(dave.mesh.peerId);
   });
+
+  it('RC7: is waited for as long as its prompt may take to read', async () => {
+    const alice = world.member('alice');
+    const bob = provider('bob', 5);
+    await world.clock.advance(1_000);
+    await ask(alice, 12);
+    bob.pace.ttftMs = 80_000;
+    const long = world.ask(alice, {
+      model,
+      messages: [{ role: 'user', content: 'internationalisation '.repeat(500) }],
+    });
+    const short = world.ask(alice, question);
+    await world.clock.advance(82_000);
+    expect([long.state, routes(long)]).toEqual(['done', [bob.mesh.peerId]]);
+    expect(short.error).toMatchObject({ code: 'peer_lost' });
+  });
 });

@@ -202,6 +202,18 @@ describe('a prompt', () => {
     // 17 answers of 2 s, four at a time; carol has five before her, one at a time.
     for (const { error } of refused) expect(retryAfterMs(error)).toBe(8_500);
   });
+
+  it('ME9: counts a peer that is busy for more than one that fails', async () => {
+    const alice = world.member('alice');
+    provider('bob', 'silent', { slots: 1 });
+    provider('carol', 'dies-midway', { slots: 1, tokens: 1 });
+    await world.clock.advance(1_000);
+    const asked = Array.from({ length: 12 }, () => world.ask(alice, question));
+    await world.clock.advance(1_000);
+    const codes = asked.flatMap(({ error }) => (error === undefined ? [] : [(error as { code: string }).code]));
+    expect(codes.length).toBeGreaterThan(0);
+    expect(new Set(codes)).toEqual(new Set(['mesh_busy']));
+  });
 });
 
 describe('cancelling', () => {

@@ -243,11 +243,11 @@ describe('several choices', () => {
     async (_when, script) => {
       const { mesh, post } = startServer(script);
       const begun = mesh.asked.then(() => setImmediate());
-      failTheSecond(mesh, createScriptedMesh([{ wait: begun }, { fail: MeshError.meshBusy(1_000) }]));
+      failTheSecond(mesh, createScriptedMesh([{ wait: begun }, { fail: MeshError.noPeerWithModel('mesh-tiny') }]));
 
       const reply = await post({ ...question, n: 2, stream: true });
 
-      expect(reply.statusCode).toBe(429);
+      expect(reply.statusCode).toBe(503);
       await mesh.cancelled;
     },
   );

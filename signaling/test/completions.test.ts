@@ -189,14 +189,17 @@ describe('text completions', () => {
     const { complete } = mesh;
     mesh.complete = (request, signal) => {
       if (request.messages[0]?.content !== 'Two') return complete(request, signal);
-      return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(MeshError.meshBusy(3_200)) }) };
+      return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(MeshError.noPeerWithModel('mesh-tiny')) }) };
     };
     mesh.script = [{ say: 'Hello' }, 'hang'];
 
     const reply = await post({ prompt: ['One', 'Two'], stream: true });
 
-    expect(reply.statusCode).toBe(429);
-    expect(reply.headers).toMatchObject({ 'retry-after': '4', 'x-tabmesh-sla-status': expect.any(String) });
+    expect(reply.statusCode).toBe(503);
+    expect(reply.headers).toMatchObject({
+      'retry-after': expect.any(String),
+      'x-tabmesh-sla-status': expect.any(String),
+    });
     await mesh.cancelled;
   });
 

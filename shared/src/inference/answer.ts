@@ -223,7 +223,7 @@ class Course<Route> {
     if (this.#signal.aborted) throw MeshError.cancelled();
     if (!MeshError.is(error)) throw error;
     if (isBroken(error)) this.#options.onFailed(peerId);
-    if (!isBusyForLonger(error, this.lastError)) this.lastError = error;
+    if (!isLessTelling(error, this.lastError)) this.lastError = error;
     if (error.code === 'context_length_exceeded') {
       this.#contextTokens = Math.max(this.#contextTokens, contextTokens + 1);
     } else if (error.retryable) this.#failed.add(peerId);
@@ -248,8 +248,8 @@ class Course<Route> {
   }
 }
 
-/** Who waits is told of the slot that is free first. */
-function isBusyForLonger(error: MeshError, than: MeshError | undefined): boolean {
-  if (error.code !== 'peer_busy' || than?.code !== 'peer_busy') return false;
-  return Number(error.details.waitMs ?? 0) > Number(than.details.waitMs ?? 0);
+/** A busy peer can answer later, which no other failure says; of several the one that is free first counts. */
+function isLessTelling(error: MeshError, than: MeshError | undefined): boolean {
+  if (than?.code !== 'peer_busy') return false;
+  return error.code !== 'peer_busy' || Number(error.details.waitMs ?? 0) > Number(than.details.waitMs ?? 0);
 }

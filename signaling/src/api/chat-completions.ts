@@ -2,8 +2,7 @@
  * `POST /v1/chat/completions` and the web app's `POST /api/chat`: one handler, streaming and not. Both stand behind the
  * gate, but only the web app's own path, which shows who answers, may lead to a fallback provider.
  */
-import type { ServerResponse } from 'node:http';
-import { type Asking, type CompletionRequest, type Logger, type Mesh, MeshError } from '@tabmesh/shared';
+import { type Asking, type Clock, type CompletionRequest, type Logger, type Mesh, MeshError } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerParts } from '../build-server.ts';
 import { modelAskedFor, passGate, slaHeaders, slaVerdict } from '../gate/gate.ts';
@@ -16,6 +15,7 @@ import { errorReply } from './error-reply.ts';
 import { EventStream } from './event-stream.ts';
 import { type OpenedAnswer, openAnswer } from './opened-answer.ts';
 import { abortWithoutReader } from './reader.ts';
+import { siblings } from './siblings.ts';
 
 export function registerChatCompletions(app: FastifyInstance, parts: ServerParts): void {
   const meshOnly = { ...parts, fallback: undefined };
@@ -37,13 +37,13 @@ async function answerChat(parts: ServerParts, request: FastifyRequest, reply: Fa
   if (!call.stream) return collectAnswer(choices, head, abort);
   // From here on the reply is written by hand: fastify's stream handling costs more than a token's own work.
   reply.hijack();
-  await streamAnswer(choices, head, call, startStream(reply), abort, logger);
+  await streamAnswer(choices, head, call, startStream(reply, clock), abort, logger);
   return reply;
 }
 
 /** The gate's headers are set as soon as they are known, so that a refusal carries them too. */
 async function openChoices(
-  { mesh: ready, fallback, ledger }: ServerParts,
+  { mesh: ready, fallback, ledger, clock }: ServerParts,
   request: FastifyRequest,
   reply: FastifyReply,
   abort: AbortController,
@@ -72,8 +72,18 @@ async function openChoices(
     return answer;
   };
   const [first, ...others] = completionsOf(call, asking);
-  const openings = others.map((completion) => countedAnswer(ledger, askMesh(mesh, call, completion, signal)));
-  const [opened, ...rest] = await openAll([countedAnswer(ledger, openFirst(first)), ...openings], abort);
+  const besides = siblings(call.choices, clock, signal, asking.deadlineMs);
+  const openings = others.map((completion) =>
+    countedAnswer(
+      ledger,
+      besides(() => askMesh(mesh, call, completion, signal)),
+    ),
+  );
+  const opening = countedAnswer(
+    ledger,
+    besides(() => openFirst(first)),
+  );
+  const [opened, ...rest] = await openAll([opening, ...openings], abort);
   const tools = call.toolReader;
   return {
     call,
@@ -149,7 +159,7 @@ async function collectAnswer(choices: Choices, head: AnswerHead, abort: AbortCon
   }
 }
 
-export function startStream(reply: FastifyReply): ServerResponse {
+export function startStream(reply: FastifyReply, clock: Clock): EventStream {
   const response = reply.raw;
   for (const [name, value] of Object.entries(reply.getHeaders())) {
     if (value !== undefined) response.setHeader(name, value);
@@ -158,23 +168,22 @@ export function startStream(reply: FastifyReply): ServerResponse {
   response.setHeader('cache-control', 'no-cache');
   // Proxies such as nginx would otherwise gather the tokens.
   response.setHeader('x-accel-buffering', 'no');
-  return response;
+  return new EventStream(response, clock);
 }
 
 async function streamAnswer(
   choices: Choices,
   head: AnswerHead,
   { includeUsage }: ChatCompletionCall,
-  response: ServerResponse,
+  stream: EventStream,
   abort: AbortController,
   logger: Logger,
 ): Promise<void> {
-  const stream = new EventStream(response);
   try {
     await streamChoices(choices, head, includeUsage, stream);
   } catch (error) {
     abort.abort();
-    if (response.destroyed) logger.debug({ id: head.id, reason: 'client_disconnected' }, 'An answer was cancelled.');
+    if (stream.isCutOff) logger.debug({ id: head.id, reason: 'client_disconnected' }, 'An answer was cancelled.');
     else {
       const { body } = errorReply(error);
       logger.warn({ id: head.id, ...body.error }, 'An answer failed after it had begun.');

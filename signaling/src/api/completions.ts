@@ -5,7 +5,7 @@ import type { ServerParts } from '../build-server.ts';
 import { usageOf, usageOfAll } from './chat-chunks.ts';
 import { startStream } from './chat-completions.ts';
 import { errorReply } from './error-reply.ts';
-import { EventStream } from './event-stream.ts';
+import type { EventStream } from './event-stream.ts';
 import { type MeshAnswers, openAnswers } from './mesh-answers.ts';
 import type { OpenedAnswer } from './opened-answer.ts';
 import { readTextCompletion, type TextCompletionQuestion } from './text-completion-request.ts';
@@ -26,7 +26,7 @@ async function answerCompletions(parts: ServerParts, request: FastifyRequest, re
   if (!asked.question.stream) return collect(asked, head);
   // From here on the reply is written by hand: fastify's stream handling costs more than a token's own work.
   reply.hijack();
-  await stream(asked, head, reply, parts.logger);
+  await stream(asked, head, startStream(reply, parts.clock), parts.logger);
   return reply;
 }
 
@@ -78,11 +78,10 @@ async function collectOne(
 async function stream(
   { question, answers, abort }: MeshAnswers<TextCompletionQuestion>,
   head: object,
-  reply: FastifyReply,
+  events: EventStream,
   logger: Logger,
 ): Promise<void> {
   const { includeUsage } = question;
-  const events = new EventStream(startStream(reply));
   const send = (choices: readonly Choice[], usage: object | null = null) =>
     events.send(JSON.stringify({ ...head, choices, ...(includeUsage ? { usage } : {}) }));
   const streamOne = async (answer: OpenedAnswer, index: number): Promise<Usage> => {
@@ -106,7 +105,7 @@ async function stream(
     if (includeUsage) send([], usageOfPrompts(usages, question.choicesEach));
     events.send('[DONE]');
   } catch (error) {
-    if (reply.raw.destroyed) logger.debug({ ...head, reason: 'client_disconnected' }, 'Completions were cancelled.');
+    if (events.isCutOff) logger.debug({ ...head, reason: 'client_disconnected' }, 'Completions were cancelled.');
     else {
       const { body } = errorReply(error);
       logger.warn({ ...head, ...body.error }, 'A completion failed after it had begun.');

@@ -3,18 +3,28 @@
  * does not read holds the producer instead of filling this process's memory.
  */
 import type { ServerResponse } from 'node:http';
+import type { Clock } from '@tabmesh/shared';
 
 /** A turn that brings more than this is written in parts, so that back-pressure is felt within it. */
 const FLUSH_AT_CHARS = 64 * 1024;
+/** Whoever takes nothing for so long does not read: its answer and its connection would stay for ever. */
+const UNREAD_LIMIT_MS = 60_000;
 
 export class EventStream {
   readonly #response: ServerResponse;
+  readonly #clock: Clock;
   #pending = '';
   #flushScheduled = false;
   #state: 'open' | 'ended' = 'open';
 
-  constructor(response: ServerResponse) {
+  constructor(response: ServerResponse, clock: Clock) {
     this.#response = response;
+    this.#clock = clock;
+  }
+
+  /** The client is gone. */
+  get isCutOff(): boolean {
+    return this.#response.destroyed;
   }
 
   /** `data` is one line, mostly JSON; a client listens to an `event` by its name. */
@@ -27,11 +37,13 @@ export class EventStream {
     this.#append(`: ${text}\n\n`);
   }
 
-  /** Undefined while the client keeps up, else resolves once it has caught up or is gone. */
+  /** Undefined while the client keeps up, else resolves once it has caught up, or is gone or cut off. */
   backlog(): Promise<void> | undefined {
     if (!this.#response.writableNeedDrain || this.#response.destroyed) return undefined;
     return new Promise((resolve) => {
+      const cancel = this.#clock.after(UNREAD_LIMIT_MS, () => this.#response.destroy());
       const done = () => {
+        cancel();
         this.#response.off('drain', done);
         this.#response.off('close', done);
         resolve();

@@ -29,7 +29,7 @@ export function registerEvents(app: FastifyInstance, parts: ServerParts): void {
       'cache-control': 'no-cache',
       'x-accel-buffering': 'no',
     });
-    response.on('close', feed.add(new EventStream(response)));
+    response.on('close', feed.add(new EventStream(response, parts.clock)));
   });
 
   app.addHook('preClose', async () => feed?.close());

@@ -11,6 +11,7 @@ import { askingOf } from './asking.ts';
 import { openAll } from './chat-completions.ts';
 import { type OpenedAnswer, openAnswer } from './opened-answer.ts';
 import { abortWithoutReader } from './reader.ts';
+import { siblings } from './siblings.ts';
 
 export interface MeshQuestion {
   /** At least one, all of one model. */
@@ -33,7 +34,7 @@ export interface MeshAnswers<Question> {
  * @throws MeshError what `read` refuses, and what the mesh fails with before its first token
  */
 export async function openAnswers<Question extends MeshQuestion>(
-  { mesh: ready, ledger }: ServerParts,
+  { mesh: ready, ledger, clock }: ServerParts,
   request: FastifyRequest,
   reply: FastifyReply,
   read: (body: unknown) => Question,
@@ -44,8 +45,12 @@ export async function openAnswers<Question extends MeshQuestion>(
   if (model !== undefined) reply.headers(gateHeaders(mesh, model));
   const question = read(request.body);
   const asking = askingOf(request);
+  const besides = siblings(question.requests.length, clock, abort.signal, asking.deadlineMs);
   const open = (completion: CompletionRequest) =>
-    countedAnswer(ledger, openAnswer(mesh.complete({ ...completion, ...asking }, abort.signal)));
+    countedAnswer(
+      ledger,
+      besides(() => openAnswer(mesh.complete({ ...completion, ...asking }, abort.signal))),
+    );
   const [firstRequest, ...others] = question.requests;
   const opening = openAll([open(firstRequest), ...others.map(open)], abort);
   const [first, ...rest] = await opening.catch((error: unknown) => {

@@ -5,7 +5,7 @@ import type { ServerParts } from '../build-server.ts';
 import type { AnswerPart } from '../tools/tool-call-reader.ts';
 import { startStream } from './chat-completions.ts';
 import { errorReply } from './error-reply.ts';
-import { EventStream } from './event-stream.ts';
+import type { EventStream } from './event-stream.ts';
 import { type MeshAnswers, openAnswers } from './mesh-answers.ts';
 import { ResponseBuilder, type ResponseHead } from './responses-builder.ts';
 import { type ResponseQuestion, readResponseRequest } from './responses-request.ts';
@@ -22,24 +22,23 @@ async function answerResponse({ clock, logger, ...parts }: ServerParts, request:
   if (!asked.question.stream) return build(asked, new ResponseBuilder(head), seconds);
   // From here on the reply is written by hand: fastify's stream handling costs more than a token's own work.
   reply.hijack();
-  await stream(asked, head, reply, seconds, logger);
+  await stream(asked, head, startStream(reply, clock), seconds, logger);
   return reply;
 }
 
 async function stream(
   asked: MeshAnswers<ResponseQuestion>,
   head: ResponseHead,
-  reply: FastifyReply,
+  events: EventStream,
   seconds: () => number,
   logger: Logger,
 ): Promise<void> {
-  const events = new EventStream(startStream(reply));
   const builder = new ResponseBuilder(head, (event) => events.send(JSON.stringify(event), event.type));
   try {
     await build(asked, builder, seconds, () => events.backlog());
   } catch (error) {
     const fields = { job: head.jobId };
-    if (reply.raw.destroyed) logger.debug({ ...fields, reason: 'client_disconnected' }, 'A response was cancelled.');
+    if (events.isCutOff) logger.debug({ ...fields, reason: 'client_disconnected' }, 'A response was cancelled.');
     else {
       const { code, message } = errorReply(error).body.error;
       logger.warn({ ...fields, code, message }, 'A response failed after it had begun.');
