@@ -1,34 +1,24 @@
 /** What people do beside asking: two tabs, a keyboard, other scripts, long questions, no connection. */
 import AxeBuilder from '@axe-core/playwright';
-import type { Mesh } from '@tabmesh/shared';
 import type { Entry } from '@tabmesh/signaling';
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask, openChat } from '../setup/chat-page.ts';
+import { type EchoMesh, openEchoMesh } from '../setup/echo-mesh.ts';
 import { openProfile, type Profile } from '../setup/profile.ts';
-import { createEchoEngine, startMember, startTestEntry, untilMesh } from '../setup/test-mesh.ts';
 
+let mesh: EchoMesh;
 let entry: Entry;
-let members: Mesh[];
 let profile: Profile;
 let page: Page;
 
 beforeAll(async () => {
-  entry = await startTestEntry();
-  members = [
-    startMember(entry.url, createEchoEngine('echo', 2)),
-    startMember(entry.url, createEchoEngine('slow-echo', 100)),
-  ];
-  await untilMesh(entry.mesh, () => entry.mesh.models().length === 2);
-  profile = await openProfile();
+  mesh = await openEchoMesh({ echo: 2, 'slow-echo': 100 });
+  ({ entry, profile } = mesh);
   page = profile.page;
 });
 
-afterAll(async () => {
-  await profile?.[Symbol.asyncDispose]();
-  for (const member of members ?? []) await member.close();
-  await entry?.close();
-});
+afterAll(() => mesh?.[Symbol.asyncDispose]());
 
 const answersOf = (tab: Page) => tab.getByRole('log').locator('article[data-role="assistant"]');
 
@@ -67,7 +57,7 @@ describe('two tabs that show one conversation', () => {
     expect(await seen.locator('.markdown').textContent()).toBe(
       await answersOf(page).locator('.markdown').textContent(),
     );
-    await expect.poll(() => members[1]?.serving().activeJobs).toBe(0);
+    await expect.poll(() => mesh.members[1]?.serving().activeJobs).toBe(0);
     await second.close();
   });
 

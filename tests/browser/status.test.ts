@@ -1,41 +1,33 @@
 /** The status page against a real entry: what it tells, and that it follows the mesh without being asked to. */
 import AxeBuilder from '@axe-core/playwright';
-import { type Mesh, ModelId } from '@tabmesh/shared';
+import { ModelId } from '@tabmesh/shared';
 import type { Entry } from '@tabmesh/signaling';
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openProfile, type Profile } from '../setup/profile.ts';
-import { createEchoEngine, startMember, startTestEntry, untilMesh } from '../setup/test-mesh.ts';
+import { type EchoMesh, openEchoMesh } from '../setup/echo-mesh.ts';
+import type { Profile } from '../setup/profile.ts';
+import { createEchoEngine, startMember } from '../setup/test-mesh.ts';
 
+let mesh: EchoMesh;
 let entry: Entry;
-let members: Mesh[];
 let profile: Profile;
 let page: Page;
 
 beforeAll(async () => {
-  entry = await startTestEntry();
-  members = [
-    startMember(entry.url, createEchoEngine('Qwen3-8B', 5)),
-    startMember(entry.url, createEchoEngine('Qwen3-32B', 100)),
-  ];
-  members[0]?.setBaseline(ModelId.parse('Qwen3-8B'), {
+  mesh = await openEchoMesh({ 'Qwen3-8B': 5, 'Qwen3-32B': 100 });
+  ({ entry, profile } = mesh);
+  page = profile.page;
+  mesh.members[0]?.setBaseline(ModelId.parse('Qwen3-8B'), {
     ttftMs: 5,
     tokensPerSecond: 1_000,
     sampleCount: 3,
     ageMs: 0,
   });
-  await untilMesh(entry.mesh, () => entry.mesh.models().length === 2);
-  profile = await openProfile();
-  page = profile.page;
   await page.goto(`${entry.url}/status`);
   await row('Qwen3-8B').waitFor();
 });
 
-afterAll(async () => {
-  await profile?.[Symbol.asyncDispose]();
-  for (const member of members ?? []) await member.close();
-  await entry?.close();
-});
+afterAll(() => mesh?.[Symbol.asyncDispose]());
 
 const row = (name: string) => page.getByRole('row').filter({ has: page.getByRole('rowheader', { name }) });
 const headline = () => page.getByTestId('status-headline');

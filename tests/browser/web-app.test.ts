@@ -1,34 +1,25 @@
 /** The web app as a person uses it, against a real entry and peers whose pace and words the test decides. */
 import AxeBuilder from '@axe-core/playwright';
-import type { Mesh } from '@tabmesh/shared';
 import type { Entry } from '@tabmesh/signaling';
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask, openChat } from '../setup/chat-page.ts';
+import { type EchoMesh, openEchoMesh } from '../setup/echo-mesh.ts';
 import { openProfile, type Profile } from '../setup/profile.ts';
 import { createEchoEngine, startMember, startTestEntry, untilMesh } from '../setup/test-mesh.ts';
 
+let mesh: EchoMesh;
 let entry: Entry;
-let members: Mesh[];
 let profile: Profile;
 let page: Page;
 
 beforeAll(async () => {
-  entry = await startTestEntry();
-  members = [
-    startMember(entry.url, createEchoEngine('echo', 2)),
-    startMember(entry.url, createEchoEngine('slow-echo', 150)),
-  ];
-  await untilMesh(entry.mesh, () => entry.mesh.models().length === 2);
-  profile = await openProfile();
+  mesh = await openEchoMesh({ echo: 2, 'slow-echo': 150 });
+  ({ entry, profile } = mesh);
   page = profile.page;
 });
 
-afterAll(async () => {
-  await profile?.[Symbol.asyncDispose]();
-  for (const member of members ?? []) await member.close();
-  await entry?.close();
-});
+afterAll(() => mesh?.[Symbol.asyncDispose]());
 
 const log = () => page.getByRole('log');
 const choose = (model: string) => page.getByRole('combobox', { name: 'Model' }).selectOption(model);
@@ -93,7 +84,7 @@ describe('chatting', () => {
     await page.getByRole('button', { name: 'Send' }).waitFor();
     expect(await article.getAttribute('data-state')).toBe('done');
     expect(await article.textContent()).toContain('word word');
-    await expect.poll(() => members[1]?.serving().activeJobs).toBe(0);
+    await expect.poll(() => mesh.members[1]?.serving().activeJobs).toBe(0);
   });
 
   it('WA4: a conversation survives a reload, stands in the sidebar, and is found again', async () => {

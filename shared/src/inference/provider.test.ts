@@ -164,44 +164,6 @@ describe('a job', () => {
 });
 
 describe('a line', () => {
-  it('PR31: that is full makes room for who has less in it, at the cost of who has most', async () => {
-    serve({ slots: 1 });
-    const [greedy, modest] = [sinkOf(), sinkOf()];
-    const jobs = Array.from({ length: 5 }, () => start(greedy));
-    expect(jobs.map((job) => greedy.of(job).end)).toEqual(Array(5).fill(undefined));
-    const [first, second, third] = [start(modest), start(modest), start(modest)];
-    expect(provider.services()).toMatchObject([{ inFlight: 1, queued: 4 }]);
-    // The last to come are the first to go, and two against two is fair.
-    expect(jobs.map((job) => greedy.of(job).end !== undefined)).toEqual([false, false, false, true, true]);
-    expect(greedy.of(jobs.at(-1) ?? first).end).toMatchObject({ code: 'peer_busy', waitMs: expect.any(Number) });
-    expect([first, second, third].map((job) => modest.of(job).end?.type)).toEqual([undefined, undefined, 'job-error']);
-    await clock.advance(10_000);
-    expect(provider.totals().finishedJobs).toBe(5);
-  });
-
-  it('PR32: gives turns to the clients of one asker as well, and room too', async () => {
-    const engine = serve({ slots: 1 });
-    const [entry, tab] = [sinkOf(), sinkOf()];
-    const said = (client: string | undefined) => ({
-      ...(client === undefined ? {} : { client }),
-      parameters: {
-        messages: [{ role: 'user' as const, content: client ?? 'tab' }],
-        maxTokens: 2,
-        temperature: 0,
-        topP: 1,
-        stop: [],
-      },
-    });
-    for (let job = 0; job < 5; job += 1) start(entry, said('heavy'));
-    start(entry, said('light'));
-    start(tab, said(undefined));
-    await clock.advance(10_000);
-    const order = engine.requests.map(({ messages }) => messages[0]?.content);
-    expect(order).toEqual(['heavy', 'tab', 'light', 'heavy', 'heavy']);
-    const refused = entry.replies.filter((reply) => reply.type === 'job-error');
-    expect(refused).toMatchObject([{ code: 'peer_busy' }, { code: 'peer_busy' }]);
-  });
-
   it('PR33: refuses at once whom it would keep too long, and later whom it kept so long', async () => {
     const engine = serve({ slots: 1, tokens: 100, tokenIntervalMs: 100 });
     const sink = sinkOf();
