@@ -64,7 +64,8 @@ export async function startFileServer(body: Buffer): Promise<FileServer> {
       ...(start > 0 ? { 'content-range': `bytes ${start}-${manners.body.length - 1}/${manners.body.length}` } : {}),
     });
     if (manners.holdAfterBytes !== undefined) response.write(rest.subarray(0, manners.holdAfterBytes));
-    else if (manners.cutAfterBytes === undefined) response.end(rest);
+    // What ends before the cut ends well: a connection that is cut behind the last byte may lose it.
+    else if (rest.length <= (manners.cutAfterBytes ?? Number.POSITIVE_INFINITY)) response.end(rest);
     else response.write(rest.subarray(0, manners.cutAfterBytes), () => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
