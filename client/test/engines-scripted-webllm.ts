@@ -4,10 +4,22 @@
  * no text, a character in pieces yields no chunk, and the usage comes last. A chat that follows on the one before builds on
  * what was kept of it, which is not quite the same; a raw completion goes on with its prompt and knows no conversation.
  */
+import { ClassId, type EngineModel, ModelId } from '@tabmesh/shared';
 import { jsonWords, steeredWords } from '../../shared/src/testing/scripted-extras.ts';
 import { mlcPrompts } from '../src/engines/mlc-prompts.ts';
 import type { WebllmChunk, WebllmLike } from '../src/engines/webllm-adapter.ts';
 import type { WebllmChat, WebllmRequest } from '../src/engines/webllm-request.ts';
+
+export const MODEL: EngineModel = {
+  id: ModelId.parse('scripted-mlc'),
+  classId: ClassId.parse('0'.repeat(32)),
+  family: 'mlc',
+  backend: 'WebLLM · scripted',
+  contextTokens: 512,
+  slots: 1,
+  sizeBytes: 1,
+  features: ['seed', 'json', 'logit-bias', 'penalties', 'continue'],
+};
 
 /** A token's id is its place here. */
 export const WORDS = [

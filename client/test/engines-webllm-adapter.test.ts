@@ -1,28 +1,9 @@
-import {
-  ClassId,
-  type EngineEvent,
-  type EngineModel,
-  type GenerationRequest,
-  MeshError,
-  ModelId,
-  type TokensEvent,
-} from '@tabmesh/shared';
+import { type EngineEvent, type GenerationRequest, MeshError, type TokensEvent } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
 import { describeEngineContract } from '../../shared/src/testing/describe-engine-contract.ts';
 import { createWebllmEngine } from '../src/engines/webllm-adapter.ts';
 import { webllmLoadError } from '../src/engines/webllm-errors.ts';
-import { createScriptedWebllm, PROMPTS, WORDS } from './engines-scripted-webllm.ts';
-
-const model: EngineModel = {
-  id: ModelId.parse('scripted-mlc'),
-  classId: ClassId.parse('0'.repeat(32)),
-  family: 'mlc',
-  backend: 'WebLLM · scripted',
-  contextTokens: 512,
-  slots: 1,
-  sizeBytes: 1,
-  features: ['seed', 'json', 'logit-bias', 'penalties', 'continue'],
-};
+import { createScriptedWebllm, MODEL, PROMPTS, WORDS } from './engines-scripted-webllm.ts';
 
 const question: GenerationRequest = {
   messages: [{ role: 'user', content: 'What is the mesh?' }],
@@ -34,8 +15,8 @@ const question: GenerationRequest = {
 
 describeEngineContract('WebLLM adapter', () => ({
   engine: createWebllmEngine({
-    model,
-    webllm: createScriptedWebllm(model.contextTokens),
+    model: MODEL,
+    webllm: createScriptedWebllm(MODEL.contextTokens),
     prompts: PROMPTS,
     dispose() {},
   }),
@@ -241,7 +222,7 @@ describe('WebLLM adapter', () => {
 });
 
 function start() {
-  const webllm = createScriptedWebllm(model.contextTokens);
+  const webllm = createScriptedWebllm(MODEL.contextTokens);
   const { create } = webllm.chat.completions;
   let asked = 0;
   let disposals = 0;
@@ -249,7 +230,7 @@ function start() {
     asked += 1;
     return create(request);
   };
-  const engine = createWebllmEngine({ model, webllm, prompts: PROMPTS, dispose: () => (disposals += 1) });
+  const engine = createWebllmEngine({ model: MODEL, webllm, prompts: PROMPTS, dispose: () => (disposals += 1) });
   return { engine, webllm, asked: () => asked, disposals: () => disposals };
 }
 

@@ -1,20 +1,9 @@
 /** The mesh's main scene: a tab that runs WebLLM closes in mid-answer, and another tab of its class goes on. */
-import { ClassId, type EngineModel, ModelId } from '@tabmesh/shared';
 import { type VirtualAnswer, VirtualMesh } from '@tabmesh/shared/testing';
 import { expect, it } from 'vitest';
 import { createWebllmEngine } from '../src/engines/webllm-adapter.ts';
-import { createScriptedWebllm, PROMPTS } from './engines-scripted-webllm.ts';
+import { createScriptedWebllm, MODEL, PROMPTS } from './engines-scripted-webllm.ts';
 
-const model: EngineModel = {
-  id: ModelId.parse('scripted-mlc'),
-  classId: ClassId.parse('0'.repeat(32)),
-  family: 'mlc',
-  backend: 'WebLLM · scripted',
-  contextTokens: 512,
-  slots: 1,
-  sizeBytes: 1,
-  features: ['seed', 'json', 'logit-bias', 'penalties', 'continue'],
-};
 const TOKEN_MS = 20;
 
 it('EN126: an answer that a WebLLM tab began is ended by another, whole and once, wherever the first one closes', {
@@ -42,7 +31,7 @@ async function ask(closedAfter: number | undefined): Promise<VirtualAnswer> {
     const lending = ['bob', 'carol'].map((name) => ({ name, peerId: lend(world, name) }));
     await world.clock.advance(1_000);
     const messages = [{ role: 'user' as const, content: 'How do peers find each other?' }];
-    const answer = world.ask(alice, { model: model.id, messages, temperature: 0 });
+    const answer = world.ask(alice, { model: MODEL.id, messages, temperature: 0 });
     while (closedAfter !== undefined && piecesOf(answer) < closedAfter && answer.state === 'running') {
       await world.clock.advance(1);
     }
@@ -57,9 +46,9 @@ async function ask(closedAfter: number | undefined): Promise<VirtualAnswer> {
 
 function lend(world: VirtualMesh, name: string): string {
   const step = () => new Promise<void>((resolve) => void world.clock.after(TOKEN_MS, resolve));
-  const webllm = createScriptedWebllm(model.contextTokens, step);
+  const webllm = createScriptedWebllm(MODEL.contextTokens, step);
   const mesh = world.member(name);
-  mesh.addEngine(createWebllmEngine({ model, webllm, prompts: PROMPTS, dispose() {} }));
+  mesh.addEngine(createWebllmEngine({ model: MODEL, webllm, prompts: PROMPTS, dispose() {} }));
   return mesh.peerId;
 }
 

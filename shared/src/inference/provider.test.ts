@@ -161,10 +161,8 @@ describe('a job', () => {
     expect(modest.of(jobId).end).toMatchObject({ type: 'job-end' });
     await clock.advance(10_000);
   });
-});
 
-describe('a line', () => {
-  it('PR33: refuses at once whom it would keep too long, and later whom it kept so long', async () => {
+  it('PR33: whose asker has less patience than the line is long is refused, at once or when it is over', async () => {
     const engine = serve({ slots: 1, tokens: 100, tokenIntervalMs: 100 });
     const sink = sinkOf();
     start(sink);

@@ -15,7 +15,7 @@ import { errorReply } from './error-reply.ts';
 import { EventStream } from './event-stream.ts';
 import { type OpenedAnswer, openAnswer } from './opened-answer.ts';
 import { abortWithoutReader } from './reader.ts';
-import { siblings } from './siblings.ts';
+import { openAll, siblings } from './siblings.ts';
 
 export function registerChatCompletions(app: FastifyInstance, parts: ServerParts): void {
   const meshOnly = { ...parts, fallback: undefined };
@@ -124,29 +124,6 @@ async function askMesh(
     if (!MeshError.is(error, 'invalid_request') || error.details.param !== 'response_format') throw error;
     throw new MeshError(error.code, error.message, { cause: error, details: { param: formatField } });
   }
-}
-
-/** All of them, or the error of the first that failed; the others are then cancelled. */
-export async function openAll(
-  openings: readonly [Promise<OpenedAnswer>, ...Promise<OpenedAnswer>[]],
-  abort: AbortController,
-) {
-  const [first, ...others] = openings;
-  try {
-    const [opened, ...rest] = await Promise.all([first, ...others]);
-    return [opened, ...rest] as const;
-  } catch (error) {
-    abort.abort();
-    for (const opening of await Promise.allSettled(openings)) {
-      if (opening.status === 'fulfilled') await leave(opening.value);
-    }
-    throw error;
-  }
-}
-
-/** An answer hears of a cancel when it is read. */
-async function leave({ events }: OpenedAnswer): Promise<void> {
-  for await (const _event of events) return;
 }
 
 /** The other choices go with the one that fails. */

@@ -8,10 +8,9 @@ import type { ServerParts } from '../build-server.ts';
 import { modelAskedFor, slaHeaders, slaVerdict } from '../gate/gate.ts';
 import { countedAnswer } from '../ledger/counted-answer.ts';
 import { askingOf } from './asking.ts';
-import { openAll } from './chat-completions.ts';
 import { type OpenedAnswer, openAnswer } from './opened-answer.ts';
 import { abortWithoutReader } from './reader.ts';
-import { siblings } from './siblings.ts';
+import { openAll, siblings } from './siblings.ts';
 
 export interface MeshQuestion {
   /** At least one, all of one model. */

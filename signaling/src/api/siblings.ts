@@ -1,5 +1,6 @@
 /** Several answers to one request: where the peers have no room for all at once, the rest come as room comes. */
 import { type Clock, MeshError } from '@tabmesh/shared';
+import type { OpenedAnswer } from './opened-answer.ts';
 
 /** Asks for one of them, again and again while its siblings take the room. */
 export type AskBesideSiblings = <Answer>(ask: () => Promise<Answer>) => Promise<Answer>;
@@ -32,6 +33,29 @@ export function siblings(
       }
     }
   };
+}
+
+/** All of them, or the error of the first that failed; the others are then cancelled. */
+export async function openAll(
+  openings: readonly [Promise<OpenedAnswer>, ...Promise<OpenedAnswer>[]],
+  abort: AbortController,
+) {
+  const [first, ...others] = openings;
+  try {
+    const [opened, ...rest] = await Promise.all([first, ...others]);
+    return [opened, ...rest] as const;
+  } catch (error) {
+    abort.abort();
+    for (const opening of await Promise.allSettled(openings)) {
+      if (opening.status === 'fulfilled') await leave(opening.value);
+    }
+    throw error;
+  }
+}
+
+/** An answer hears of a cancel when it is read. */
+async function leave({ events }: OpenedAnswer): Promise<void> {
+  for await (const _event of events) return;
 }
 
 function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
