@@ -1,7 +1,7 @@
 /** Whole members on a virtual network, for stories with more than one peer. */
 import { createIdentity } from '../identity/identity.ts';
-import { createMesh } from '../mesh.ts';
-import type { AnswerEvent, CompletionRequest, Mesh, MeshOptions } from '../mesh-interface.ts';
+import { createMesh } from '../mesh/mesh.ts';
+import type { AnswerEvent, CompletionRequest, Mesh, MeshOptions } from '../mesh/mesh-interface.ts';
 import { type Logger, silentLogger } from '../ports/logger.ts';
 import type { PeerKind } from '../protocol/announcement.ts';
 import { ManualClock } from './manual-clock.ts';
