@@ -1,12 +1,12 @@
 import { type CompletionRequest, MeshError, ModelId, PeerId } from '@tabmesh/shared';
 import { createScriptedEngine, type EngineScenario, VirtualMesh } from '@tabmesh/shared/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ActiveAnswers, NOTICE_READ_MS, type OutsideWay } from '../src/state/active-answers.svelte.ts';
-import type { AnswerUpdate } from '../src/state/answer-reducer.ts';
-import { Conversations } from '../src/state/conversations.svelte.ts';
-import { MeshState } from '../src/state/mesh-state.svelte.ts';
-import type { Thread } from '../src/state/thread.svelte.ts';
-import { createMemoryStorage } from '../src/storage/memory-storage.ts';
+import { ActiveAnswers, NOTICE_READ_MS, type OutsideWay } from '../src/chat/active-answers.svelte.ts';
+import type { AnswerUpdate } from '../src/conversations/answer-reducer.ts';
+import { createMemoryStorage } from '../src/conversations/memory-storage.ts';
+import { MeshState } from '../src/mesh/mesh-state.svelte.ts';
+import { Conversations } from '../src/open-conversations/conversations.svelte.ts';
+import type { Thread } from '../src/open-conversations/thread.svelte.ts';
 import { createBrowserTabs } from './browser-tabs.ts';
 
 const closing: (() => Promise<void>)[] = [];

@@ -1,9 +1,9 @@
 import { ManualClock } from '@tabmesh/shared/testing';
 import { describe, expect, it } from 'vitest';
-import { type Message, pendingAnswer, userMessage } from '../src/state/conversation.ts';
-import { Conversations } from '../src/state/conversations.svelte.ts';
-import type { ConversationStorage } from '../src/storage/conversation-storage.ts';
-import { createMemoryStorage } from '../src/storage/memory-storage.ts';
+import { type Message, pendingAnswer, userMessage } from '../src/conversations/conversation.ts';
+import type { ConversationStorage } from '../src/conversations/conversation-storage.ts';
+import { createMemoryStorage } from '../src/conversations/memory-storage.ts';
+import { Conversations } from '../src/open-conversations/conversations.svelte.ts';
 import { createBrowserTabs } from './browser-tabs.ts';
 
 /** The tabs of one browser: they share storage and hear of each other's changes. */

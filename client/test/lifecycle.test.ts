@@ -2,9 +2,9 @@
 import { ModelId } from '@tabmesh/shared';
 import { createScriptedEngine, ManualClock, type VirtualAnswer } from '@tabmesh/shared/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { PAUSE_SWITCHES, type PauseReason, type PauseSwitch, pauseWords } from '../src/state/lifecycle.ts';
-import { createLifecycleClock, type TimerWorker } from '../src/state/lifecycle-clock.ts';
-import { type PagePort, watchTab } from '../src/state/lifecycle-page.ts';
+import { PAUSE_SWITCHES, type PauseReason, type PauseSwitch, pauseWords } from '../src/lend/lifecycle.ts';
+import { type PagePort, watchTab } from '../src/lend/lifecycle-page.ts';
+import { createLifecycleClock, type TimerWorker } from '../src/mesh/lifecycle-clock.ts';
 import { createLendingTab } from './lending-tab.ts';
 import { createScriptedTab } from './scripted-tab.ts';
 

@@ -1,6 +1,6 @@
 /** Engines without models, for looking at the Contribute page: they load slowly and answer nothing. */
 import { ClassId, type Engine, MeshError, ModelId } from '@tabmesh/shared';
-import type { Engines } from '../state/contribution.svelte.ts';
+import type { Engines } from '../lend/contribution.svelte.ts';
 
 const GIGABYTE = 1e9;
 

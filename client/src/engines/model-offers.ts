@@ -3,10 +3,10 @@
  * really there. What does not fit is listed too, with the reason.
  */
 import { CATALOG, type CatalogModel, memoryNeededBytes } from '@tabmesh/shared';
-import { type DeviceReport, hasFastGpu } from './device-report.ts';
-import { featuresOf } from './mlc-features.ts';
-import { MAX_GGUF_BYTES, type ModelSource } from './model-source.ts';
-import type { MlcListing } from './webllm-messages.ts';
+import { type DeviceReport, hasFastGpu } from './kit/device-report.ts';
+import { MAX_GGUF_BYTES, type ModelSource } from './kit/model-source.ts';
+import { featuresOf } from './webllm/mlc-features.ts';
+import type { MlcListing } from './webllm/webllm-messages.ts';
 
 export interface ModelOffer {
   id: string;
@@ -33,7 +33,7 @@ export async function modelOffers(report: DeviceReport, entryUrl: string): Promi
 /** Without WebLLM's list, offline say, the other models are still there to lend. */
 async function listedByWebllm(): Promise<readonly MlcListing[]> {
   try {
-    const { listMlcModels } = await import('./webllm-client.ts');
+    const { listMlcModels } = await import('./webllm/webllm-client.ts');
     return await listMlcModels();
   } catch {
     return [];

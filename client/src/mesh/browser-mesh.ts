@@ -13,11 +13,11 @@ import {
   systemRandom,
 } from '@tabmesh/shared';
 import { version } from '../../package.json';
-import { knownMemoryBytes } from '../engines/device-report.ts';
-import { createLifecycleClock } from '../state/lifecycle-clock.ts';
-import { createBaselineStorage } from '../storage/baseline-storage.ts';
-import type { Database } from '../storage/database.ts';
+import type { Database } from '../app/database.ts';
+import { knownMemoryBytes } from '../engines/kit/device-report.ts';
+import { createBaselineStorage } from './baseline-storage.ts';
 import { claimIdentity, type KeyStore, type SlotMemory } from './key-pool.ts';
+import { createLifecycleClock } from './lifecycle-clock.ts';
 
 /** A reloading page lets go of its lock within a few milliseconds; a duplicated tab never does. */
 const RELOAD_PATIENCE_MS = 1_000;
@@ -33,7 +33,7 @@ export async function createBrowserMesh(database: Database | undefined, entryUrl
       clock: systemClock,
       document,
       openWorker: () =>
-        new Worker(new URL('../state/lifecycle-clock-worker.ts', import.meta.url), { type: 'module', name: 'timers' }),
+        new Worker(new URL('./lifecycle-clock-worker.ts', import.meta.url), { type: 'module', name: 'timers' }),
     }),
     random: systemRandom,
     logger: consoleLogger,
