@@ -3,6 +3,7 @@ import { createScriptedEngine, type EngineScenario, VirtualMesh } from '@tabmesh
 import { afterEach, describe, expect, it } from 'vitest';
 import { ActiveAnswers, NOTICE_READ_MS, type OutsideWay } from '../src/chat/active-answers.svelte.ts';
 import type { AnswerUpdate } from '../src/conversations/answer-reducer.ts';
+import { ConversationStore } from '../src/conversations/conversation-store.ts';
 import { createMemoryStorage } from '../src/conversations/memory-storage.ts';
 import { MeshState } from '../src/mesh/mesh-state.svelte.ts';
 import { Conversations } from '../src/open-conversations/conversations.svelte.ts';
@@ -30,9 +31,11 @@ function setUp(options: { scenario?: EngineScenario; contextTokens?: number; ser
   const newId = () => `id-${++ids}`;
   const now = () => new Date(clock.wallMs());
   const conversations = new Conversations({
-    storage: Promise.resolve(createMemoryStorage()),
-    tabs: createBrowserTabs().open(),
-    clock,
+    store: new ConversationStore({
+      storage: Promise.resolve(createMemoryStorage()),
+      tabs: createBrowserTabs().open(),
+      clock,
+    }),
     newId,
     now,
     onRemove: (id) => answers.stop(id),

@@ -1,24 +1,14 @@
 /**
- * The browser's own database: conversations, the keys of this browser's tabs, and what its engines can do. Messages are
- * rows of their own, so that a streamed answer rewrites one row and the sidebar reads none.
+ * The browser's own database. What lies in it is each room's own business: conversations, the keys of this browser's
+ * tabs, what its engines can do.
  */
+import { type IDBPDatabase, openDB } from 'idb';
+import type { ConversationSchema } from '../conversations/indexed-db-storage.ts';
+import type { MeshSchema } from '../mesh/mesh-database.ts';
 
-import type { StoredBaseline } from '@tabmesh/shared';
-import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
-import type { ConversationHead, Message } from '../conversations/conversation.ts';
-
-interface TabMeshSchema extends DBSchema {
-  conversations: { key: string; value: ConversationHead };
-  messages: {
-    key: [string, number];
-    value: { conversationId: string; position: number; message: Message };
-  };
-  keys: { key: number; value: Uint8Array };
-  baselines: { key: string; value: StoredBaseline };
-}
+interface TabMeshSchema extends ConversationSchema, MeshSchema {}
 
 export type Database = IDBPDatabase<TabMeshSchema>;
-
 /** @throws DOMException where the browser refuses to store (private windows, blocked site data). */
 export function openDatabase(name = 'tabmesh'): Promise<Database> {
   return openDB<TabMeshSchema>(name, 2, {

@@ -1,7 +1,4 @@
-/**
- * Pages that are fetched when they are opened, or when a pointer comes near their link; and parts that an empty chat does
- * not need: the palette, and the view of what was said, which comes while the first question is being typed.
- */
+/** Pages that are fetched when they are opened, or when a pointer comes near their link; and the palette. */
 
 export const PAGES = {
   contribute: { title: 'Contribute', load: () => import('../lend/contribute-page.svelte') },
@@ -9,7 +6,5 @@ export const PAGES = {
   metrics: { title: 'Metrics', load: () => import('../metrics/metrics-page.svelte') },
   settings: { title: 'Settings', load: () => import('../settings/settings-page.svelte') },
 } as const;
-
-export const loadConversationView = () => import('../chat/conversation-view.svelte');
 
 export const loadPalette = () => import('./palette.svelte');

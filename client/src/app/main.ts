@@ -7,8 +7,9 @@ import '../styles/base.css';
 import { type Mesh, randomHexId, systemClock, systemRandom } from '@tabmesh/shared';
 import { ActiveAnswers } from '../chat/active-answers.svelte.ts';
 import type { ConversationStorage } from '../conversations/conversation-storage.ts';
+import { ConversationStore } from '../conversations/conversation-store.ts';
 import { createDrafts } from '../conversations/drafts.ts';
-import { createIndexedDbStorage } from '../conversations/indexed-db-storage.ts';
+import { type ConversationDatabase, createIndexedDbStorage } from '../conversations/indexed-db-storage.ts';
 import { createMemoryStorage } from '../conversations/memory-storage.ts';
 import { createOtherTabs } from '../conversations/other-tabs.ts';
 import { Contribution, type Engines } from '../lend/contribution.svelte.ts';
@@ -17,27 +18,27 @@ import { MeshState } from '../mesh/mesh-state.svelte.ts';
 import { createRouter } from '../navigation/router.svelte.ts';
 import { Conversations } from '../open-conversations/conversations.svelte.ts';
 import { Preferences } from '../settings/preferences.svelte.ts';
-import type { App } from './app-context.ts';
+import type { AppParts } from './app-parts.ts';
 import AppShell from './app-shell.svelte';
 import { type Database, openDatabase } from './database.ts';
 
 const target = document.getElementById('app');
 if (target === null) throw new Error('index.html has no element #app.');
-const app = createApp();
-mount(AppShell, { target, props: { app } });
+const parts = createParts();
+mount(AppShell, { target, props: { parts } });
 
 // Leaving is announced, so that jobs move before the heartbeat notices. A page that comes back from the browser's
 // back-forward cache has left the mesh: it starts anew.
 window.addEventListener('pagehide', () => {
-  app.answers.close();
-  app.contribution.close();
-  app.mesh.close();
+  parts.answers.close();
+  parts.contribution.close();
+  parts.mesh.close();
 });
 window.addEventListener('pageshow', (event) => {
   if (event.persisted) location.reload();
 });
 
-function createApp(): App {
+function createParts(): AppParts {
   const clock = systemClock;
   const newId = () => randomHexId(systemRandom);
   const now = () => new Date(clock.wallMs());
@@ -48,9 +49,7 @@ function createApp(): App {
   const drafts = createDrafts(localStorageOrNothing());
   const mesh = new MeshState(demo ? demoMesh() : realMesh(database), clock);
   const conversations = new Conversations({
-    storage: database.then(storageOn),
-    tabs: createOtherTabs(),
-    clock,
+    store: new ConversationStore({ storage: database.then(storageOn), tabs: createOtherTabs(), clock }),
     newId,
     now,
     onRemove(id) {
@@ -95,7 +94,9 @@ function createApp(): App {
 }
 
 function storageOn(database: Database | undefined): ConversationStorage {
-  return database === undefined ? createMemoryStorage() : createIndexedDbStorage(database);
+  if (database === undefined) return createMemoryStorage();
+  // It has these stores and more, which the types of idb take for another kind of database.
+  return createIndexedDbStorage(database as unknown as ConversationDatabase);
 }
 
 async function realMesh(database: Promise<Database | undefined>): Promise<Mesh> {

@@ -1,9 +1,22 @@
-/** Conversations in IndexedDB. Each call is one transaction. */
-
-import type { Database } from '../app/database.ts';
+/**
+ * Conversations in IndexedDB. Messages are rows of their own, so that a streamed answer rewrites one row and the sidebar
+ * reads none. Each call is one transaction.
+ */
+import type { DBSchema, IDBPDatabase } from 'idb';
+import type { ConversationHead, Message } from './conversation.ts';
 import type { ConversationStorage } from './conversation-storage.ts';
 
-export function createIndexedDbStorage(database: Database): ConversationStorage {
+export interface ConversationSchema extends DBSchema {
+  conversations: { key: string; value: ConversationHead };
+  messages: {
+    key: [string, number];
+    value: { conversationId: string; position: number; message: Message };
+  };
+}
+
+export type ConversationDatabase = IDBPDatabase<ConversationSchema>;
+
+export function createIndexedDbStorage(database: ConversationDatabase): ConversationStorage {
   return {
     durable: true,
     heads() {

@@ -1,8 +1,21 @@
 /**
- * The other tabs of this browser. They hear at once of what changed; a lock says where one of them is answering, because
- * it is released by the browser when its tab dies.
+ * The other tabs of this browser, which show the same conversations. They hear at once of what changed; a lock says where
+ * one of them is answering, because it is released by the browser when its tab dies.
  */
-import type { OtherTabs } from '../open-conversations/conversations.svelte.ts';
+export interface OtherTabs {
+  /** Tells them what changed; undefined: everything. */
+  post(conversationId: string | undefined): void;
+  onChange(listener: (conversationId: string | undefined) => void): void;
+  askToStop(conversationId: string): void;
+  onStopAsked(listener: (conversationId: string) => void): void;
+  /** Tells them that this tab answers there, until the returned call or the end of this tab. */
+  hold(conversationId: string): () => void;
+  /** Whether some tab answers there. */
+  answering(conversationId: string): Promise<boolean>;
+  /** Resolves once no tab answers there; rejects when this page closes first. */
+  released(conversationId: string): Promise<void>;
+  close(): void;
+}
 
 export function createOtherTabs(): OtherTabs {
   const channel = new BroadcastChannel('tabmesh-conversations');

@@ -1,9 +1,9 @@
 /** What this browser's engines do without the mesh, kept over reloads where the browser stores anything. */
 import type { BaselineStore, StoredBaseline } from '@tabmesh/shared';
-import type { Database } from '../app/database.ts';
+import type { MeshDatabase } from './mesh-database.ts';
 
 /** Without a database it lasts as long as the page. */
-export function createBaselineStorage(database: Database | undefined): BaselineStore {
+export function createBaselineStorage(database: MeshDatabase | undefined): BaselineStore {
   if (database === undefined) {
     const baselines = new Map<string, StoredBaseline>();
     return {

@@ -1,51 +1,22 @@
 /**
- * All conversations of this browser: the list in the sidebar, the open ones, and their way into storage. The page never
- * waits for storage: it shows what it knows and writes behind, in order.
+ * All conversations of this browser as the page shows them: the list in the sidebar, and the open ones. It shows what it
+ * knows at once; the store writes behind it.
  */
-import type { Clock } from '@tabmesh/shared';
-import {
-  asRead,
-  type Conversation,
-  type ConversationHead,
-  type Message,
-  titleOf,
-} from '../conversations/conversation.ts';
-import type { ConversationStorage } from '../conversations/conversation-storage.ts';
-import { createLatestWriter, type LatestWriter } from '../conversations/latest-writer.ts';
+import { type Conversation, type ConversationHead, type Message, titleOf } from '../conversations/conversation.ts';
+import type { ConversationStore, LocateMessage } from '../conversations/conversation-store.ts';
 import { type MessageCell, Thread } from './thread.svelte.ts';
 
 export type ConversationList =
   | { readonly state: 'loading' }
   | { readonly state: 'ready'; readonly heads: readonly ConversationHead[] };
 
-/** The other tabs of this browser: they show the same conversations. */
-export interface OtherTabs {
-  /** Tells them what changed; undefined: everything. */
-  post(conversationId: string | undefined): void;
-  onChange(listener: (conversationId: string | undefined) => void): void;
-  askToStop(conversationId: string): void;
-  onStopAsked(listener: (conversationId: string) => void): void;
-  /** Tells them that this tab answers there, until the returned call or the end of this tab. */
-  hold(conversationId: string): () => void;
-  /** Whether some tab answers there. */
-  answering(conversationId: string): Promise<boolean>;
-  /** Resolves once no tab answers there; rejects when this page closes first. */
-  released(conversationId: string): Promise<void>;
-  close(): void;
-}
-
 export interface ConversationsOptions {
-  readonly storage: Promise<ConversationStorage>;
-  readonly tabs: OtherTabs;
-  readonly clock: Clock;
+  readonly store: ConversationStore;
   readonly newId: () => string;
   readonly now: () => Date;
   /** The answer of a conversation that is about to go away must not run on. */
   readonly onRemove: (conversationId: string) => void;
 }
-
-/** A streaming answer is written at most this often. */
-const WRITE_INTERVAL_MS = 500;
 
 export class Conversations {
   list = $state.raw<ConversationList>({ state: 'loading' });
@@ -53,18 +24,19 @@ export class Conversations {
   problem = $state.raw<string | undefined>();
 
   readonly #options: ConversationsOptions;
+  readonly #store: ConversationStore;
   readonly #threads = new Map<string, Thread>();
-  readonly #writers = new Map<string, LatestWriter<Message>>();
-  /** Of the conversations that this tab answers in. */
-  readonly #answering = new Set<string>();
-  #lastWrite: Promise<void> = Promise.resolve();
 
   constructor(options: ConversationsOptions) {
     this.#options = options;
-    options.tabs.onChange((id) => this.#onOtherTab(id));
-    options.storage.then((storage) => {
-      if (!storage.durable) this.problem = 'This browser refuses to store: conversations last until the page closes.';
-      return this.#readList(storage);
+    this.#store = options.store;
+    this.#store.onOtherTab((id) => this.#onOtherTab(id));
+    this.#store.onProblem((sentence) => {
+      this.problem = sentence;
+    });
+    this.#store.isDurable().then((durable) => {
+      if (!durable) this.problem = 'This browser refuses to store: conversations last until the page closes.';
+      return this.#readList();
     });
   }
 
@@ -90,7 +62,7 @@ export class Conversations {
     thread.show({ ...head, messages: [] });
     this.#threads.set(thread.id, thread);
     this.#list((heads) => [head, ...heads]);
-    this.#write((storage) => storage.putConversation({ ...head, messages: [] }), thread.id);
+    this.#store.put({ ...head, messages: [] });
     return thread;
   }
 
@@ -105,44 +77,37 @@ export class Conversations {
   append(thread: Thread, message: Message): MessageCell {
     const cell = thread.append(message);
     this.#touch(thread);
-    this.#save(thread, cell);
+    this.#store.putMessage(locateIn(thread, cell));
     return cell;
   }
 
   /** Stores what a cell shows now: soon while it streams, at once when it is settled. */
   update(thread: Thread, cell: MessageCell): void {
-    const writer = this.#writers.get(cell.id) ?? this.#createWriter(thread, cell);
     if (cell.value.status.state === 'streaming') {
-      writer.put(cell.value);
+      this.#store.putGrowing(cell.id, locateIn(thread, cell));
       return;
     }
-    this.#writers.delete(cell.id);
     this.#touch(thread);
-    writer.finish(cell.value);
+    this.#store.putWhole(cell.id, locateIn(thread, cell));
   }
 
   /** The answer there is this tab's to write, until the returned call: other tabs show it as it grows. */
   beginAnswer({ id }: Thread): () => void {
-    this.#answering.add(id);
-    const release = this.#options.tabs.hold(id);
-    return () => {
-      this.#answering.delete(id);
-      this.#lastWrite.then(release);
-    };
+    return this.#store.beginAnswer(id);
   }
 
   /** For an answer that another tab writes. */
   askToStop(id: string): void {
-    this.#options.tabs.askToStop(id);
+    this.#store.askToStop(id);
   }
 
   onStopAsked(listener: (id: string) => void): void {
-    this.#options.tabs.onStopAsked(listener);
+    this.#store.onStopAsked(listener);
   }
 
   truncate(thread: Thread, position: number): void {
     thread.truncate(position);
-    this.#write((storage) => storage.truncate(thread.id, position), thread.id);
+    this.#store.truncate(thread.id, position);
   }
 
   /** It keeps its place in the list: nothing was said in it. */
@@ -151,78 +116,64 @@ export class Conversations {
     const head = { ...thread.head, title };
     thread.head = head;
     this.#list((heads) => heads.map((other) => (other.id === head.id ? head : other)));
-    this.#write((storage) => storage.putHead(head), thread.id);
+    this.#store.putHead(head);
   }
 
   async remove(id: string): Promise<void> {
     this.#forget(id);
     this.#list((heads) => heads.filter((head) => head.id !== id));
-    await this.#write((storage) => storage.delete(id), id);
+    await this.#store.delete(id);
   }
 
   async removeAll(): Promise<void> {
     for (const id of [...this.#threads.keys()]) this.#forget(id);
     this.#list(() => []);
-    await this.#write((storage) => storage.deleteAll(), undefined);
+    await this.#store.deleteAll();
   }
 
   /** A conversation that is here already is replaced by the file's. */
   async importAll(conversations: readonly Conversation[]): Promise<void> {
     for (const conversation of conversations) {
       this.#forget(conversation.id);
-      await this.#write((storage) => storage.putConversation(conversation), conversation.id);
+      await this.#store.put(conversation);
     }
-    await this.#readList(await this.#options.storage);
+    await this.#readList();
   }
 
-  async exportAll(): Promise<Conversation[]> {
-    await this.#lastWrite;
-    const storage = await this.#options.storage;
-    const heads = await storage.heads();
-    const conversations = await Promise.all(heads.map((head) => storage.conversation(head.id)));
-    return conversations.filter((conversation) => conversation !== undefined);
+  exportAll(): Promise<Conversation[]> {
+    return this.#store.all();
   }
 
-  async search(text: string): Promise<ReadonlySet<string>> {
-    return (await this.#options.storage).search(text);
+  search(text: string): Promise<ReadonlySet<string>> {
+    return this.#store.search(text);
   }
 
-  async close(): Promise<void> {
-    for (const writer of this.#writers.values()) writer.close();
-    this.#options.tabs.close();
-    await this.#lastWrite;
-    (await this.#options.storage).close();
+  close(): Promise<void> {
+    return this.#store.close();
   }
 
   async #load(thread: Thread): Promise<void> {
-    const { storage, tabs } = this.#options;
-    await this.#lastWrite;
-    // Asked first: an answer that ends in between is read whole.
-    const elsewhere = await tabs.answering(thread.id);
-    const conversation = await (await storage).conversation(thread.id);
-    // What this tab is writing is newer.
-    if (this.#answering.has(thread.id)) return;
-    if (conversation === undefined) thread.clear();
-    else if (elsewhere) thread.show(conversation);
-    else thread.show({ ...conversation, messages: conversation.messages.map(asRead) });
-    if (elsewhere && !thread.answeredElsewhere) this.#awaitOtherTab(thread);
+    const read = await this.#store.read(thread.id);
+    if (read === undefined) return;
+    if (read.conversation === undefined) thread.clear();
+    else thread.show(read.conversation);
+    if (read.answeredElsewhere && !thread.answeredElsewhere) this.#awaitOtherTab(thread);
   }
 
   /** Reads again when the other tab has written all, also when it died. */
   async #awaitOtherTab(thread: Thread): Promise<void> {
     thread.answeredElsewhere = true;
-    await this.#options.tabs.released(thread.id).catch(() => {});
+    await this.#store.answeredElsewhereNoMore(thread.id);
     thread.answeredElsewhere = false;
     await this.#load(thread);
   }
 
-  async #readList(storage: ConversationStorage): Promise<void> {
-    await this.#lastWrite;
-    this.list = { state: 'ready', heads: await storage.heads() };
+  async #readList(): Promise<void> {
+    this.list = { state: 'ready', heads: await this.#store.heads() };
   }
 
   async #onOtherTab(id: string | undefined): Promise<void> {
-    await this.#readList(await this.#options.storage);
+    await this.#readList();
     for (const thread of this.#threads.values()) {
       if (id === undefined || id === thread.id) await this.#load(thread);
     }
@@ -231,26 +182,9 @@ export class Conversations {
   #forget(id: string): void {
     this.#options.onRemove(id);
     const thread = this.#threads.get(id);
-    for (const cell of thread?.cells ?? []) {
-      this.#writers.get(cell.id)?.close();
-      this.#writers.delete(cell.id);
-    }
+    this.#store.forget(thread?.cells.map((cell) => cell.id) ?? []);
     this.#threads.delete(id);
     thread?.clear();
-  }
-
-  #createWriter(thread: Thread, cell: MessageCell): LatestWriter<Message> {
-    const writer = createLatestWriter<Message>(() => this.#save(thread, cell), WRITE_INTERVAL_MS, this.#options.clock);
-    this.#writers.set(cell.id, writer);
-    return writer;
-  }
-
-  #save(thread: Thread, cell: MessageCell): void {
-    const position = thread.cells.indexOf(cell);
-    const { head } = thread;
-    const message = cell.value;
-    if (position < 0 || head === undefined) return;
-    this.#write((storage) => storage.putMessage(head, position, message), thread.id);
   }
 
   /** A conversation in use goes to the top of the list. */
@@ -268,18 +202,12 @@ export class Conversations {
     // Still loading: reading the list waits for writes, so it has the change in it.
     if (this.list.state === 'ready') this.list = { state: 'ready', heads: change(this.list.heads) };
   }
+}
 
-  #write(work: (storage: ConversationStorage) => Promise<void>, id: string | undefined): Promise<void> {
-    const { storage, tabs } = this.#options;
-    this.#lastWrite = this.#lastWrite.then(async () => {
-      try {
-        await work(await storage);
-        tabs.post(id);
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        this.problem = `Conversations can't be saved (${reason}). Free some storage, or export them in Settings.`;
-      }
-    });
-    return this.#lastWrite;
-  }
+function locateIn(thread: Thread, cell: MessageCell): LocateMessage {
+  return () => {
+    const position = thread.cells.indexOf(cell);
+    const { head } = thread;
+    return position < 0 || head === undefined ? undefined : { head, position, message: cell.value };
+  };
 }

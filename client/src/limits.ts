@@ -1,0 +1,2 @@
+/** A streaming answer is written at most this often. */
+export const WRITE_INTERVAL_MS = 500;
