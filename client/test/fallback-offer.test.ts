@@ -1,6 +1,6 @@
 import { evaluateSla, ModelId, type SlaFigures } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
-import { outsideOffer, readProvider } from '../src/fallback/fallback-offer.ts';
+import { fallbackOffer, readProvider } from '../src/fallback/fallback-offer.ts';
 
 const daily = ModelId.parse('Qwen3-8B');
 const provider = { host: 'api.example.com', models: ['Qwen3-8B', 'mesh-tiny', 'Qwen3-32B'] };
@@ -12,7 +12,7 @@ function offered(
   model = daily,
   behind: typeof provider | undefined = provider,
 ) {
-  return outsideOffer(model, evaluateSla(model, candidates), behind);
+  return fallbackOffer(model, evaluateSla(model, candidates), behind);
 }
 
 describe('the offer to be answered outside the mesh', () => {
@@ -27,7 +27,7 @@ describe('the offer to be answered outside the mesh', () => {
   });
 
   it('OP1: is not made without a provider, or for a model that it does not answer for', () => {
-    expect(outsideOffer(daily, evaluateSla(daily, [slow]), undefined)).toBeUndefined();
+    expect(fallbackOffer(daily, evaluateSla(daily, [slow]), undefined)).toBeUndefined();
     expect(offered([slow], ModelId.parse('Llama-3.2-3B'))).toBeUndefined();
   });
 

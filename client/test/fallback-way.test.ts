@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AnswerUpdate } from '../src/conversations/answer-reducer.ts';
 import { eventData } from '../src/fallback/event-data.ts';
-import { createOutsideWay } from '../src/fallback/fallback-way.ts';
+import { createFallbackWay } from '../src/fallback/fallback-way.ts';
 
 const model = ModelId.parse('Qwen3-8B');
 const bob = PeerId.parse('b'.repeat(43));
@@ -34,7 +34,7 @@ function bodyOf(clock: ManualClock, steps: readonly (string | number)[]): Readab
 async function ask(steps: readonly (string | number)[], headers: Record<string, string> = byProvider, status = 200) {
   const clock = new ManualClock();
   const bodies: object[] = [];
-  const way = createOutsideWay({
+  const way = createFallbackWay({
     host: 'api.example.com',
     model,
     clock,
@@ -150,7 +150,7 @@ describe('a question by HTTP', () => {
 
   it('OP9: an entry that can not be reached fails with what to do, and a stop is no failure', async () => {
     const post = () => Promise.reject(new TypeError('Failed to fetch'));
-    const way = createOutsideWay({ host: 'api.example.com', model, clock: new ManualClock(), post });
+    const way = createFallbackWay({ host: 'api.example.com', model, clock: new ManualClock(), post });
     const stopped = new AbortController();
     const first = (signal: AbortSignal) => way.complete(question, signal)[Symbol.asyncIterator]().next();
     await expect(first(stopped.signal)).rejects.toMatchObject({ code: 'connection_failed' });

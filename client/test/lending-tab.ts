@@ -3,10 +3,10 @@ import { BaselineCollector, type Engine, MeshError, type ModelId, silentLogger }
 import { createScriptedEngine, createSeededRandom, VirtualMesh } from '@tabmesh/shared/testing';
 import type { ModelSource } from '../src/engines/index.ts';
 import { Contribution, type Engines } from '../src/lend/contribution.svelte.ts';
-import type { PauseSwitch } from '../src/lend/lifecycle.ts';
 import { watchTab } from '../src/lend/lifecycle-page.ts';
 import { createBaselineStorage } from '../src/mesh/baseline-storage.ts';
 import { MeshState } from '../src/mesh/mesh-state.svelte.ts';
+import type { PauseSwitch } from '../src/settings/pause-switch.ts';
 import { createScriptedTab } from './scripted-tab.ts';
 
 export const source: ModelSource = { kind: 'gguf-url', id: 'scripted-model', url: 'https://example.org/model.gguf' };

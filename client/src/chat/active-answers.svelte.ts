@@ -11,8 +11,9 @@ import {
   peerName,
 } from '@tabmesh/shared';
 import { SvelteMap } from 'svelte/reactivity';
-import { type AnswerUpdate, reduceAnswer, updateOfError } from '../conversations/answer-reducer.ts';
+import { type AnswerSource, type AnswerUpdate, reduceAnswer, updateOfError } from '../conversations/answer-reducer.ts';
 import { beginningOf, type Message, pendingAnswer, promptOf, userMessage } from '../conversations/conversation.ts';
+import type { FallbackWay } from '../fallback/fallback-way.ts';
 import type { MeshState } from '../mesh/mesh-state.svelte.ts';
 import type { Conversations } from '../open-conversations/conversations.svelte.ts';
 import type { MessageCell, Thread } from '../open-conversations/thread.svelte.ts';
@@ -29,18 +30,6 @@ export interface ActiveAnswersOptions {
   readonly chosenModel: () => ModelId | undefined;
 }
 
-/** Where a question may go; the mesh is one such place. */
-interface Answering {
-  complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<AnswerUpdate>;
-}
-
-/** The way by which an outside provider may come to see a question. */
-export interface OutsideWay extends Answering {
-  /** The provider's host. */
-  readonly host: string;
-  readonly model: ModelId;
-}
-
 /** A notice that came up while a finger was on its way to Send has not been read. */
 export const NOTICE_READ_MS = 1_000;
 
@@ -49,7 +38,7 @@ export class ActiveAnswers {
   announcement = $state.raw('');
   readonly #options: ActiveAnswersOptions;
   readonly #running = new SvelteMap<string, AbortController>();
-  #outside = $state.raw<OutsideWay | undefined>();
+  #fallback = $state.raw<FallbackWay | undefined>();
 
   constructor(options: ActiveAnswersOptions) {
     this.#options = options;
@@ -66,25 +55,25 @@ export class ActiveAnswers {
   }
 
   /** By which the next question would go, because a notice on the screen says so; undefined: through the mesh. */
-  get outside(): OutsideWay | undefined {
-    return this.#outside;
+  get fallback(): FallbackWay | undefined {
+    return this.#fallback;
   }
 
   get canAsk(): boolean {
-    return this.#options.mesh.canAnswer || this.#outside !== undefined;
+    return this.#options.mesh.canAnswer || this.#fallback !== undefined;
   }
 
   /**
    * Says that a notice stands on the screen which tells who would see the next question. Only what is asked from a moment
    * later on, and before the returned call, goes by that way; all else stays in the mesh.
    */
-  noticeShown(way: OutsideWay): () => void {
+  noticeShown(way: FallbackWay): () => void {
     const cancel = this.#options.clock.after(NOTICE_READ_MS, () => {
-      this.#outside = way;
+      this.#fallback = way;
     });
     return () => {
       cancel();
-      if (this.#outside === way) this.#outside = undefined;
+      if (this.#fallback === way) this.#fallback = undefined;
     };
   }
 
@@ -139,8 +128,8 @@ export class ActiveAnswers {
   #answer(thread: Thread): void {
     const { conversations, newId, now } = this.#options;
     // Settled now, by what the screen says now.
-    const outside = this.#outside;
-    this.#run(thread, conversations.append(thread, pendingAnswer(newId(), now(), outside?.host)), outside, undefined);
+    const fallback = this.#fallback;
+    this.#run(thread, conversations.append(thread, pendingAnswer(newId(), now(), fallback?.host)), fallback, undefined);
   }
 
   #reduce(answer: Message, update: AnswerUpdate): Message {
@@ -152,7 +141,7 @@ export class ActiveAnswers {
   async #run(
     thread: Thread,
     cell: MessageCell,
-    outside: OutsideWay | undefined,
+    fallback: FallbackWay | undefined,
     begun: BegunAnswer | undefined,
   ): Promise<void> {
     const { mesh, conversations, frames, clock } = this.#options;
@@ -170,8 +159,8 @@ export class ActiveAnswers {
       clock,
     );
     try {
-      const model = begun === undefined ? (outside?.model ?? this.#options.chosenModel()) : host?.model;
-      const answering: Answering = outside ?? (await mesh.answerable(controller.signal));
+      const model = begun === undefined ? (fallback?.model ?? this.#options.chosenModel()) : host?.model;
+      const answering: AnswerSource = fallback ?? (await mesh.answerable(controller.signal));
       const question = { model, conversationId: thread.id, begun };
       await stream(answering, question, turns, omittedMessages, batch, controller.signal);
     } catch (error) {
@@ -187,7 +176,7 @@ export class ActiveAnswers {
 
 /** A conversation that outgrew the model's context is asked again with its newer half, until it fits. */
 async function stream(
-  answering: Answering,
+  answering: AnswerSource,
   question: Omit<CompletionRequest, 'messages'>,
   turns: readonly Message[],
   omitted: number,

@@ -4,6 +4,7 @@
 import {
   type AnswerEvent,
   type ClassId,
+  type CompletionRequest,
   MeshError,
   type MeshErrorCode,
   type ModelId,
@@ -27,6 +28,11 @@ export type AnswerUpdate =
       readonly code: MeshErrorCode;
       readonly message: string;
     };
+
+/** Where a question may go; the mesh is one such place. */
+export interface AnswerSource {
+  complete(request: CompletionRequest, signal: AbortSignal): AsyncIterable<AnswerUpdate>;
+}
 
 /** What is known of the peers that answer. */
 export interface KnownPeers {

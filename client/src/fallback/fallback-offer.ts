@@ -11,17 +11,17 @@ export interface Provider {
   readonly models: readonly string[];
 }
 
-export interface OutsideOffer {
+export interface FallbackOffer {
   readonly host: string;
   readonly sentence: string;
 }
 
 /** Undefined: the question stays in the mesh. */
-export function outsideOffer(
+export function fallbackOffer(
   model: ModelId,
   verdict: SlaVerdict,
   provider: Provider | undefined,
-): OutsideOffer | undefined {
+): FallbackOffer | undefined {
   if (verdict.passes || verdict.status === 'meets-sla') return undefined;
   if (provider === undefined || !provider.models.includes(model)) return undefined;
   const { host } = provider;

@@ -12,11 +12,17 @@ import {
   type ModelId,
   PeerId,
 } from '@tabmesh/shared';
-import type { OutsideWay } from '../chat/active-answers.svelte.ts';
-import type { AnswerUpdate } from '../conversations/answer-reducer.ts';
+import type { AnswerSource, AnswerUpdate } from '../conversations/answer-reducer.ts';
 import { eventData } from './event-data.ts';
 
-export interface OutsideWayOptions {
+/** The way by which an outside provider may come to see a question. */
+export interface FallbackWay extends AnswerSource {
+  /** The provider's host. */
+  readonly host: string;
+  readonly model: ModelId;
+}
+
+export interface FallbackWayOptions {
   /** Of the provider, as the notice names it. */
   readonly host: string;
   readonly model: ModelId;
@@ -24,7 +30,7 @@ export interface OutsideWayOptions {
   readonly post: (body: object, signal: AbortSignal) => Promise<Response>;
 }
 
-export function createOutsideWay({ host, model, clock, post }: OutsideWayOptions): OutsideWay {
+export function createFallbackWay({ host, model, clock, post }: FallbackWayOptions): FallbackWay {
   return {
     host,
     model,

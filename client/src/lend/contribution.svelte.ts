@@ -5,9 +5,10 @@
 import { backoffMs, type Clock, type Engine, MeshError, type Random } from '@tabmesh/shared';
 import type { DeviceReport, LoadProgress, ModelOffer, ModelSource } from '../engines/index.ts';
 import type { MeshState } from '../mesh/mesh-state.svelte.ts';
+import { PAUSE_SWITCHES, type PauseSwitch } from '../settings/pause-switch.ts';
 import type { ContributionPhase } from './contribution-phase.ts';
 import { type CollectBaseline, Lender } from './lender.ts';
-import { PAUSE_SWITCHES, type PauseSwitch, pauseReasons, type TabConditions, type TabLifecycle } from './lifecycle.ts';
+import { pauseReasons, type TabConditions, type TabLifecycle } from './lifecycle.ts';
 
 export type Engines = typeof import('../engines/index.ts');
 

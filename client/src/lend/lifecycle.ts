@@ -2,10 +2,7 @@
  * When a tab that could lend holds back: what the browser and the device say, against what the user wants. Pure; who
  * reads the browser is `lifecycle-page.ts`.
  */
-
-/** What the user may switch on, in the order in which it is shown. */
-export const PAUSE_SWITCHES = ['battery', 'metered', 'hidden'] as const;
-export type PauseSwitch = (typeof PAUSE_SWITCHES)[number];
+import { PAUSE_SWITCHES, type PauseSwitch } from '../settings/pause-switch.ts';
 
 /** `frozen`: the browser has stopped the page's work. That is not the user's to switch. */
 export type PauseReason = PauseSwitch | 'frozen';

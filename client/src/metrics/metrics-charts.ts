@@ -4,8 +4,7 @@
  * percentiles don't add up, as the median of the hours, each hour weighing as much as it answered.
  */
 
-import { formatShare } from '../status/status.ts';
-import { formatCount, formatMs, formatRate } from '../ui/format.ts';
+import { formatCount, formatMs, formatRate, formatShare } from '../ui/format.ts';
 import { formatDay, formatExact, formatPercent, formatTime } from './metrics-figures.ts';
 import { answersOf, type MetricsHour, type MetricsRange, type MetricsReport, RANGE_LABELS } from './metrics-report.ts';
 
@@ -17,7 +16,7 @@ export interface Span {
 }
 
 /** What the colour of a column means. */
-export type Tone = 'middle' | 'tail' | 'mesh' | 'outside' | 'failed';
+export type Tone = 'middle' | 'tail' | 'mesh' | 'fallback' | 'failed';
 
 export interface Column {
   readonly name: string;
@@ -67,7 +66,7 @@ export function metricsCharts({ series, range, model, speed }: MetricsReport): C
     steps.map(({ hours }) => hours.reduce((sum, hour) => sum + hour[key], 0));
   const answers: Column[] = [
     { name: 'mesh', tone: 'mesh', values: count('mesh') },
-    { name: 'outside provider', tone: 'outside', values: count('fallback') },
+    { name: 'outside provider', tone: 'fallback', values: count('fallback') },
     // A failed answer has no model: with one chosen this would be a row of zeros that says nothing.
     ...(model === null ? [{ name: 'failed', tone: 'failed', values: count('failed') } as const] : []),
   ];

@@ -45,7 +45,7 @@ export function readLook(element: HTMLElement): PlotLook {
       middle: accent,
       tail: colour('color-mix(in oklch, var(--accent) 50%, transparent)'),
       mesh: accent,
-      outside: colour('var(--waiting)'),
+      fallback: colour('var(--waiting)'),
       failed: colour('var(--bad)'),
     },
     ground: colour('color-mix(in oklch, var(--accent) 16%, transparent)'),

@@ -1,22 +1,23 @@
 /** What the user set in this browser: theme, model, who may see a prompt, when lending pauses. Storage may be blocked; then they last until the page closes. */
 import { ModelId } from '@tabmesh/shared';
-import { PAUSE_SWITCHES, type PauseSwitch } from '../lend/lifecycle.ts';
+import { PAUSE_SWITCHES, type PauseSwitch } from './pause-switch.ts';
 
 export type Theme = 'system' | 'light' | 'dark';
 
 /** Whether an outside provider may be offered at all; without being named on the screen it is never asked. */
-export type OutsideChoice = 'never' | 'when-slow';
+export type FallbackChoice = 'never' | 'when-slow';
 
 /** `public/theme.js` reads the same key before the first paint. */
 const THEME_KEY = 'tabmesh.theme';
 const MODEL_KEY = 'tabmesh.model';
-const OUTSIDE_KEY = 'tabmesh.outside';
+/** Browsers have it under this name from before it was called fallback everywhere. */
+const FALLBACK_KEY = 'tabmesh.outside';
 const PAUSE_KEY = 'tabmesh.pause-on';
 
 export class Preferences {
   #theme = $state.raw<Theme>('system');
   #model = $state.raw<ModelId | undefined>();
-  #outside = $state.raw<OutsideChoice>('when-slow');
+  #fallback = $state.raw<FallbackChoice>('when-slow');
   /** Whoever saves data has asked for that already. */
   #pauseOn = $state.raw<ReadonlySet<PauseSwitch>>(new Set(['metered']));
 
@@ -25,7 +26,7 @@ export class Preferences {
     if (theme === 'light' || theme === 'dark') this.#theme = theme;
     const model = ModelId.safeParse(readSetting(MODEL_KEY));
     if (model.success) this.#model = model.data;
-    if (readSetting(OUTSIDE_KEY) === 'never') this.#outside = 'never';
+    if (readSetting(FALLBACK_KEY) === 'never') this.#fallback = 'never';
     const pauseOn = readSetting(PAUSE_KEY)?.split(' ');
     if (pauseOn !== undefined) this.#pauseOn = new Set(PAUSE_SWITCHES.filter((name) => pauseOn.includes(name)));
   }
@@ -51,13 +52,13 @@ export class Preferences {
     writeSetting(MODEL_KEY, model);
   }
 
-  get outside(): OutsideChoice {
-    return this.#outside;
+  get fallback(): FallbackChoice {
+    return this.#fallback;
   }
 
-  set outside(choice: OutsideChoice) {
-    this.#outside = choice;
-    writeSetting(OUTSIDE_KEY, choice === 'never' ? choice : undefined);
+  set fallback(choice: FallbackChoice) {
+    this.#fallback = choice;
+    writeSetting(FALLBACK_KEY, choice === 'never' ? choice : undefined);
   }
 
   /** What a lending tab pauses on. */

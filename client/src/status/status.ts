@@ -87,15 +87,11 @@ export function peerRows(peers: readonly MeshPeer[], self: PeerId | undefined): 
     .sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.peerId < b.peerId ? -1 : 1));
 }
 
-/** Contract §6: green from 80 %, amber from 50 %, red below. */
+/** Green, amber and red: from 80 %, from 50 % and below, as the grades are cut. */
 const TONES = { good: 'good', fair: 'waiting', poor: 'bad' } as const;
 
 export function efficiencyTone(efficiency: number): EfficiencyTone {
   return TONES[efficiencyGrade(efficiency)];
-}
-
-export function formatShare(share: number): string {
-  return `${Math.round(share * 100)} %`;
 }
 
 function toRow(id: ModelId, offers: readonly ServedModel[]): ModelRow {

@@ -30,6 +30,10 @@ export function formatBytes(bytes: number): string {
   return `${figure(bytes / 1e9)} GB`;
 }
 
+export function formatShare(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}
+
 export function plural(count: number, noun: string): string {
   return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
