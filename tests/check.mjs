@@ -17,7 +17,10 @@ const CHECKS = [
   ['format: Svelte', 'prettier', '--log-level', 'warn', '--check', 'client/src/**/*.svelte'],
   [
     'import directions',
-    'depcruise',
+    'node',
+    '--import',
+    './tests/imports/see-svelte-types.mjs',
+    'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
     '--config',
     '.dependency-cruiser.cjs',
     ...['shared/src', 'signaling', 'native-peer', 'client/src'],
