@@ -8,7 +8,9 @@ const compiler = new URL('./svelte-imports.mjs', import.meta.url).href;
 
 function resolve(specifier, context, next) {
   const isCruiser = context.parentURL?.includes('/dependency-cruiser/') ?? false;
-  return specifier === 'svelte/compiler' && isCruiser ? { url: compiler, shortCircuit: true } : next(specifier, context);
+  return specifier === 'svelte/compiler' && isCruiser
+    ? { url: compiler, shortCircuit: true }
+    : next(specifier, context);
 }
 
 if (loader.registerHooks !== undefined) loader.registerHooks({ resolve });
