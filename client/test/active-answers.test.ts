@@ -1,11 +1,12 @@
 import { type CompletionRequest, MeshError, ModelId, PeerId } from '@tabmesh/shared';
 import { createScriptedEngine, type EngineScenario, VirtualMesh } from '@tabmesh/shared/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ActiveAnswers, NOTICE_READ_MS } from '../src/chat/active-answers.svelte.ts';
+import { ActiveAnswers } from '../src/chat/active-answers.svelte.ts';
 import type { AnswerUpdate } from '../src/conversations/answer-reducer.ts';
 import { ConversationStore } from '../src/conversations/conversation-store.ts';
 import { createMemoryStorage } from '../src/conversations/memory-storage.ts';
 import type { FallbackWay } from '../src/fallback/fallback-way.ts';
+import { NOTICE_READ_MS } from '../src/limits.ts';
 import { MeshState } from '../src/mesh/mesh-state.svelte.ts';
 import { Conversations } from '../src/open-conversations/conversations.svelte.ts';
 import type { Thread } from '../src/open-conversations/thread.svelte.ts';

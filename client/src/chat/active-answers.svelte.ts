@@ -14,6 +14,7 @@ import { SvelteMap } from 'svelte/reactivity';
 import { type AnswerSource, type AnswerUpdate, reduceAnswer, updateOfError } from '../conversations/answer-reducer.ts';
 import { beginningOf, type Message, pendingAnswer, promptOf, userMessage } from '../conversations/conversation.ts';
 import type { FallbackWay } from '../fallback/fallback-way.ts';
+import { NOTICE_READ_MS } from '../limits.ts';
 import type { MeshState } from '../mesh/mesh-state.svelte.ts';
 import type { Conversations } from '../open-conversations/conversations.svelte.ts';
 import type { MessageCell, Thread } from '../open-conversations/thread.svelte.ts';
@@ -29,9 +30,6 @@ export interface ActiveAnswersOptions {
   /** What the user chose; undefined: the mesh's default. */
   readonly chosenModel: () => ModelId | undefined;
 }
-
-/** A notice that came up while a finger was on its way to Send has not been read. */
-export const NOTICE_READ_MS = 1_000;
 
 export class ActiveAnswers {
   /** What a screen reader is told, once per answer. */

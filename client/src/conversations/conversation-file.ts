@@ -3,16 +3,11 @@
  * stored.
  */
 import { ClassId, MESH_ERROR_CODES, MeshError, ModelId, PeerId } from '@tabmesh/shared';
+import { MAX_HOST_CHARACTERS, MAX_IMPORTED_CHARACTERS } from '../limits.ts';
 import type { Beginner, Conversation, Host, Message, MessageStatus } from './conversation.ts';
 
 const FORMAT = 'tabmesh-conversations';
 const VERSION = 1;
-
-/** Far more than a lifetime of chats; a larger file is a mistake. */
-const MAX_FILE_BYTES = 256 * 1024 * 1024;
-
-/** A host's name has 253 at most, and a port may follow. */
-const MOST_HOST_CHARACTERS = 260;
 
 export function writeConversationFile(conversations: readonly Conversation[], now: Date): string {
   return JSON.stringify(
@@ -29,7 +24,7 @@ export function writeConversationFile(conversations: readonly Conversation[], no
 
 /** @throws MeshError `invalid_request` that says what is wrong with the file. */
 export function readConversationFile(text: string): Conversation[] {
-  if (text.length > MAX_FILE_BYTES) throw refused('it is larger than 256 MB');
+  if (text.length > MAX_IMPORTED_CHARACTERS) throw refused('it is larger than 256 MB');
   const file = record(parse(text));
   if (file.format !== FORMAT) throw refused('it was not exported by TabMesh');
   if (file.version !== VERSION) throw refused(`its version is ${String(file.version)}, this app reads ${VERSION}`);
@@ -64,7 +59,7 @@ function readMessage(value: unknown): Message {
     // Explanations are for the tab that asked; they are not worth trusting from a file.
     route: null,
     omittedMessages: number(source.omittedMessages ?? 0),
-    ...(source.outside === undefined ? {} : { outside: string(source.outside).slice(0, MOST_HOST_CHARACTERS) }),
+    ...(source.outside === undefined ? {} : { outside: string(source.outside).slice(0, MAX_HOST_CHARACTERS) }),
     ...(source.begunBy === undefined ? {} : { begunBy: list(source.begunBy).map(readBeginner) }),
     ...(source.resumable === undefined ? {} : { resumable: readResumable(source.resumable) }),
   };

@@ -4,7 +4,7 @@
  * conversations can also be kept, or brought into step, without one.
  */
 import type { Clock } from '@tabmesh/shared';
-import { WRITE_INTERVAL_MS } from '../limits.ts';
+import { ANSWER_WRITE_INTERVAL_MS } from '../limits.ts';
 import { asRead, type Conversation, type ConversationHead, type Message } from './conversation.ts';
 import type { ConversationStorage } from './conversation-storage.ts';
 import { createLatestWriter, type LatestWriter } from './latest-writer.ts';
@@ -168,7 +168,7 @@ export class ConversationStore {
     if (known !== undefined) return known;
     const writer = createLatestWriter<LocateMessage>(
       (locate) => this.putMessage(locate),
-      WRITE_INTERVAL_MS,
+      ANSWER_WRITE_INTERVAL_MS,
       this.#options.clock,
     );
     this.#writers.set(messageId, writer);

@@ -2,6 +2,7 @@
  * What a conversation is, and the pure questions about it: its title, its day, what of it goes into a prompt.
  */
 import type { BegunAnswer, ChatMessage, FinishReason, MeshErrorCode, ModelId, PeerId } from '@tabmesh/shared';
+import { MAX_TITLE_CHARACTERS } from '../limits.ts';
 import type { RouteRecord } from './route-record.ts';
 
 /** Who answered, with the figures this tab measured; null: not measured. */
@@ -74,7 +75,6 @@ export interface ConversationGroup {
   readonly heads: readonly ConversationHead[];
 }
 
-const TITLE_LENGTH = 48;
 const DAY_MS = 86_400_000;
 
 export function userMessage(id: string, content: string, sender: PeerId | null, now: Date): Message {
@@ -111,10 +111,10 @@ export function titleOf(text: string): string {
       .map((part) => part.replace(/\s+/g, ' ').trim())
       .find((part) => part !== '') ?? 'New chat';
   const characters = [...line];
-  if (characters.length <= TITLE_LENGTH) return line;
-  const cut = characters.slice(0, TITLE_LENGTH).join('');
+  if (characters.length <= MAX_TITLE_CHARACTERS) return line;
+  const cut = characters.slice(0, MAX_TITLE_CHARACTERS).join('');
   const lastSpace = cut.lastIndexOf(' ');
-  return `${(lastSpace > TITLE_LENGTH / 2 ? cut.slice(0, lastSpace) : cut).trimEnd()}…`;
+  return `${(lastSpace > MAX_TITLE_CHARACTERS / 2 ? cut.slice(0, lastSpace) : cut).trimEnd()}…`;
 }
 
 /** Newest first, under 'Today', 'Yesterday', the weekday of the last seven days, then the month. Local time. */

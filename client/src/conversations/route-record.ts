@@ -3,6 +3,7 @@
  * somebody asks why, and only the best few, because a mesh of thousands must not be stored with every message.
  */
 import type { ExplainedCandidate, PeerId, RouteExplanation } from '@tabmesh/shared';
+import { MAX_KEPT_CANDIDATES } from '../limits.ts';
 
 export interface RecordedCandidate extends ExplainedCandidate {
   readonly peerName: string;
@@ -15,10 +16,8 @@ export interface RouteRecord {
   readonly more: number;
 }
 
-const KEPT_CANDIDATES = 8;
-
 export function routeRecord(explanation: RouteExplanation, nameOf: (peerId: PeerId) => string): RouteRecord {
-  const kept = explanation.candidates.slice(0, KEPT_CANDIDATES);
+  const kept = explanation.candidates.slice(0, MAX_KEPT_CANDIDATES);
   return {
     outputTokens: explanation.outputTokens,
     candidates: kept.map((candidate) => ({

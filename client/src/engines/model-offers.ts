@@ -3,8 +3,9 @@
  * really there. What does not fit is listed too, with the reason.
  */
 import { CATALOG, type CatalogModel, memoryNeededBytes } from '@tabmesh/shared';
+import { ASSUMED_MEMORY_BYTES, MAX_GGUF_BYTES } from '../limits.ts';
 import { type DeviceReport, hasFastGpu } from './kit/device-report.ts';
-import { MAX_GGUF_BYTES, type ModelSource } from './kit/model-source.ts';
+import type { ModelSource } from './kit/model-source.ts';
 import { featuresOf } from './webllm/mlc-features.ts';
 import type { MlcListing } from './webllm/webllm-messages.ts';
 
@@ -20,9 +21,6 @@ export interface ModelOffer {
   /** At most one offer: the best that fits. */
   recommended: boolean;
 }
-
-/** Firefox and Safari tell no memory; devices with less are rare. */
-const ASSUMED_MEMORY_BYTES = 4 * 1024 ** 3;
 
 /** Embedded models first, then those that fit, the largest first, then the others. */
 export async function modelOffers(report: DeviceReport, entryUrl: string): Promise<ModelOffer[]> {

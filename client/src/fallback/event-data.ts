@@ -1,16 +1,14 @@
 /** The data of server-sent events, out of the body of a `fetch`: `EventSource` can't post. */
 import { MeshError } from '@tabmesh/shared';
 import { createParser } from 'eventsource-parser';
-
-/** An event of tokens has some hundred characters. */
-const MOST_CHARACTERS = 1024 * 1024;
+import { MAX_EVENT_CHARACTERS } from '../limits.ts';
 
 /** Leaving the loop ends the request. An event that was cut off by the end of the stream is dropped. */
 export async function* eventData(body: ReadableStream<Uint8Array>): AsyncGenerator<string, void, undefined> {
   const events: string[] = [];
   let endless = false;
   const parser = createParser({
-    maxBufferSize: MOST_CHARACTERS,
+    maxBufferSize: MAX_EVENT_CHARACTERS,
     onEvent: ({ data }) => events.push(data),
     onError({ type }) {
       endless = type === 'max-buffer-size-exceeded';

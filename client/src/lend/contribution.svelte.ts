@@ -4,6 +4,7 @@
  */
 import { backoffMs, type Clock, type Engine, MeshError, type Random } from '@tabmesh/shared';
 import type { DeviceReport, LoadProgress, ModelOffer, ModelSource } from '../engines/index.ts';
+import { DRAIN_GRACE_MS, MAX_RESTARTS, SOUND_AFTER_MS } from '../limits.ts';
 import type { MeshState } from '../mesh/mesh-state.svelte.ts';
 import { PAUSE_SWITCHES, type PauseSwitch } from '../settings/pause-switch.ts';
 import type { ContributionPhase } from './contribution-phase.ts';
@@ -39,13 +40,6 @@ interface Lent {
   readonly label: string;
   fail(error: unknown): void;
 }
-
-/** How long answers that run here may go on after Stop, or after a reason to pause that leaves the time. */
-const DRAIN_GRACE_MS = 10_000;
-/** In a row. With the pauses between them 13 to 25 s, in which a GPU's driver has come back if it does at all. */
-const MOST_RESTARTS = 7;
-/** An engine that served this long was sound; its next break is the first one again. */
-const SOUND_AFTER_MS = 300_000;
 
 export class Contribution {
   phase = $state.raw<ContributionPhase>({ state: 'idle' });
@@ -172,8 +166,8 @@ export class Contribution {
     const onBroken = (error: unknown, servedMs: number) => {
       restarts = servedMs >= SOUND_AFTER_MS ? 1 : restarts + 1;
       const message = sentenceOf(error);
-      this.phase = { state: 'restarting', label, message, attempt: restarts, mostAttempts: MOST_RESTARTS };
-      if (restarts > MOST_RESTARTS) throw givenUp(error);
+      this.phase = { state: 'restarting', label, message, attempt: restarts, mostAttempts: MAX_RESTARTS };
+      if (restarts > MAX_RESTARTS) throw givenUp(error);
     };
     for (;;) {
       if (restarts > 0) await pause(clock, backoffMs(restarts - 1, random), signal);
@@ -270,7 +264,7 @@ function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void
 function givenUp(error: unknown): MeshError {
   return new MeshError(
     'engine_failed',
-    `It broke ${MOST_RESTARTS + 1} times in a row, the last time with this: ${sentenceOf(error)} Close other tabs or choose a smaller model, then start again.`,
+    `It broke ${MAX_RESTARTS + 1} times in a row, the last time with this: ${sentenceOf(error)} Close other tabs or choose a smaller model, then start again.`,
     { cause: error },
   );
 }

@@ -14,13 +14,11 @@ import {
 } from '@tabmesh/shared';
 import { version } from '../../package.json';
 import { knownMemoryBytes } from '../engines/kit/device-report.ts';
+import { RELOAD_PATIENCE_MS } from '../limits.ts';
 import { createBaselineStorage } from './baseline-storage.ts';
 import { claimIdentity, type KeyStore, type SlotMemory } from './key-pool.ts';
 import { createLifecycleClock } from './lifecycle-clock.ts';
 import type { MeshDatabase } from './mesh-database.ts';
-
-/** A reloading page lets go of its lock within a few milliseconds; a duplicated tab never does. */
-const RELOAD_PATIENCE_MS = 1_000;
 
 export async function createBrowserMesh(database: MeshDatabase | undefined, entryUrl: string): Promise<Mesh> {
   return createMesh({

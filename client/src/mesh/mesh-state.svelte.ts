@@ -14,9 +14,7 @@ import {
   type ModelId,
   type PeerId,
 } from '@tabmesh/shared';
-
-/** How long a message that was sent while joining waits for the first roster. */
-const JOIN_PATIENCE_MS = 10_000;
+import { JOIN_PATIENCE_MS } from '../limits.ts';
 
 export class MeshState {
   connection = $state.raw<MeshConnection>({ state: 'joining' });

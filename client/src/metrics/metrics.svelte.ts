@@ -1,5 +1,6 @@
 /** What the metrics page shows: the newest report for the chosen range and model, read again each minute that it is seen. */
 import { type Clock, MeshError } from '@tabmesh/shared';
+import { METRICS_REFRESH_INTERVAL_MS } from '../limits.ts';
 import type { MetricsQuery, MetricsRange, MetricsReport } from './metrics-report.ts';
 
 export type MetricsPhase =
@@ -25,8 +26,6 @@ export interface MetricsParts {
   readonly clock: Clock;
   readonly visibility: PageVisibility;
 }
-
-const REFRESH_MS = 60_000;
 
 export class Metrics {
   phase = $state.raw<MetricsPhase>({ state: 'loading' });
@@ -82,7 +81,7 @@ export class Metrics {
     if (signal.aborted) return;
     this.phase = next;
     this.reading = false;
-    this.#cancelTimer = clock.after(REFRESH_MS, () => this.#onDue());
+    this.#cancelTimer = clock.after(METRICS_REFRESH_INTERVAL_MS, () => this.#onDue());
   }
 
   /** Idempotent. */

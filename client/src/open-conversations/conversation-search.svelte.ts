@@ -1,10 +1,8 @@
 /** Finds conversations: by title at once, by what was said in them a moment later. */
 import type { Clock } from '@tabmesh/shared';
 import type { ConversationHead } from '../conversations/conversation.ts';
+import { TYPING_PAUSE_MS } from '../limits.ts';
 import type { Conversations } from './conversations.svelte.ts';
-
-/** Reading every message is worth it only when the typing pauses. */
-const TYPING_PAUSE_MS = 120;
 
 export class ConversationSearch {
   readonly #conversations: Conversations;

@@ -1,6 +1,7 @@
 /** 'Measure it yourself': one short, real answer from this tab, per model, and what it came to. */
 import { MeshError, type ModelId, peerName } from '@tabmesh/shared';
 import { SvelteMap } from 'svelte/reactivity';
+import { MEASURED_ANSWER_TOKENS } from '../limits.ts';
 import type { MeshState } from '../mesh/mesh-state.svelte.ts';
 import { formatMs, formatRate } from '../ui/format.ts';
 
@@ -17,7 +18,6 @@ export type OwnMeasurement =
   | { readonly state: 'failed'; readonly message: string };
 
 const QUESTION = 'Count from one to twenty in words.';
-const MAX_TOKENS = 32;
 
 export class OwnMeasurements {
   /** What a screen reader is told: the last result. */
@@ -54,7 +54,11 @@ export class OwnMeasurements {
 
   async #ask(model: ModelId): Promise<OwnMeasurement> {
     const mesh = await this.#mesh.started();
-    const request = { model, messages: [{ role: 'user' as const, content: QUESTION }], maxTokens: MAX_TOKENS };
+    const request = {
+      model,
+      messages: [{ role: 'user' as const, content: QUESTION }],
+      maxTokens: MEASURED_ANSWER_TOKENS,
+    };
     let served = '';
     for await (const event of mesh.complete(request, this.#controller.signal)) {
       if (event.type === 'route') served = peerName(event.peerId);

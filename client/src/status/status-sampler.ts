@@ -3,6 +3,7 @@
  * a second, on a frame. A hidden page has no frames and so updates nothing until it is looked at again.
  */
 import type { Clock } from '@tabmesh/shared';
+import { STATUS_UPDATE_INTERVAL_MS } from '../limits.ts';
 import type { FramePort } from '../ui/frame-batch.ts';
 
 export interface StatusSampler {
@@ -10,8 +11,6 @@ export interface StatusSampler {
   changed(): void;
   close(): void;
 }
-
-const UPDATE_INTERVAL_MS = 100;
 
 export function createStatusSampler(update: () => void, frames: FramePort, clock: Clock): StatusSampler {
   let lastMs = Number.NEGATIVE_INFINITY;
@@ -28,7 +27,7 @@ export function createStatusSampler(update: () => void, frames: FramePort, clock
   return {
     changed() {
       if (cancel !== undefined) return;
-      const waitMs = lastMs + UPDATE_INTERVAL_MS - clock.monotonicMs();
+      const waitMs = lastMs + STATUS_UPDATE_INTERVAL_MS - clock.monotonicMs();
       if (waitMs <= 0) onNextFrame();
       else cancel = clock.after(waitMs, onNextFrame);
     },

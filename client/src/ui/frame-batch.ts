@@ -3,6 +3,7 @@
  * thousand. A hidden page has no frames: there a timer takes over, else nothing would be stored until it is shown again.
  */
 import type { Clock } from '@tabmesh/shared';
+import { HIDDEN_PAGE_FLUSH_INTERVAL_MS } from '../limits.ts';
 
 export interface FrameBatch<Item> {
   push(item: Item): void;
@@ -14,8 +15,6 @@ export interface FramePort {
   request(callback: () => void): number;
   cancel(frame: number): void;
 }
-
-const HIDDEN_PAGE_INTERVAL_MS = 250;
 
 export function createFrameBatch<Item>(
   handle: (items: readonly Item[]) => void,
@@ -34,7 +33,7 @@ export function createFrameBatch<Item>(
   };
   const schedule = () => {
     const frame = frames.request(flush);
-    const cancelTimer = clock.after(HIDDEN_PAGE_INTERVAL_MS, flush);
+    const cancelTimer = clock.after(HIDDEN_PAGE_FLUSH_INTERVAL_MS, flush);
     cancel = () => {
       frames.cancel(frame);
       cancelTimer();

@@ -7,9 +7,6 @@ export type ModelSource =
   | { kind: 'mlc-prebuilt'; mlcId: string }
   | { kind: 'mlc-record'; id: string; modelUrl: string; modelLibUrl: string };
 
-/** llama.cpp in a browser reads no larger file: positions in it are 32 bits wide. */
-export const MAX_GGUF_BYTES = 2 ** 31 - 1;
-
 /** `check`: hashing the weights; `load`: into the engine's memory; `warm-up`: the first token, which compiles the rest. */
 export interface LoadProgress {
   phase: 'download' | 'check' | 'load' | 'warm-up';

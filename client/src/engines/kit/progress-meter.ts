@@ -1,9 +1,6 @@
 /** Turns byte counts into progress with a speed, as a person reads it: over the last seconds, not since the start. */
+import { SHORTEST_SPEED_SPAN_MS, SPEED_WINDOW_MS } from '../../limits.ts';
 import type { LoadProgress } from './model-source.ts';
-
-const WINDOW_MS = 3_000;
-/** Shorter spans give wild figures. */
-const SHORTEST_SPAN_MS = 250;
 
 export class ProgressMeter {
   readonly #report: (progress: LoadProgress) => void;
@@ -23,13 +20,13 @@ export class ProgressMeter {
     if (phase !== this.#phase || (last !== undefined && loadedBytes < last.loadedBytes)) this.#samples.length = 0;
     this.#phase = phase;
     this.#samples.push({ atMs, loadedBytes });
-    while (this.#samples.length > 2 && atMs - (this.#samples[0]?.atMs ?? atMs) > WINDOW_MS) this.#samples.shift();
+    while (this.#samples.length > 2 && atMs - (this.#samples[0]?.atMs ?? atMs) > SPEED_WINDOW_MS) this.#samples.shift();
     this.#report({ phase, loadedBytes, totalBytes, bytesPerSecond: this.#bytesPerSecond(atMs, loadedBytes) });
   }
 
   #bytesPerSecond(atMs: number, loadedBytes: number): number | null {
     const first = this.#samples[0];
-    if (first === undefined || atMs - first.atMs < SHORTEST_SPAN_MS) return null;
+    if (first === undefined || atMs - first.atMs < SHORTEST_SPEED_SPAN_MS) return null;
     return ((loadedBytes - first.loadedBytes) * 1000) / (atMs - first.atMs);
   }
 }

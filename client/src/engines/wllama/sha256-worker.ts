@@ -1,13 +1,12 @@
 /** Hashes a file of any size away from the page's thread: WebCrypto would need all of it in memory at once. */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import { HASH_REPORT_INTERVAL_BYTES } from '../../limits.ts';
 
 export type HashReport =
   | { readonly type: 'progress'; readonly hashedBytes: number }
   | { readonly type: 'done'; readonly sha256: string }
   | { readonly type: 'failed'; readonly reason: string };
-
-const REPORT_EVERY_BYTES = 8 * 1024 * 1024;
 
 addEventListener('message', (event: MessageEvent<Blob>) => {
   hash(event.data).catch((error: unknown) => post({ type: 'failed', reason: String(error) }));
@@ -21,7 +20,7 @@ async function hash(file: Blob): Promise<void> {
   for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
     digest.update(chunk.value);
     hashedBytes += chunk.value.length;
-    if (hashedBytes - reportedBytes < REPORT_EVERY_BYTES) continue;
+    if (hashedBytes - reportedBytes < HASH_REPORT_INTERVAL_BYTES) continue;
     reportedBytes = hashedBytes;
     post({ type: 'progress', hashedBytes });
   }

@@ -18,10 +18,19 @@ import {
 import { type ChatTemplate, createChatTemplate } from '@tabmesh/shared/chat-template';
 import { Wllama } from '@wllama/wllama/esm/index.js';
 import wasmUrl from '@wllama/wllama/esm/wasm/wllama.wasm?url';
+import {
+  BATCH_TOKENS,
+  LOAD_TIMEOUT_MS,
+  MAX_CONTEXT_TOKENS,
+  MAX_EMBEDDING_ROOM_BYTES,
+  MAX_GGUF_BYTES,
+  MAX_THREADS,
+  SLOWEST_LOAD_BYTES_PER_MS,
+} from '../../limits.ts';
 import { abortable } from '../kit/abortable.ts';
 import { type DeviceReport, hasFastGpu, probeDevice } from '../kit/device-report.ts';
 import { downloadError } from '../kit/download-error.ts';
-import { type LoadOptions, MAX_GGUF_BYTES, type ModelSource } from '../kit/model-source.ts';
+import type { LoadOptions, ModelSource } from '../kit/model-source.ts';
 import { ProgressMeter } from '../kit/progress-meter.ts';
 import { type GgufMetadata, readGgufMetadata } from './gguf-metadata.ts';
 import { cacheForWllama, openGgufStore } from './gguf-store.ts';
@@ -31,21 +40,7 @@ import { NativeErrors } from './wllama-log.ts';
 
 export type GgufSource = Extract<ModelSource, { kind: 'gguf-url' | 'gguf-file' }>;
 
-/** What one answer and its prompt may hold at most: a browser pays for the whole context in memory, per slot. */
-const MAX_CONTEXT_TOKENS = 4096;
-/** Cores beyond these bring less than the other tabs need. */
-const MAX_THREADS = 8;
-/** A prompt is read in pieces of this size, and a cancel takes effect between two of them. */
-const BATCH_TOKENS = 512;
-/**
- * An engine that makes embeddings keeps room for the whole vocabulary beside each token of a batch: with 150,000 tokens
- * 300 MB, more than the weights of a small model.
- */
-const MAX_EMBEDDING_ROOM_BYTES = 64 * 1024 ** 2;
 const FLOAT_BYTES = 4;
-/** wllama never settles when its worker fails to start. Slow disks read weights at 10 MB/s. */
-const LOAD_TIMEOUT_MS = 60_000;
-const LOAD_BYTES_PER_MS = 10_000;
 
 export async function loadWllamaEngine(source: GgufSource, options: LoadOptions): Promise<Engine> {
   if (!hasMemory64()) {
@@ -227,7 +222,7 @@ async function openWasm(signal: AbortSignal): Promise<{ url: string; release(): 
 }
 
 function withinLoadTime<Value>(loading: Promise<Value>, sizeBytes: number): Promise<Value> {
-  const timeoutMs = LOAD_TIMEOUT_MS + sizeBytes / LOAD_BYTES_PER_MS;
+  const timeoutMs = LOAD_TIMEOUT_MS + sizeBytes / SLOWEST_LOAD_BYTES_PER_MS;
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => reject(MeshError.engineFailed(`it did not start within ${Math.round(timeoutMs / 1000)} s`)),

@@ -1,9 +1,7 @@
 /** Listens to wllama's log, because the reasons of its failures are told nowhere else. Nothing reaches the console. */
 import { MeshError } from '@tabmesh/shared';
 import type { WllamaLogger } from '@wllama/wllama/esm/index.js';
-
-/** Enough to find the reason among the lines that only repeat the failure. */
-const KEPT_LINES = 20;
+import { MAX_KEPT_LOG_LINES } from '../../limits.ts';
 
 export class NativeErrors {
   readonly #lines: string[] = [];
@@ -51,6 +49,6 @@ export class NativeErrors {
 
   #keep(line: string): void {
     this.#lines.push(line);
-    if (this.#lines.length > KEPT_LINES) this.#lines.shift();
+    if (this.#lines.length > MAX_KEPT_LOG_LINES) this.#lines.shift();
   }
 }
