@@ -1,5 +1,6 @@
 /** The directions in which imports may run (see README, 'How it is built'). */
-const feature = '^shared/src/(catalog|connection|engine-kit|identity|measurement|membership|providing|requesting|routing)/';
+const feature =
+  '^shared/src/(catalog|connection|engine-kit|identity|measurement|membership|providing|requesting|routing)/';
 
 module.exports = {
   forbidden: [

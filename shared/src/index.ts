@@ -1,8 +1,9 @@
 /** The mesh core, for browsers and Node alike. Node's own adapters: `@tabmesh/shared/node`. */
+
+export { backoffMs } from './backoff.ts';
 export * from './catalog/catalog.ts';
 export * from './catalog/fit.ts';
 export * from './catalog/sla-gate.ts';
-export { backoffMs } from './connection/backoff.ts';
 export { AnswerText } from './engine-kit/answer-text.ts';
 export * from './engine-kit/baseline.ts';
 export { StopScanner } from './engine-kit/stop-scanner.ts';

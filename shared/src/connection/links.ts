@@ -2,6 +2,8 @@
  * All links of one member: dials, answers, resolves two ends that dial at once, redials the peers that are wanted with
  * exponential backoff. One open link per peer.
  */
+
+import { backoffMs } from '../backoff.ts';
 import { MeshError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -13,7 +15,6 @@ import { decodeSessionDescription } from '../protocol/decode.ts';
 import { type PeerId, SessionId } from '../protocol/ids.ts';
 import type { SessionDescription } from '../protocol/signaling.ts';
 import type { VerifySignature } from '../protocol/signature.ts';
-import { backoffMs } from './backoff.ts';
 import { type JobMessage, Link } from './link.ts';
 
 export interface LinksOptions {

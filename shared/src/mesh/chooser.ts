@@ -6,7 +6,7 @@ import { catalogModel, DEFAULT_TEMPERATURE, tierOf } from '../catalog/catalog.ts
 import { SLA_TARGETS } from '../catalog/sla-targets.ts';
 import { checkedParameters } from '../jobs/checked-parameters.ts';
 import { extrasOf, featuresNeeded, hasFeatures } from '../jobs/job-features.ts';
-import { RecentKeys } from '../jobs/recent-keys.ts';
+import { RecentKeys } from '../lru-map.ts';
 import type { Clock } from '../ports/clock.ts';
 import { type Random, randomHexId } from '../ports/random.ts';
 import type { Announcement, ModelFeature, ServedModel } from '../protocol/announcement.ts';
@@ -14,7 +14,7 @@ import { JobId, type ModelId, type PeerId } from '../protocol/ids.ts';
 import type { AnswerNeeds, Assignment } from '../requesting/answer.ts';
 import { LONGEST_STALL_MS } from '../requesting/requester.ts';
 import { type KnownSpeed, toCandidate } from '../routing/candidate.ts';
-import { Distrust } from '../routing/distrust.ts';
+import { Distrust } from '../routing/peer-penalties.ts';
 import { explain, firstTokenByMs, type RouteCandidate, type RouteQuery, route } from '../routing/route.ts';
 import type { AnswerEvent, CompletionRequest } from './mesh-interface.ts';
 

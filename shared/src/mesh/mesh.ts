@@ -6,7 +6,7 @@ import { defaultModel } from '../catalog/catalog.ts';
 import { Links } from '../connection/links.ts';
 import { peerName } from '../identity/peer-name.ts';
 import { logUnsampled } from '../jobs/job-outcome.ts';
-import { RecentKeys } from '../jobs/recent-keys.ts';
+import { RecentKeys } from '../lru-map.ts';
 import { Measurements } from '../measurement/measurements.ts';
 import { Announcer } from '../membership/announcer.ts';
 import { Roster } from '../membership/roster.ts';

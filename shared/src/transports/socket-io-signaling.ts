@@ -4,7 +4,7 @@
  */
 import { io, type Socket } from 'socket.io-client';
 import type { z } from 'zod';
-import { backoffMs } from '../connection/backoff.ts';
+import { backoffMs } from '../backoff.ts';
 import { MeshError } from '../errors.ts';
 import { type Logger, silentLogger } from '../ports/logger.ts';
 import type { Signaling, SignalingHandlers } from '../ports/signaling.ts';

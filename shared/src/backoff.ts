@@ -1,5 +1,5 @@
 /** Exponential backoff with full jitter over its upper half, so that peers cut off together don't return together. */
-import type { Random } from '../ports/random.ts';
+import type { Random } from './ports/random.ts';
 
 /** Of dials and engines; who needs others gives them. */
 const BOUNDS = { firstMs: 200, longestMs: 30_000 };

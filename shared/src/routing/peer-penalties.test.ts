@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PeerId } from '../protocol/ids.ts';
-import { Distrust } from './distrust.ts';
+import { Distrust } from './peer-penalties.ts';
 
 const bob = 'bob' as PeerId;
 
