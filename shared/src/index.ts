@@ -11,6 +11,8 @@ export * from './errors.ts';
 export * from './identity/identity.ts';
 export * from './identity/peer-name.ts';
 export { JobTimer } from './jobs/job-timer.ts';
+export * from './limits.ts';
+export { LruMap } from './lru-map.ts';
 export * from './measurement/efficiency.ts';
 export type { MeshModel } from './membership/served-models.ts';
 export * from './mesh/mesh.ts';

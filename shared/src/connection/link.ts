@@ -3,6 +3,7 @@
  * Bytes come in, decoded messages go out; nothing past this file sees bytes.
  */
 import { MeshError } from '../errors.ts';
+import { CONNECT_TIMEOUT_MS, HEARTBEAT_MS, LEAVING_TIMEOUT_MS, MAX_VIOLATIONS, SILENCE_TIMEOUT_MS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Channel, IceServer, Transport, TransportHandlers } from '../ports/transport.ts';
@@ -33,21 +34,12 @@ export interface LinkOptions {
 /** `leaving`: closed for its users, while the goodbye and what was said before it are still under way. */
 type LinkState = 'connecting' | 'greeting' | 'open' | 'leaving' | 'closed';
 
-/** ICE, DTLS and the handshake together; a slow mobile network needs a few seconds. */
-const CONNECT_TIMEOUT_MS = 10_000;
-const HEARTBEAT_MS = 2_000;
-/** Three missed heartbeats: WebRTC itself takes 15 to 30 s to notice a closed page. */
-const SILENCE_LIMIT_MS = 6_500;
 /** A peer that the entry takes for gone has this time for an answer, … */
 const PROBE_MS = 150;
 const PROBE_ROUND_TRIPS = 4;
 /** … and more as long as it is heard from this often. Heartbeats count from 1. */
 const PROBE_SILENCE_MS = 100;
 const PROBE_ID = 0;
-/** WebRTC drops what is under way when it is closed: whoever leaves lets the other end hang up, this long. */
-const LEAVING_MS = 1_000;
-/** A peer that goes on sending nonsense is cut off. */
-const VIOLATION_LIMIT = 8;
 /** The round trip is the least of the last few, as in BBR: what a busy event loop adds is not the network's. */
 const RTT_SAMPLES = 8;
 /** The first pings follow each other faster, since a link is busiest while it opens. */
@@ -154,7 +146,7 @@ export class Link {
       this.#left = resolve;
     });
     this.#stopTimers();
-    this.#cancelTimer = this.#options.clock.after(LEAVING_MS, () => this.#end(undefined));
+    this.#cancelTimer = this.#options.clock.after(LEAVING_TIMEOUT_MS, () => this.#end(undefined));
     this.#options.onClose(this, undefined);
   }
 
@@ -197,7 +189,7 @@ export class Link {
       }
       this.#violations += 1;
       this.#options.logger.warn({ peer: this.remote, code: error.code }, error.message);
-      if (this.#state !== 'open' || this.#violations >= VIOLATION_LIMIT) this.#fail(error);
+      if (this.#state !== 'open' || this.#violations >= MAX_VIOLATIONS) this.#fail(error);
     }
   }
 
@@ -246,7 +238,7 @@ export class Link {
     if (this.#state !== 'open') return;
     const { clock } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (nowMs - this.#lastHeardMs > SILENCE_LIMIT_MS) {
+    if (nowMs - this.#lastHeardMs > SILENCE_TIMEOUT_MS) {
       this.#fail(MeshError.connectionFailed('the peer fell silent'));
       return;
     }
