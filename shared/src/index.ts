@@ -25,6 +25,7 @@ export * from './ports/signaling.ts';
 export * from './ports/signer.ts';
 export * from './ports/transport.ts';
 export * from './protocol/announcement.ts';
+export * from './protocol/capabilities.ts';
 export * from './protocol/decode.ts';
 export * from './protocol/ids.ts';
 export * from './protocol/messages.ts';

@@ -15,6 +15,9 @@ export const MAX_FRAME_BYTES = 32 * KIB;
 export const MAX_MESSAGE_BYTES = MIB;
 /** A socket.io message, at either end. */
 export const MAX_SIGNALING_BYTES = 256 * KIB;
+/** Names of what a member can do, in a handshake or an announcement; more are skipped. */
+export const MAX_CAPABILITIES = 64;
+export const MAX_CAPABILITY_CHARS = 64;
 /** Texts of one embedding job: its answer has to fit in a message, at up to 8,192 floats each. */
 export const MAX_EMBED_INPUTS = 16;
 /** No hardware decodes faster; a wrong field once gave 953,000. */

@@ -7,6 +7,7 @@ import { CONNECT_TIMEOUT_MS, HEARTBEAT_MS, LEAVING_TIMEOUT_MS, MAX_VIOLATIONS, S
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Channel, IceServer, Transport, TransportHandlers } from '../ports/transport.ts';
+import { CAPABILITIES } from '../protocol/capabilities.ts';
 import { decodePeerMessage, encodePeerMessage } from '../protocol/decode.ts';
 import { FrameAssembler } from '../protocol/frames.ts';
 import type { PeerId } from '../protocol/ids.ts';
@@ -55,6 +56,7 @@ export class Link {
   #state: LinkState = 'connecting';
   /** The other end's hello has come. */
   #greeted = false;
+  #capabilities: ReadonlySet<string> = new Set();
   #cancelProbe: (() => void) | undefined;
   #cancelTimer: () => void;
   #leaving: Promise<void> | undefined;
@@ -92,6 +94,11 @@ export class Link {
   /** Round trip; null until the first heartbeat came back. */
   get rttMs(): number | null {
     return this.#rttSamplesMs.length === 0 ? null : Math.min(...this.#rttSamplesMs);
+  }
+
+  /** Whether the other end has said that it can do this; nothing before its hello. */
+  can(capability: string): boolean {
+    return this.#capabilities.has(capability);
   }
 
   signal(payload: string): void {
@@ -162,6 +169,7 @@ export class Link {
       type: 'hello',
       protocol: PROTOCOL_VERSION,
       peerId: this.#options.self,
+      capabilities: [...CAPABILITIES],
     });
     if (this.#greeted) this.#open();
   }
@@ -202,6 +210,7 @@ export class Link {
         );
       }
       if (message.peerId !== this.remote) throw MeshError.protocolViolation('the peer gave another id');
+      this.#capabilities = new Set(message.capabilities);
       this.#greeted = true;
       // The other end's transport may open, and its hello arrive, before this end's own transport says so.
       if (this.#state === 'greeting') this.#open();

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { MESH_ERROR_CODES } from '../errors.ts';
 import { MAX_EMBED_INPUTS } from '../limits.ts';
+import { Capabilities } from './capabilities.ts';
 import { JobId, ModelId, PeerId } from './ids.ts';
 
 /** Raised by every change that an older peer could not understand; the handshake refuses another number. */
@@ -34,6 +35,8 @@ export const Hello = z.object({
   type: z.literal('hello'),
   protocol: z.int().min(1),
   peerId: PeerId,
+  /** Absent from those who know none. */
+  capabilities: Capabilities.optional(),
 });
 
 export const Ping = z.object({ type: z.literal('ping'), id: z.int().min(0) });
