@@ -25,8 +25,8 @@ export async function createBrowserMesh(database: MeshDatabase | undefined, entr
     identity: await ownIdentity(database),
     kind: 'tab',
     version,
-    signaling: createSocketIoSignaling({ url: entryUrl }),
-    transport: createSimplePeerTransport(),
+    signaling: [createSocketIoSignaling({ url: entryUrl })],
+    transports: [createSimplePeerTransport()],
     clock: createLifecycleClock({
       clock: systemClock,
       document,
