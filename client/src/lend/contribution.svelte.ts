@@ -2,7 +2,7 @@
  * Lending this device: choose, load, serve, hold back, start anew, drain. It belongs to the app, so it goes on while the
  * user chats, and while the tab is hidden.
  */
-import { backoffMs, type Clock, type Engine, MeshError, type Random } from '@tabmesh/shared';
+import { backoffMs, type Clock, type Engine, MeshError, pause, type Random } from '@tabmesh/shared';
 import type { DeviceReport, LoadProgress, ModelOffer, ModelSource } from '../engines/index.ts';
 import { DRAIN_GRACE_MS, MAX_RESTARTS, SOUND_AFTER_MS } from '../limits.ts';
 import type { MeshState } from '../mesh/mesh-state.svelte.ts';
@@ -171,6 +171,7 @@ export class Contribution {
     };
     for (;;) {
       if (restarts > 0) await pause(clock, backoffMs(restarts - 1, random), signal);
+      signal.throwIfAborted();
       let engine: Engine;
       try {
         engine = await load(onProgress);
@@ -244,21 +245,6 @@ export class Contribution {
   #reasons() {
     return pauseReasons(this.conditions, this.#options.preferences.pauseOn, this.#overruled);
   }
-}
-
-function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      cancel();
-      reject(MeshError.cancelled());
-    };
-    const cancel = clock.after(delayMs, () => {
-      signal.removeEventListener('abort', stop);
-      resolve();
-    });
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
-  });
 }
 
 function givenUp(error: unknown): MeshError {

@@ -13,6 +13,7 @@ import {
   type MeshPeer,
   type ModelId,
   type PeerId,
+  pause,
 } from '@tabmesh/shared';
 import { JOIN_PATIENCE_MS } from '../limits.ts';
 
@@ -58,19 +59,12 @@ export class MeshState {
     const mesh = await this.#starting;
     const settled = () => mesh.models().length > 0 || mesh.connection().state !== 'joining';
     if (settled()) return mesh;
-    await new Promise<void>((resolve) => {
-      const finish = () => {
-        unsubscribe();
-        cancelTimer();
-        signal.removeEventListener('abort', finish);
-        resolve();
-      };
-      const unsubscribe = mesh.onChange(() => {
-        if (settled()) finish();
-      });
-      const cancelTimer = this.#clock.after(JOIN_PATIENCE_MS, finish);
-      signal.addEventListener('abort', finish);
+    const over = new AbortController();
+    const unsubscribe = mesh.onChange(() => {
+      if (settled()) over.abort();
     });
+    await pause(this.#clock, JOIN_PATIENCE_MS, AbortSignal.any([signal, over.signal]));
+    unsubscribe();
     return mesh;
   }
 

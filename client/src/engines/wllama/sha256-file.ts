@@ -1,5 +1,6 @@
 /** The SHA-256 of a model file, which names its class; see `sha256-worker.ts`. */
 import { MeshError } from '@tabmesh/shared';
+import { abortable } from '../kit/abortable.ts';
 import type { HashReport } from './sha256-worker.ts';
 
 /** In hex. Rejects with `cancelled`, or `model_invalid` when the file can't be read any more. */
@@ -9,12 +10,9 @@ export function sha256OfFile(
   signal: AbortSignal,
 ): Promise<string> {
   const worker = new Worker(new URL('./sha256-worker.ts', import.meta.url), { type: 'module' });
-  const leave = new AbortController();
   const hashing = new Promise<string>((resolve, reject) => {
     const fail = (reason: string) =>
       reject(MeshError.modelInvalid(`The model file can't be read (${reason}). Choose it again.`));
-    signal.addEventListener('abort', () => reject(MeshError.cancelled()), { signal: leave.signal });
-    if (signal.aborted) reject(MeshError.cancelled());
     worker.addEventListener('error', (event) => fail(event.message));
     worker.addEventListener('message', ({ data }: MessageEvent<HashReport>) => {
       if (data.type === 'progress') onProgress(data.hashedBytes);
@@ -23,8 +21,5 @@ export function sha256OfFile(
     });
     worker.postMessage(file);
   });
-  return hashing.finally(() => {
-    worker.terminate();
-    leave.abort();
-  });
+  return abortable(hashing, signal).finally(() => worker.terminate());
 }
