@@ -50,7 +50,8 @@ export interface Message {
   readonly omittedMessages: number;
   /**
    * The host of the outside provider that saw the prompt of this answer, or may have seen it. Absent: none did. Kept from
-   * before the question leaves, so that a page which closes meanwhile does not forget it.
+   * before the question leaves, so that a page which closes meanwhile does not forget it. What is called fallback elsewhere
+   * has this name in stored conversations and in files.
    */
   readonly outside?: string | undefined;
   /** Who wrote before `host` did, in order. Absent: one peer wrote it all. */
