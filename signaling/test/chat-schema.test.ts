@@ -1,7 +1,7 @@
 import { MeshError } from '@tabmesh/shared';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { flatSchema } from '../src/api/flat-schema.ts';
+import { flatSchema } from '../src/openai/tools/flat-schema.ts';
 
 function refusalOf(schema: object): { field: unknown; message: string } | undefined {
   try {

@@ -5,7 +5,7 @@ import { createIdentity, JobId, MeshError, ModelId, silentLogger, systemClock, s
 import { createScriptedEngine } from '@tabmesh/shared/testing';
 import { afterEach, expect, it, vi } from 'vitest';
 import { startMember, untilMesh } from '../../tests/setup/test-mesh.ts';
-import type { ContentEvent, OpenedAnswer } from '../src/api/opened-answer.ts';
+import type { ContentEvent, OpenedAnswer } from '../src/answers/opened-answer.ts';
 import { startEntry } from '../src/entry.ts';
 import { countedAnswer } from '../src/ledger/counted-answer.ts';
 import { question } from './start-server.ts';

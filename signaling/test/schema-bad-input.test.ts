@@ -1,7 +1,7 @@
 /** Schemas that grow by their references: refused before what they would become is built. */
 import { MeshError } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
-import { flatSchema } from '../src/api/flat-schema.ts';
+import { flatSchema } from '../src/openai/tools/flat-schema.ts';
 
 /** So many places refer to one definition. */
 const repeated = (definition: object) => ({

@@ -2,7 +2,7 @@
 import { MeshError } from '@tabmesh/shared';
 import { ManualClock } from '@tabmesh/shared/testing';
 import { describe, expect, it } from 'vitest';
-import { siblings } from '../src/api/siblings.ts';
+import { siblings } from '../src/answers/parallel-answers.ts';
 
 /** A mesh with so many slots and no line, whose answers take a second. */
 function meshOf(slots: number, clock: ManualClock) {

@@ -13,7 +13,7 @@ import {
 } from '@tabmesh/shared';
 import { Server as SocketServer } from 'socket.io';
 import { afterEach, expect, it } from 'vitest';
-import { createHub } from '../src/hub.ts';
+import { createHub } from '../src/hub/hub.ts';
 import { createMember, type TestMember } from './member.ts';
 
 const cleanups: (() => unknown)[] = [];

@@ -1,8 +1,8 @@
 import { MeshError } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
-import { type FunctionTool, type ToolChoice, toolOffer } from '../src/tools/function-tools.ts';
-import { toHermesMessages } from '../src/tools/hermes.ts';
-import { planTools } from '../src/tools/tool-plan.ts';
+import { type FunctionTool, type ToolChoice, toolOffer } from '../src/openai/tools/function-tools.ts';
+import { toHermesMessages } from '../src/openai/tools/hermes.ts';
+import { planTools } from '../src/openai/tools/tool-plan.ts';
 
 const weather: FunctionTool = {
   name: 'weather',

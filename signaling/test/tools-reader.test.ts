@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AnswerPart, type CallForm, ToolCallReader } from '../src/tools/tool-call-reader.ts';
+import { type AnswerPart, type CallForm, ToolCallReader } from '../src/openai/tools/tool-call-reader.ts';
 
 const names = new Set(['weather', 'time-of_day']);
 const call = '<tool_call>\n{"name": "weather", "arguments": {"city": "Paris"}}\n</tool_call>';

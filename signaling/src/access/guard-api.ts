@@ -5,7 +5,7 @@
 import cors from '@fastify/cors';
 import { type Clock, type Logger, MeshError } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { BucketPerKey } from '../hub/rate-limit.ts';
+import { BucketPerKey } from '../limits/rate-limit.ts';
 import type { AccessSettings } from './access-settings.ts';
 import type { KeyRing } from './api-keys.ts';
 

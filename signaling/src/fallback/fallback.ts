@@ -13,7 +13,7 @@ import {
   randomHexId,
   tierOf,
 } from '@tabmesh/shared';
-import { type OpenedAnswer, resumed } from '../api/opened-answer.ts';
+import { type OpenedAnswer, resumed } from '../answers/opened-answer.ts';
 import { type BudgetStore, createFallbackBudget } from './fallback-budget.ts';
 import type { FallbackSettings } from './fallback-settings.ts';
 import { answerOf, providerBody } from './provider-answer.ts';

@@ -1,7 +1,7 @@
 /** From OpenAI's stream of a provider to the events that the mesh gives, so that a reader can't tell them apart. */
 import type { Clock, CompletionRequest, FinishReason, Usage } from '@tabmesh/shared';
 import { z } from 'zod';
-import type { ContentEvent } from '../api/opened-answer.ts';
+import type { ContentEvent } from '../answers/opened-answer.ts';
 import { providerFailed } from './provider-request.ts';
 
 /** `conversationId` stays here: it would let the provider tell users apart. */

@@ -20,7 +20,7 @@ import {
 } from '@tabmesh/shared';
 import type { Socket } from 'socket.io';
 import type { z } from 'zod';
-import { type RateLimit, TokenBucket } from './rate-limit.ts';
+import { type RateLimit, TokenBucket } from '../limits/rate-limit.ts';
 import { readAnnouncement, readDescription, readJoin } from './signed-records.ts';
 
 export type MemberSocket = Socket<MemberToServerEvents, ServerToMemberEvents>;

@@ -1,6 +1,7 @@
 /** From the events of the mesh to a chat answer in OpenAI's shape: one or several choices, streamed or collected. */
 import { type FinishReason, MeshError, type TokenLogprob, type Usage } from '@tabmesh/shared';
-import type { AnswerPart, ToolCallReader } from '../tools/tool-call-reader.ts';
+import type { OpenedAnswer } from '../answers/opened-answer.ts';
+import type { EventStream } from '../http/event-stream.ts';
 import {
   type AnswerHead,
   type ChatFinishReason,
@@ -11,8 +12,7 @@ import {
   usageOf,
   usageOfAll,
 } from './chat-chunks.ts';
-import type { EventStream } from './event-stream.ts';
-import type { OpenedAnswer } from './opened-answer.ts';
+import type { AnswerPart, ToolCallReader } from './tools/tool-call-reader.ts';
 
 /** One of the answers to a question. */
 export interface Choice {

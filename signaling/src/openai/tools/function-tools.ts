@@ -1,7 +1,7 @@
 /** The functions that a request offers to the model, and which of them it has to call. Nothing here is trusted. */
 import { MeshError } from '@tabmesh/shared';
 import { z } from 'zod';
-import { isDeeperThan } from '../api/flat-schema.ts';
+import { isDeeperThan } from './flat-schema.ts';
 
 /** OpenAI's own bounds. */
 const MOST_TOOLS = 128;

@@ -4,18 +4,18 @@
  */
 import { type Asking, type Clock, type CompletionRequest, type Logger, type Mesh, MeshError } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { askingOf } from '../answers/asking.ts';
+import { type OpenedAnswer, openAnswer } from '../answers/opened-answer.ts';
+import { openAll, siblings } from '../answers/parallel-answers.ts';
 import type { ServerParts } from '../build-server.ts';
 import { modelAskedFor, passGate, slaHeaders, slaVerdict } from '../gate/gate.ts';
+import { errorReply } from '../http/error-reply.ts';
+import { EventStream } from '../http/event-stream.ts';
+import { abortWithoutReader } from '../http/request-abort.ts';
 import { countedAnswer } from '../ledger/counted-answer.ts';
-import { askingOf } from './asking.ts';
 import { type Choices, collectChoices, streamChoices } from './chat-answer.ts';
 import type { AnswerHead } from './chat-chunks.ts';
-import { type ChatCompletionCall, toCompletionRequest } from './completion-request.ts';
-import { errorReply } from './error-reply.ts';
-import { EventStream } from './event-stream.ts';
-import { type OpenedAnswer, openAnswer } from './opened-answer.ts';
-import { abortWithoutReader } from './reader.ts';
-import { openAll, siblings } from './siblings.ts';
+import { type ChatCompletionCall, toCompletionRequest } from './chat-request.ts';
 
 export function registerChatCompletions(app: FastifyInstance, parts: ServerParts): void {
   const meshOnly = { ...parts, fallback: undefined };

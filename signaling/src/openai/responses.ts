@@ -2,13 +2,13 @@
 import { type Logger, MeshError, type TokenLogprob } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerParts } from '../build-server.ts';
-import type { AnswerPart } from '../tools/tool-call-reader.ts';
+import { errorReply } from '../http/error-reply.ts';
+import type { EventStream } from '../http/event-stream.ts';
 import { startStream } from './chat-completions.ts';
-import { errorReply } from './error-reply.ts';
-import type { EventStream } from './event-stream.ts';
 import { type MeshAnswers, openAnswers } from './mesh-answers.ts';
 import { ResponseBuilder, type ResponseHead } from './responses-builder.ts';
 import { type ResponseQuestion, readResponseRequest } from './responses-request.ts';
+import type { AnswerPart } from './tools/tool-call-reader.ts';
 
 export function registerResponses(app: FastifyInstance, parts: ServerParts): void {
   app.post('/v1/responses', (request, reply) => answerResponse(parts, request, reply));

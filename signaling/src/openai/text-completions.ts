@@ -1,13 +1,13 @@
 /** `POST /v1/completions`: texts for prompts, streamed or in one piece, in the shape of OpenAI's older endpoint. */
 import { type FinishReason, type Logger, MeshError, type TokenLogprob, type Usage } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { OpenedAnswer } from '../answers/opened-answer.ts';
 import type { ServerParts } from '../build-server.ts';
+import { errorReply } from '../http/error-reply.ts';
+import type { EventStream } from '../http/event-stream.ts';
 import { usageOf, usageOfAll } from './chat-chunks.ts';
 import { startStream } from './chat-completions.ts';
-import { errorReply } from './error-reply.ts';
-import type { EventStream } from './event-stream.ts';
 import { type MeshAnswers, openAnswers } from './mesh-answers.ts';
-import type { OpenedAnswer } from './opened-answer.ts';
 import { readTextCompletion, type TextCompletionQuestion } from './text-completion-request.ts';
 
 export function registerCompletions(app: FastifyInstance, parts: ServerParts): void {

@@ -1,13 +1,13 @@
 /** OpenAI's body of `/v1/responses`, read into what the mesh is asked and into the settings that a response repeats. */
 import type { CompletionRequest, ResponseFormat } from '@tabmesh/shared';
 import { z } from 'zod';
-import { FunctionTool, type ToolChoice, toolOffer } from '../tools/function-tools.ts';
-import type { ToolCallReader } from '../tools/tool-call-reader.ts';
-import { planTools } from '../tools/tool-plan.ts';
-import { flatSchema } from './flat-schema.ts';
-import { type RefusedField, readBody, refusal } from './request-body.ts';
+import { type RefusedField, readBody, refusal } from '../http/request-body.ts';
 import { ResponseInput, toTurns } from './responses-input.ts';
 import { SamplingFields, toSampling } from './sampling-fields.ts';
+import { flatSchema } from './tools/flat-schema.ts';
+import { FunctionTool, type ToolChoice, toolOffer } from './tools/function-tools.ts';
+import type { ToolCallReader } from './tools/tool-call-reader.ts';
+import { planTools } from './tools/tool-plan.ts';
 
 export interface ResponseQuestion {
   readonly requests: readonly [CompletionRequest];

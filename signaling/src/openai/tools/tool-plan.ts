@@ -1,6 +1,6 @@
 /** From tools and conversation to what the mesh is asked, and how its answer is then read. */
 import { type ChatMessage, MeshError, type ResponseFormat } from '@tabmesh/shared';
-import { flatSchema } from '../api/flat-schema.ts';
+import { flatSchema } from './flat-schema.ts';
 import type { FunctionTool, ToolOffer } from './function-tools.ts';
 import { type Turn, tellTools, toHermesMessages } from './hermes.ts';
 import { type CallForm, ToolCallReader } from './tool-call-reader.ts';

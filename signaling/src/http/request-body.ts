@@ -1,7 +1,7 @@
 /** What the bodies of the OpenAI endpoints have in common: a JSON object, held to a schema, refused by the name of a field. */
 import { MeshError } from '@tabmesh/shared';
 import type { z } from 'zod';
-import { invalidField } from './completion-request.ts';
+import { invalidField } from '../openai/chat-request.ts';
 
 /** A field that would change the answer, but not here. */
 export interface RefusedField {

@@ -6,7 +6,7 @@
 import { type Mesh, MeshError } from '@tabmesh/shared';
 import type { FastifyInstance } from 'fastify';
 import type { ServerParts } from '../build-server.ts';
-import { EventStream } from './event-stream.ts';
+import { EventStream } from '../http/event-stream.ts';
 import { toModelStatus, toPeerStatus, toStatus } from './status.ts';
 
 const DELTA_INTERVAL_MS = 100;

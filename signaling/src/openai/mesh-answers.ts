@@ -4,13 +4,13 @@
  */
 import { type CompletionRequest, type Mesh, MeshError, type ModelId } from '@tabmesh/shared';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { askingOf } from '../answers/asking.ts';
+import { type OpenedAnswer, openAnswer } from '../answers/opened-answer.ts';
+import { openAll, siblings } from '../answers/parallel-answers.ts';
 import type { ServerParts } from '../build-server.ts';
 import { modelAskedFor, slaHeaders, slaVerdict } from '../gate/gate.ts';
+import { abortWithoutReader } from '../http/request-abort.ts';
 import { countedAnswer } from '../ledger/counted-answer.ts';
-import { askingOf } from './asking.ts';
-import { type OpenedAnswer, openAnswer } from './opened-answer.ts';
-import { abortWithoutReader } from './reader.ts';
-import { openAll, siblings } from './siblings.ts';
 
 export interface MeshQuestion {
   /** At least one, all of one model. */

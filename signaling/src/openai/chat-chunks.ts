@@ -1,6 +1,6 @@
 /** OpenAI's shapes of a chat answer, whole and in chunks. */
 import type { FinishReason, JobId, TokenLogprob, Usage } from '@tabmesh/shared';
-import type { AnswerPart } from '../tools/tool-call-reader.ts';
+import type { AnswerPart } from './tools/tool-call-reader.ts';
 
 /** What all chunks of one reply share. */
 export interface AnswerHead {

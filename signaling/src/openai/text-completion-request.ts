@@ -4,7 +4,7 @@
  */
 import { type CompletionRequest, MeshError } from '@tabmesh/shared';
 import { z } from 'zod';
-import { type RefusedField, readBody } from './request-body.ts';
+import { type RefusedField, readBody } from '../http/request-body.ts';
 import { SamplingFields, toSampling } from './sampling-fields.ts';
 
 export interface TextCompletionQuestion {

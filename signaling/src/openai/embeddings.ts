@@ -2,10 +2,10 @@
 import { MeshError } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { askingOf } from '../answers/asking.ts';
 import type { ServerParts } from '../build-server.ts';
-import { askingOf } from './asking.ts';
-import { abortWithoutReader } from './reader.ts';
-import { readBody } from './request-body.ts';
+import { abortWithoutReader } from '../http/request-abort.ts';
+import { readBody } from '../http/request-body.ts';
 import { toModelId } from './sampling-fields.ts';
 
 /** OpenAI's own bound. */

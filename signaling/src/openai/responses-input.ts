@@ -3,8 +3,8 @@
  * mean something to a server that keeps conversations are refused.
  */
 import { z } from 'zod';
-import { FunctionName } from '../tools/function-tools.ts';
-import type { PastCall, Turn } from '../tools/hermes.ts';
+import { FunctionName } from './tools/function-tools.ts';
+import type { PastCall, Turn } from './tools/hermes.ts';
 
 const MOST_ITEMS = 10_000;
 

@@ -16,9 +16,9 @@ import {
   type ServerToMemberEvents,
 } from '@tabmesh/shared';
 import { Server } from 'socket.io';
-import { HubRoster } from './hub/hub-roster.ts';
-import { MemberConnection, type MemberLimits, type MemberSocket, refuseSocket } from './hub/member-connection.ts';
-import { BucketPerKey, type RateLimit } from './hub/rate-limit.ts';
+import { BucketPerKey, type RateLimit } from '../limits/rate-limit.ts';
+import { HubRoster } from './hub-roster.ts';
+import { MemberConnection, type MemberLimits, type MemberSocket, refuseSocket } from './member-connection.ts';
 
 export interface HubLimits extends MemberLimits {
   readonly members: number;

@@ -4,11 +4,11 @@
  */
 import { type CompletionRequest, MeshError, type ResponseFormat } from '@tabmesh/shared';
 import { z } from 'zod';
-import { FunctionName, FunctionTool, type ToolChoice, toolOffer } from '../tools/function-tools.ts';
-import type { Turn } from '../tools/hermes.ts';
-import { planTools, type ToolPlan } from '../tools/tool-plan.ts';
-import { flatSchema } from './flat-schema.ts';
 import { SamplingFields, toSampling } from './sampling-fields.ts';
+import { flatSchema } from './tools/flat-schema.ts';
+import { FunctionName, FunctionTool, type ToolChoice, toolOffer } from './tools/function-tools.ts';
+import type { Turn } from './tools/hermes.ts';
+import { planTools, type ToolPlan } from './tools/tool-plan.ts';
 
 export interface ChatCompletionCall {
   readonly completion: CompletionRequest;
