@@ -9,6 +9,7 @@ import { guardApi } from './access/guard-api.ts';
 import type { Fallback } from './fallback/fallback.ts';
 import { errorReply } from './http/error-reply.ts';
 import type { Ledger } from './ledger/ledger.ts';
+import { ECHOED_CHARS, HTTP_BODY_BYTES, HTTP_REQUEST_TIMEOUT_MS } from './limits/limits.ts';
 import { registerChatCompletions } from './openai/chat-completions.ts';
 import { registerEmbeddings } from './openai/embeddings.ts';
 import { registerModels } from './openai/models.ts';
@@ -35,14 +36,10 @@ export interface ServerParts extends WebRoots {
   readonly logger: Logger;
 }
 
-const MAX_BODY_BYTES = 1024 * 1024;
-/** For the whole request to arrive; answers may take as long as they like. */
-const REQUEST_TIMEOUT_MS = 30_000;
-
 export function buildServer(parts: ServerParts): FastifyInstance {
   const app = fastify({
-    bodyLimit: MAX_BODY_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    bodyLimit: HTTP_BODY_BYTES,
+    requestTimeout: HTTP_REQUEST_TIMEOUT_MS,
     // An open stream would otherwise hold `close` for as long as its client likes.
     forceCloseConnections: true,
   });
@@ -61,7 +58,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
     return reply.code(status).headers(headers).send(body);
   });
   app.setNotFoundHandler((request, reply) => {
-    const message = `There is no ${request.method} ${request.url.slice(0, 200)} here. The API starts at /v1.`;
+    const message = `There is no ${request.method} ${request.url.slice(0, ECHOED_CHARS)} here. The API starts at /v1.`;
     const error = {
       message,
       type: 'invalid_request_error',

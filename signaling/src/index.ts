@@ -5,3 +5,4 @@ export * from './entry.ts';
 export * from './fallback/budget-file.ts';
 export * from './fallback/fallback-settings.ts';
 export * from './hub/hub.ts';
+export * from './limits/limits.ts';

@@ -3,6 +3,7 @@
  * pages of other sites that may. Without them everyone who reaches the entry may, and no page of another site.
  */
 import { MeshError } from '@tabmesh/shared';
+import { DEFAULT_REQUESTS_PER_MINUTE, MOST_REQUESTS_PER_MINUTE } from '../limits/limits.ts';
 import { type KeyRing, readKeys } from './api-keys.ts';
 
 export interface AccessTexts {
@@ -20,9 +21,6 @@ export interface AccessSettings {
   readonly requestsPerMinute: number;
   readonly origins: readonly string[] | '*';
 }
-
-export const DEFAULT_REQUESTS_PER_MINUTE = 100;
-const MOST_REQUESTS_PER_MINUTE = 1_000_000;
 
 /** @throws MeshError `invalid_request` that names the variable that is wrong; a key is never quoted */
 export function accessSettings({ keys = '', limit = '', origins = '' }: AccessTexts): AccessSettings {

@@ -2,6 +2,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { type Asking, MeshError } from '@tabmesh/shared';
 import type { FastifyRequest } from 'fastify';
+import { MOST_DEADLINE_MS } from '../limits/limits.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -10,7 +11,6 @@ declare module 'fastify' {
   }
 }
 
-const MOST_DEADLINE_MS = 600_000;
 /** Peers can tell two clients of this process apart, and learn no address. */
 const SECRET = randomBytes(32);
 

@@ -3,6 +3,7 @@
  * only place that knows which code has which status.
  */
 import { MeshError, type MeshErrorCode } from '@tabmesh/shared';
+import { HTTP_BODY_BYTES, RETRY_AFTER_S } from '../limits/limits.ts';
 
 /** The codes that clients may rely on. What else goes wrong inside the mesh is told as one of these. */
 export type ApiErrorCode =
@@ -44,9 +45,6 @@ const STATUS: Record<ApiErrorCode, number> = {
   upstream_failed: 502,
   no_peer_with_model: 503,
 };
-
-/** Peers come and go in seconds: OpenAI's clients wait this long when they are told nothing else. */
-const RETRY_AFTER_S = 2;
 
 export function errorReply(error: unknown): ErrorReply {
   const { code, message, param, retryAfterMs } = describeError(error);
@@ -123,7 +121,7 @@ function describeHttpError(error: unknown): ErrorDescription {
   if (statusCode === 413) {
     return {
       code: 'payload_too_large',
-      message: 'The request is too large: at most 1 MiB. Shorten the conversation or start a new chat.',
+      message: `The request is too large: at most ${HTTP_BODY_BYTES / 1024 ** 2} MiB. Shorten the conversation or start a new chat.`,
       param: null,
     };
   }

@@ -4,11 +4,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '@tabmesh/shared';
-
-/** A turn that brings more than this is written in parts, so that back-pressure is felt within it. */
-const FLUSH_AT_CHARS = 64 * 1024;
-/** Whoever takes nothing for so long does not read: its answer and its connection would stay for ever. */
-const UNREAD_LIMIT_MS = 60_000;
+import { STREAM_FLUSH_CHARS, STREAM_UNREAD_MS } from '../limits/limits.ts';
 
 export class EventStream {
   readonly #response: ServerResponse;
@@ -41,7 +37,7 @@ export class EventStream {
   backlog(): Promise<void> | undefined {
     if (!this.#response.writableNeedDrain || this.#response.destroyed) return undefined;
     return new Promise((resolve) => {
-      const cancel = this.#clock.after(UNREAD_LIMIT_MS, () => this.#response.destroy());
+      const cancel = this.#clock.after(STREAM_UNREAD_MS, () => this.#response.destroy());
       const done = () => {
         cancel();
         this.#response.off('drain', done);
@@ -62,7 +58,7 @@ export class EventStream {
 
   #append(text: string): void {
     this.#pending += text;
-    if (this.#pending.length >= FLUSH_AT_CHARS) this.#flush();
+    if (this.#pending.length >= STREAM_FLUSH_CHARS) this.#flush();
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
     setImmediate(() => {

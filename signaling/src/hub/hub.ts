@@ -16,25 +16,10 @@ import {
   type ServerToMemberEvents,
 } from '@tabmesh/shared';
 import { Server } from 'socket.io';
-import { BucketPerKey, type RateLimit } from '../limits/rate-limit.ts';
+import { DEFAULT_HUB_LIMITS, HUB_PING_INTERVAL_MS, HUB_PING_TIMEOUT_MS, type HubLimits } from '../limits/limits.ts';
+import { BucketPerKey } from '../limits/rate-limit.ts';
 import { HubRoster } from './hub-roster.ts';
-import { MemberConnection, type MemberLimits, type MemberSocket, refuseSocket } from './member-connection.ts';
-
-export interface HubLimits extends MemberLimits {
-  readonly members: number;
-  readonly joinsPerAddress: RateLimit;
-}
-
-export const DEFAULT_HUB_LIMITS: HubLimits = {
-  members: 10_000,
-  joinsPerAddress: { perSecond: 20, burst: 40 },
-  joinTimeoutMs: 10_000,
-  announcements: { perSecond: 5, burst: 10 },
-  // One at a time is what a person asks; a page that runs a batch of questions loses counts, not answers.
-  reports: { perSecond: 5, burst: 20 },
-  descriptions: { perSecond: 100, burst: 400 },
-  offences: { perSecond: 1, burst: 50 },
-};
+import { MemberConnection, type MemberSocket, refuseSocket } from './member-connection.ts';
 
 export interface HubOptions {
   /** Need not listen yet. The hub takes `/socket.io/` and leaves the rest. */
@@ -58,9 +43,7 @@ export interface Hub {
   close(): void;
 }
 
-/** A dead TCP connection is noticed within their sum; a killed process at once, by its closed socket. */
-const PING_INTERVAL_MS = 2_000;
-const PING_TIMEOUT_MS = 4_000;
+/** The room of socket.io that hears of the roster. */
 const MEMBERS = 'members';
 
 export function createHub(options: HubOptions): Hub {
@@ -84,8 +67,8 @@ class SignalingHub implements Hub {
       transports: ['websocket'],
       serveClient: false,
       maxHttpBufferSize: MAX_SIGNALING_BYTES,
-      pingInterval: PING_INTERVAL_MS,
-      pingTimeout: PING_TIMEOUT_MS,
+      pingInterval: HUB_PING_INTERVAL_MS,
+      pingTimeout: HUB_PING_TIMEOUT_MS,
       connectTimeout: this.#limits.joinTimeoutMs,
       allowRequest: (request, decide) => {
         const own = isOwnPage(request.headers);

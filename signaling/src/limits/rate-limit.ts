@@ -1,13 +1,8 @@
 /**
- * Token buckets: how often a member or an address may do something. An empty bucket refuses; nothing is queued.
+ * Token buckets: how often a member, an address or a key may do something. An empty bucket refuses; nothing is queued.
  */
 import type { Clock } from '@tabmesh/shared';
-
-export interface RateLimit {
-  readonly perSecond: number;
-  /** What may come at once after a quiet time. */
-  readonly burst: number;
-}
+import { BUCKETS_SWEPT_AT, type RateLimit } from './limits.ts';
 
 export class TokenBucket {
   readonly #limit: RateLimit;
@@ -43,15 +38,15 @@ export class TokenBucket {
   }
 }
 
-/** Memory stays bounded by the keys that were active lately: a full bucket equals a new one and is forgotten. */
-const SWEEP_AT_KEYS = 1024;
-
-/** One bucket per key, here per network address. */
+/**
+ * One bucket per key, such as a network address. Memory stays bounded by the keys that were active lately: a full bucket
+ * equals a new one and is forgotten.
+ */
 export class BucketPerKey {
   readonly #limit: RateLimit;
   readonly #clock: Clock;
   readonly #buckets = new Map<string, TokenBucket>();
-  #sweepAt = SWEEP_AT_KEYS;
+  #sweepAt = BUCKETS_SWEPT_AT;
 
   constructor(limit: RateLimit, clock: Clock) {
     this.#limit = limit;
@@ -77,6 +72,6 @@ export class BucketPerKey {
     for (const [key, bucket] of this.#buckets) {
       if (bucket.isFull()) this.#buckets.delete(key);
     }
-    this.#sweepAt = Math.max(SWEEP_AT_KEYS, this.#buckets.size * 2);
+    this.#sweepAt = Math.max(BUCKETS_SWEPT_AT, this.#buckets.size * 2);
   }
 }

@@ -3,6 +3,7 @@ import { MeshError, type MeshModel, type SlaVerdict } from '@tabmesh/shared';
 import type { FastifyInstance } from 'fastify';
 import type { ServerParts } from '../build-server.ts';
 import { slaHeaders, slaVerdict } from '../gate/gate.ts';
+import { ECHOED_CHARS } from '../limits/limits.ts';
 
 export function registerModels(app: FastifyInstance, { mesh, clock }: ServerParts): void {
   const created = Math.floor(clock.wallMs() / 1000);
@@ -31,7 +32,7 @@ export function registerModels(app: FastifyInstance, { mesh, clock }: ServerPart
     }
     throw new MeshError(
       'model_not_found',
-      `No peer serves '${id.slice(0, 200)}' right now. GET /v1/models lists the models that can be used.`,
+      `No peer serves '${id.slice(0, ECHOED_CHARS)}' right now. GET /v1/models lists the models that can be used.`,
       { details: { param: 'model' } },
     );
   });

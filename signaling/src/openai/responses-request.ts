@@ -2,6 +2,15 @@
 import type { CompletionRequest, ResponseFormat } from '@tabmesh/shared';
 import { z } from 'zod';
 import { type RefusedField, readBody, refusal } from '../http/request-body.ts';
+import {
+  MOST_FORMAT_NAME_CHARS,
+  MOST_INCLUDE_CHARS,
+  MOST_METADATA_KEY_CHARS,
+  MOST_METADATA_VALUE_CHARS,
+  MOST_TOKENS,
+  MOST_TOP_LOGPROBS,
+  MOST_USER_CHARS,
+} from '../limits/limits.ts';
 import { ResponseInput, toTurns } from './responses-input.ts';
 import { SamplingFields, toSampling } from './sampling-fields.ts';
 import { flatSchema } from './tools/flat-schema.ts';
@@ -27,7 +36,7 @@ const Format = z.discriminatedUnion(
     z.object({ type: z.literal('json_object') }),
     z.object({
       type: z.literal('json_schema'),
-      name: z.string().min(1).max(64),
+      name: z.string().min(1).max(MOST_FORMAT_NAME_CHARS),
       description: z.string().nullish(),
       schema: jsonObject,
       strict: z.boolean().nullish(),
@@ -45,9 +54,9 @@ const Tool = z.object({
 const Body = SamplingFields.extend({
   input: ResponseInput,
   instructions: z.string().nullish(),
-  max_output_tokens: z.int().min(1).max(10_000_000).nullish(),
-  top_logprobs: z.int().min(0).max(20).nullish(),
-  include: z.array(z.string().max(100)).nullish(),
+  max_output_tokens: z.int().min(1).max(MOST_TOKENS).nullish(),
+  top_logprobs: z.int().min(0).max(MOST_TOP_LOGPROBS).nullish(),
+  include: z.array(z.string().max(MOST_INCLUDE_CHARS)).nullish(),
   text: z.object({ format: Format.nullish() }).nullish(),
   tools: z.array(Tool).nullish(),
   tool_choice: z
@@ -58,8 +67,8 @@ const Body = SamplingFields.extend({
     .nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   stream: z.boolean().nullish(),
-  metadata: z.record(z.string().max(64), z.string().max(512)).nullish(),
-  user: z.string().max(1024).nullish(),
+  metadata: z.record(z.string().max(MOST_METADATA_KEY_CHARS), z.string().max(MOST_METADATA_VALUE_CHARS)).nullish(),
+  user: z.string().max(MOST_USER_CHARS).nullish(),
 });
 
 const SEND_ALL = 'Leave it out, and send the whole conversation as input each time: nothing is kept here.';

@@ -1,6 +1,7 @@
 /** The fields by which every endpoint lets its client steer how tokens are drawn. */
 import { type CompletionRequest, LogitBias, MeshError, ModelId } from '@tabmesh/shared';
 import { z } from 'zod';
+import { ECHOED_CHARS, MOST_ID_CHARS } from '../limits/limits.ts';
 
 const penalty = z.number().min(-2).max(2).nullish();
 
@@ -14,7 +15,7 @@ export const SamplingFields = z.object({
   frequency_penalty: penalty,
   logit_bias: LogitBias.nullish(),
   /** OpenAI's own hint that requests share a prefix: here the conversation that stays with its peer. */
-  prompt_cache_key: z.string().max(256).nullish(),
+  prompt_cache_key: z.string().max(MOST_ID_CHARS).nullish(),
 });
 
 /** @throws MeshError `model_not_found` for a name that no model can have */
@@ -36,6 +37,6 @@ export function toSampling(fields: z.infer<typeof SamplingFields>): Omit<Complet
 export function toModelId(model: string | null | undefined): ModelId | undefined {
   if (model === null || model === undefined) return undefined;
   const parsed = ModelId.safeParse(model);
-  if (!parsed.success) throw MeshError.modelNotFound(model.slice(0, 200));
+  if (!parsed.success) throw MeshError.modelNotFound(model.slice(0, ECHOED_CHARS));
   return parsed.data;
 }

@@ -7,12 +7,8 @@ import { type Mesh, MeshError } from '@tabmesh/shared';
 import type { FastifyInstance } from 'fastify';
 import type { ServerParts } from '../build-server.ts';
 import { EventStream } from '../http/event-stream.ts';
+import { MOST_LISTENERS, STATUS_DELTA_INTERVAL_MS, STATUS_HEARTBEAT_MS } from '../limits/limits.ts';
 import { toModelStatus, toPeerStatus, toStatus } from './status.ts';
-
-const DELTA_INTERVAL_MS = 100;
-/** Proxies close a line after 30 to 60 quiet seconds. */
-const HEARTBEAT_MS = 15_000;
-const MOST_LISTENERS = 500;
 
 export function registerEvents(app: FastifyInstance, parts: ServerParts): void {
   let feed: StatusFeed | undefined;
@@ -21,7 +17,7 @@ export function registerEvents(app: FastifyInstance, parts: ServerParts): void {
   app.get('/api/events', { exposeHeadRoute: false }, async (_request, reply) => {
     const mesh = await parts.mesh;
     feed ??= new StatusFeed(mesh, parts);
-    if (feed.listenerCount >= MOST_LISTENERS) throw MeshError.meshBusy(HEARTBEAT_MS);
+    if (feed.listenerCount >= MOST_LISTENERS) throw MeshError.meshBusy(STATUS_HEARTBEAT_MS);
     const response = reply.hijack().raw;
     response.writeHead(200, {
       ...(reply.getHeaders() as Record<string, string>),
@@ -96,14 +92,14 @@ class StatusFeed {
   }
 
   #schedule(): void {
-    this.#cancelDelta ??= this.#parts.clock.after(DELTA_INTERVAL_MS, () => {
+    this.#cancelDelta ??= this.#parts.clock.after(STATUS_DELTA_INTERVAL_MS, () => {
       this.#cancelDelta = undefined;
       this.#sendDelta();
     });
   }
 
   #beat(): void {
-    this.#cancelHeartbeat = this.#parts.clock.after(HEARTBEAT_MS, () => {
+    this.#cancelHeartbeat = this.#parts.clock.after(STATUS_HEARTBEAT_MS, () => {
       for (const { stream, state } of this.#listeners) if (state === 'current') stream.comment('still here');
       this.#beat();
     });

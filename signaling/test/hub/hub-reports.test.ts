@@ -1,7 +1,7 @@
 /** What members tell the entry of the answers that they got from each other. */
 import { type AnswerReport, ModelId } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
-import type { HubLimits } from '../../src/hub/hub.ts';
+import type { HubLimits } from '../../src/limits/limits.ts';
 import { createMember, join, servedModel, type TestMember } from '../setup/member.ts';
 import { collectRoster, startHub } from '../setup/start-hub.ts';
 

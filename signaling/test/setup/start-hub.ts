@@ -3,7 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Logger, type SignedRecord, systemClock, systemRandom } from '@tabmesh/shared';
 import { onTestFinished } from 'vitest';
-import { createHub, type HubLimits, type HubOptions } from '../../src/hub/hub.ts';
+import { createHub, type HubOptions } from '../../src/hub/hub.ts';
+import type { HubLimits } from '../../src/limits/limits.ts';
 import { openSocket, type TestSocket } from './member.ts';
 
 export async function startHub(

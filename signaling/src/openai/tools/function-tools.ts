@@ -1,17 +1,14 @@
 /** The functions that a request offers to the model, and which of them it has to call. Nothing here is trusted. */
 import { MeshError } from '@tabmesh/shared';
 import { z } from 'zod';
+import { MOST_JSON_LEVELS, MOST_TOOL_DEFINITION_BYTES, MOST_TOOL_NAME_CHARS, MOST_TOOLS } from '../../limits/limits.ts';
 import { isDeeperThan } from './flat-schema.ts';
 
-/** OpenAI's own bounds. */
-const MOST_TOOLS = 128;
-const MOST_DEFINITION_BYTES = 256 * 1024;
-/** Deeper definitions are no use to a model, and a danger to whatever walks through them. */
-const MOST_NESTING = 64;
-
+const NAME_RULE = `a function's name has 1 to ${MOST_TOOL_NAME_CHARS} letters, digits, '_' or '-'`;
 export const FunctionName = z
   .string()
-  .regex(/^[a-zA-Z0-9_-]{1,64}$/, "a function's name has 1 to 64 letters, digits, '_' or '-'");
+  .regex(/^[a-zA-Z0-9_-]+$/, NAME_RULE)
+  .max(MOST_TOOL_NAME_CHARS, NAME_RULE);
 
 export const FunctionTool = z.object({
   name: FunctionName,
@@ -63,14 +60,14 @@ function checkDefinitions(tools: readonly FunctionTool[], fieldOf: (index: numbe
     if (names.has(name)) throw refused(`${fieldOf(index)}.name`, `is '${name}' again. Give each tool its own name`);
     names.add(name);
     const field = `${fieldOf(index)}.parameters`;
-    if (isDeeperThan(parameters, MOST_NESTING)) {
-      throw refused(field, `is nested deeper than ${MOST_NESTING} levels. Make it flatter`);
+    if (isDeeperThan(parameters, MOST_JSON_LEVELS)) {
+      throw refused(field, `is nested deeper than ${MOST_JSON_LEVELS} levels. Make it flatter`);
     }
     const type = parameters?.type;
     if (type !== undefined && type !== 'object') throw refused(field, "must be of the type 'object'. Correct it");
   }
-  if (Buffer.byteLength(JSON.stringify(tools)) > MOST_DEFINITION_BYTES) {
-    throw refused('tools', `is larger than ${MOST_DEFINITION_BYTES / 1024} KB. Send fewer tools, or shorter ones`);
+  if (Buffer.byteLength(JSON.stringify(tools)) > MOST_TOOL_DEFINITION_BYTES) {
+    throw refused('tools', `is larger than ${MOST_TOOL_DEFINITION_BYTES / 1024} KB. Send fewer tools, or shorter ones`);
   }
 }
 
