@@ -22,8 +22,8 @@ module.exports = {
       name: 'base-knows-no-feature',
       comment: 'Protocol, ports, errors and jobs are what features share, never the other way round.',
       severity: 'error',
-      from: { path: '^shared/src/(protocol|ports|errors\\.ts)', pathNot: '\\.test\\.ts$' },
-      to: { path: '^shared/src/', pathNot: '^shared/src/(protocol|ports|errors\\.ts)' },
+      from: { path: '^shared/src/(protocol|ports|limits|lru-map|backoff|errors\\.ts)', pathNot: '\\.test\\.ts$' },
+      to: { path: '^shared/src/', pathNot: '^shared/src/(protocol|ports|limits|lru-map|backoff|errors\\.ts)' },
     },
     {
       name: 'core-has-no-platform',

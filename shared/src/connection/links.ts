@@ -2,9 +2,9 @@
  * All links of one member: dials, answers, resolves two ends that dial at once, redials the peers that are wanted with
  * exponential backoff. One open link per peer.
  */
-
 import { backoffMs } from '../backoff.ts';
 import { MeshError } from '../errors.ts';
+import { MAX_DIAL_ATTEMPTS, MAX_SESSIONS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import { type Random, randomHexId } from '../ports/random.ts';
@@ -44,14 +44,10 @@ interface Session {
   nextReceivedIndex: number;
 }
 
-/** A first attempt fails now and then for reasons that a second one doesn't meet (libdatachannel's candidate race). */
-const DIAL_ATTEMPTS = 3;
 /** What took longer to fail was silence, and a second attempt would meet it again. */
 const QUICK_FAILURE_MS = 2_000;
 /** A link that lived shorter is one more failure: a peer that hangs up at once is not dialled at once. */
 const STEADY_MS = 30_000;
-/** Chromium allows 500 connections a page. */
-const MOST_SESSIONS = 400;
 
 export class Links {
   readonly #options: LinksOptions;
@@ -104,7 +100,7 @@ export class Links {
 
   /**
    * The open link to a peer, dialling when there is none.
-   * @throws MeshError `connection_failed` after `DIAL_ATTEMPTS`, `cancelled` by the signal.
+   * @throws MeshError `connection_failed` after `MAX_DIAL_ATTEMPTS`, `cancelled` by the signal.
    */
   async connect(peerId: PeerId, signal: AbortSignal): Promise<Link> {
     for (let attempt = 1; ; attempt += 1) {
@@ -116,7 +112,7 @@ export class Links {
         await this.#nextOutcome(peerId, signal);
       } catch (error) {
         const quick = this.#options.clock.monotonicMs() - askedMs < QUICK_FAILURE_MS;
-        if (attempt >= DIAL_ATTEMPTS || !quick || !MeshError.is(error, 'connection_failed')) throw error;
+        if (attempt >= MAX_DIAL_ATTEMPTS || !quick || !MeshError.is(error, 'connection_failed')) throw error;
       }
     }
   }
@@ -196,7 +192,7 @@ export class Links {
     if (role !== 'offerer' || index !== 0) return undefined;
     const before = this.#attempts.get(from);
     if (before?.role === 'offerer' && this.#options.identity.peerId < from) return undefined;
-    if (before === undefined && this.#sessions.size >= MOST_SESSIONS) return undefined;
+    if (before === undefined && this.#sessions.size >= MAX_SESSIONS) return undefined;
     const session = this.#startSession(sessionId, from, 'answerer');
     before?.link.close('the other end dialled too');
     return session;

@@ -1,7 +1,12 @@
 /**
  * This end's own announcement: renewed before it expires and soon after something in it changed, however often that is.
  */
-
+import {
+  ANNOUNCEMENT_INTERVAL_MS,
+  ANNOUNCEMENT_LIFETIME_MS,
+  ANNOUNCEMENT_RENEWAL_MS,
+  MAX_ANNOUNCED_LINKS,
+} from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Signer } from '../ports/signer.ts';
 import type { Announcement, PeerKind, ServedModel, SignedRecord } from '../protocol/announcement.ts';
@@ -17,14 +22,6 @@ export interface AnnouncerOptions {
   links(): Announcement['links'];
   send(record: SignedRecord): void;
 }
-
-/** An announcement outlives two lost renewals. */
-const LIFETIME_MS = 30_000;
-const RENEW_MS = 10_000;
-/** Load changes with every job; peers need it to within this. */
-const CHANGE_DELAY_MS = 250;
-/** As many as an announcement lists. */
-const MOST_LINKS = 32;
 
 export class Announcer {
   readonly #options: AnnouncerOptions;
@@ -50,11 +47,11 @@ export class Announcer {
       version,
       sequence: this.#sequence,
       issuedAtMs: this.#nowMs(),
-      lifetimeMs: LIFETIME_MS,
+      lifetimeMs: ANNOUNCEMENT_LIFETIME_MS,
       state: this.#options.state(),
       memoryBytes: this.#options.memoryBytes ?? null,
       models: this.#options.models(),
-      links: this.#options.links().slice(0, MOST_LINKS),
+      links: this.#options.links().slice(0, MAX_ANNOUNCED_LINKS),
     };
   }
 
@@ -85,7 +82,7 @@ export class Announcer {
 
   changed(): void {
     const { clock } = this.#options;
-    const soonest = Math.max(clock.monotonicMs(), this.#lastSentMs + CHANGE_DELAY_MS);
+    const soonest = Math.max(clock.monotonicMs(), this.#lastSentMs + ANNOUNCEMENT_INTERVAL_MS);
     if (soonest >= this.#changeAtMs) return;
     this.#changeAtMs = soonest;
     this.#schedule();
@@ -108,7 +105,7 @@ export class Announcer {
     if (this.#state === 'stopped') return;
     const { clock, send } = this.#options;
     this.#cancelTimer?.();
-    const atMs = Math.min(this.#changeAtMs, this.#lastSentMs + RENEW_MS);
+    const atMs = Math.min(this.#changeAtMs, this.#lastSentMs + ANNOUNCEMENT_RENEWAL_MS);
     this.#cancelTimer = clock.after(Math.max(0, atMs - clock.monotonicMs()), () => {
       send(this.sign());
       this.#schedule();

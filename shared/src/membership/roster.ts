@@ -3,13 +3,14 @@
  * goes when the entry says so or when its lifetime is over.
  */
 import { MeshError } from '../errors.ts';
+import { MAX_ROSTER_PEERS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Announcement, SignedRecord } from '../protocol/announcement.ts';
 import { readAnnouncement } from '../protocol/decode.ts';
 import type { ModelId, PeerId } from '../protocol/ids.ts';
 import { type VerifySignature, verifySignature } from '../protocol/signature.ts';
-import { type Serving, servingAmong } from './served-models.ts';
+import { type ServingPeer, servingAmong } from './served-models.ts';
 
 export interface RosterOptions {
   readonly clock: Clock;
@@ -24,22 +25,19 @@ export interface RosterOptions {
   onRemoved(peerId: PeerId): void;
 }
 
-interface Entry {
+interface KnownPeer {
   readonly announcement: Announcement;
   /** On this end's monotonic clock: peers' wall clocks may be hours apart. */
   readonly expiresAtMs: number;
 }
 
-/** More peers than an entry is meant for; a flood of keys must not fill the memory. */
-const MOST_PEERS = 20_000;
-
 export class Roster {
   readonly #options: RosterOptions;
-  readonly #entries = new Map<PeerId, Entry>();
+  readonly #known = new Map<PeerId, KnownPeer>();
   /** Kept for their link alone: the entry that was joined last does not know them. */
   readonly #unlisted = new Set<PeerId>();
   /** By model, as long as nothing changes: every prompt asks. */
-  #serving = new Map<ModelId, readonly Serving[]>();
+  #serving = new Map<ModelId, readonly ServingPeer[]>();
   #cancelExpiry: (() => void) | undefined;
   #expiryAtMs = Number.POSITIVE_INFINITY;
 
@@ -48,15 +46,15 @@ export class Roster {
   }
 
   get(peerId: PeerId): Announcement | undefined {
-    return this.#entries.get(peerId)?.announcement;
+    return this.#known.get(peerId)?.announcement;
   }
 
   announcements(): Announcement[] {
-    return Array.from(this.#entries.values(), (entry) => entry.announcement);
+    return Array.from(this.#known.values(), ({ announcement }) => announcement);
   }
 
   /** The peers that announce the model, and what they announce of it. */
-  serving(model: ModelId): readonly Serving[] {
+  serving(model: ModelId): readonly ServingPeer[] {
     const known = this.#serving.get(model) ?? servingAmong(this.announcements(), model);
     this.#serving.set(model, known);
     return known;
@@ -69,7 +67,7 @@ export class Roster {
       const peerId = this.#upsert(record);
       if (peerId !== undefined) listed.add(peerId);
     }
-    for (const peerId of [...this.#entries.keys()]) {
+    for (const peerId of [...this.#known.keys()]) {
       if (listed.has(peerId)) continue;
       // An entry that was started again knows nobody yet.
       if (this.#options.isLinked(peerId)) this.#unlisted.add(peerId);
@@ -94,7 +92,7 @@ export class Roster {
   close(): void {
     this.#cancelExpiry?.();
     this.#cancelExpiry = undefined;
-    this.#entries.clear();
+    this.#known.clear();
     this.#serving.clear();
   }
 
@@ -110,8 +108,8 @@ export class Roster {
       announcement = readAnnouncement(record);
       const { peerId, sequence } = announcement;
       if (peerId === this.#options.self) return undefined;
-      const known = this.#entries.get(peerId);
-      if (known === undefined && this.#entries.size >= MOST_PEERS) return undefined;
+      const known = this.#known.get(peerId);
+      if (known === undefined && this.#known.size >= MAX_ROSTER_PEERS) return undefined;
       // Before the signature, which costs a millisecond: nothing changes for a record that brings no news.
       if (known !== undefined && known.announcement.sequence >= sequence) return peerId;
       // It would count as several peers, and pages keep one row for each.
@@ -126,7 +124,7 @@ export class Roster {
     }
     const { peerId } = announcement;
     const expiresAtMs = this.#options.clock.monotonicMs() + announcement.lifetimeMs;
-    this.#entries.set(peerId, { announcement, expiresAtMs });
+    this.#known.set(peerId, { announcement, expiresAtMs });
     this.#unlisted.delete(peerId);
     if (expiresAtMs < this.#expiryAtMs) this.#scheduleExpiry(expiresAtMs);
     return peerId;
@@ -134,7 +132,7 @@ export class Roster {
 
   #remove(peerId: PeerId): void {
     this.#unlisted.delete(peerId);
-    if (this.#entries.delete(peerId)) this.#options.onRemoved(peerId);
+    if (this.#known.delete(peerId)) this.#options.onRemoved(peerId);
   }
 
   #scheduleExpiry(atMs: number): void {
@@ -147,16 +145,16 @@ export class Roster {
     const nowMs = this.#options.clock.monotonicMs();
     let nextMs = Number.POSITIVE_INFINITY;
     let expired = false;
-    for (const [peerId, entry] of this.#entries) {
-      if (entry.expiresAtMs <= nowMs && this.#options.isLinked(peerId)) {
-        const expiresAtMs = nowMs + entry.announcement.lifetimeMs;
-        this.#entries.set(peerId, { ...entry, expiresAtMs });
+    for (const [peerId, peer] of this.#known) {
+      if (peer.expiresAtMs <= nowMs && this.#options.isLinked(peerId)) {
+        const expiresAtMs = nowMs + peer.announcement.lifetimeMs;
+        this.#known.set(peerId, { ...peer, expiresAtMs });
         nextMs = Math.min(nextMs, expiresAtMs);
-      } else if (entry.expiresAtMs <= nowMs) {
+      } else if (peer.expiresAtMs <= nowMs) {
         this.#remove(peerId);
         expired = true;
       } else {
-        nextMs = Math.min(nextMs, entry.expiresAtMs);
+        nextMs = Math.min(nextMs, peer.expiresAtMs);
       }
     }
     this.#expiryAtMs = Number.POSITIVE_INFINITY;

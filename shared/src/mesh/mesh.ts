@@ -1,16 +1,16 @@
 /**
  * The story of one prompt: routing → connection → inference → measurement, wired here and in the chooser, nowhere else.
  */
-
 import { defaultModel } from '../catalog/catalog.ts';
 import { Links } from '../connection/links.ts';
 import { peerName } from '../identity/peer-name.ts';
 import { logUnsampled } from '../jobs/job-outcome.ts';
-import { RecentKeys } from '../lru-map.ts';
+import { MAX_REMEMBERED_MODELS, STANDING_LINKS } from '../limits.ts';
+import { LruMap } from '../lru-map.ts';
 import { Measurements } from '../measurement/measurements.ts';
 import { Announcer } from '../membership/announcer.ts';
 import { Roster } from '../membership/roster.ts';
-import { fastestServing, modelsServedBy, type Serving, servingAmong } from '../membership/served-models.ts';
+import { fastestServing, modelsServedBy, type ServingPeer, servingAmong } from '../membership/served-models.ts';
 import type { Announcement, Baseline, ServedModel } from '../protocol/announcement.ts';
 import type { ModelId, PeerId } from '../protocol/ids.ts';
 import { Provider } from '../providing/provider.ts';
@@ -20,11 +20,7 @@ import { createChooser } from './chooser.ts';
 import { createLocalLine } from './local-line.ts';
 import type { Mesh, MeshConnection, MeshOptions } from './mesh-interface.ts';
 
-/** Peers to keep links to, so that a prompt finds the line open and the round trip measured. */
-const STANDING_LINKS = 8;
 const CHANGE_DELAY_MS = 50;
-/** Models whose name is remembered after the last peer left. */
-const MOST_REMEMBERED = 1_000;
 
 export function createMesh(options: MeshOptions): Mesh {
   const { identity, kind, clock, random, logger, signaling } = options;
@@ -39,7 +35,7 @@ export function createMesh(options: MeshOptions): Mesh {
   /** Made once per peer: a name is a hash, and pages ask for all of them many times a second. */
   const names = new Map<PeerId, string>();
   const baselines = new Map<ModelId, { baseline: Baseline; atMs: number }>();
-  const knownModels = new RecentKeys<string, true>(MOST_REMEMBERED);
+  const knownModels = new LruMap<string, true>(MAX_REMEMBERED_MODELS);
 
   const roster = new Roster({
     self,
@@ -217,7 +213,7 @@ export function createMesh(options: MeshOptions): Mesh {
   }
 
   /** The same of one model. */
-  function serving(model: ModelId): readonly Serving[] {
+  function serving(model: ModelId): readonly ServingPeer[] {
     const others = roster.serving(model);
     return provider.services().length === 0 ? others : [...servingAmong([announcer.current()], model), ...others];
   }

@@ -15,7 +15,7 @@ export interface TransportHandlers {
 export interface Channel {
   /** Feeds a payload of the other end's `onSignal`. A payload that makes no sense closes the channel. */
   signal(payload: string): void;
-  /** Sends up to `MAX_FRAME_BYTES`. The bytes are copied or sent before it returns. Throws when not open. */
+  /** Sends up to `MAX_FRAME_BYTES` (see `limits.ts`). The bytes are copied or sent before it returns. Throws when not open. */
   send(bytes: Uint8Array): void;
   /** Bytes accepted by `send` and not yet handed to the network. */
   bufferedBytes(): number;
@@ -38,6 +38,3 @@ export interface Transport {
     handlers: TransportHandlers,
   ): Channel;
 }
-
-/** Chromium and node-datachannel both take 256 KiB; above 64 KiB channels stall (simple-peer #393). */
-export const MAX_FRAME_BYTES = 32 * 1024;

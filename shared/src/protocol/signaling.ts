@@ -103,6 +103,3 @@ export interface MemberToServerEvents {
   describe(describe: Describe): void;
   report(report: AnswerReport): void;
 }
-
-/** Largest socket.io message either end takes. */
-export const MAX_SIGNALING_BYTES = 256 * 1024;

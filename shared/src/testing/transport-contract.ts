@@ -1,8 +1,8 @@
 /**
  * What every transport must do. Framework-free, so that the cases run in Node and inside a page; a case that fails throws.
  */
+import { MAX_FRAME_BYTES } from '../limits.ts';
 import type { Channel, Transport } from '../ports/transport.ts';
-import { MAX_FRAME_BYTES } from '../ports/transport.ts';
 
 export interface TransportSubject {
   readonly offerer: Transport;

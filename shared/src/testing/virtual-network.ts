@@ -3,9 +3,10 @@
  * Members can be delayed, cut off from each other, or killed without a word.
  */
 import { MeshError } from '../errors.ts';
+import { MAX_FRAME_BYTES } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Signaling, SignalingHandlers } from '../ports/signaling.ts';
-import { type Channel, MAX_FRAME_BYTES, type Transport, type TransportHandlers } from '../ports/transport.ts';
+import type { Channel, Transport, TransportHandlers } from '../ports/transport.ts';
 import type { SignedRecord } from '../protocol/announcement.ts';
 import { decodeAnnouncement, parseJson } from '../protocol/decode.ts';
 import type { PeerId } from '../protocol/ids.ts';
