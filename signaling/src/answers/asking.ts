@@ -2,7 +2,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { type Asking, MeshError } from '@tabmesh/shared';
 import type { FastifyRequest } from 'fastify';
-import { MOST_DEADLINE_MS } from '../limits/limits.ts';
+import { MAX_DEADLINE_MS } from '../limits/limits.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -24,10 +24,10 @@ function deadlineOf({ headers }: FastifyRequest): number | undefined {
   const text = headers['x-tabmesh-deadline-ms'];
   if (text === undefined) return undefined;
   const deadlineMs = Number(text);
-  if (/^\d+$/.test(String(text)) && deadlineMs >= 1 && deadlineMs <= MOST_DEADLINE_MS) return deadlineMs;
+  if (/^\d+$/.test(String(text)) && deadlineMs >= 1 && deadlineMs <= MAX_DEADLINE_MS) return deadlineMs;
   throw new MeshError(
     'invalid_request',
-    `The header 'x-tabmesh-deadline-ms' is wrong: give whole milliseconds from 1 to ${MOST_DEADLINE_MS}, or leave it out.`,
+    `The header 'x-tabmesh-deadline-ms' is wrong: give whole milliseconds from 1 to ${MAX_DEADLINE_MS}, or leave it out.`,
     { details: { param: 'x-tabmesh-deadline-ms' } },
   );
 }

@@ -1,6 +1,6 @@
 /** Several answers to one request: where the peers have no room for all at once, the rest come as room comes. */
 import { type Clock, MeshError } from '@tabmesh/shared';
-import { LONGEST_ROOM_WAIT_MS, ROOM_PATIENCE_MS, SHORTEST_ROOM_WAIT_MS } from '../limits/limits.ts';
+import { MAX_ROOM_WAIT_MS, MIN_ROOM_WAIT_MS, ROOM_PATIENCE_MS } from '../limits/limits.ts';
 import type { OpenedAnswer } from './opened-answer.ts';
 
 /** Asks for one of them, again and again while its siblings take the room. */
@@ -22,10 +22,7 @@ export function siblings(
       } catch (error) {
         if (!MeshError.is(error, 'mesh_busy')) throw error;
         refused += 1;
-        const waitMs = Math.min(
-          LONGEST_ROOM_WAIT_MS,
-          Math.max(SHORTEST_ROOM_WAIT_MS, Number(error.details.retryAfterMs ?? 0)),
-        );
+        const waitMs = Math.min(MAX_ROOM_WAIT_MS, Math.max(MIN_ROOM_WAIT_MS, Number(error.details.retryAfterMs ?? 0)));
         if (refused >= count || clock.monotonicMs() + waitMs > endAtMs) throw error;
         await pause(waitMs, clock, signal);
         refused -= 1;

@@ -3,7 +3,7 @@
  * restart. A prompt counts when it is sent, whether or not the provider answers.
  */
 import type { Clock, Logger } from '@tabmesh/shared';
-import { FALLBACK_BUDGET_SPAN_MS, MOST_FALLBACK_ADDRESSES } from '../limits/limits.ts';
+import { FALLBACK_BUDGET_SPAN_MS, MAX_FALLBACK_ADDRESSES } from '../limits/limits.ts';
 
 /** Per address the moments (ms since the epoch) at which it spent. */
 export type BudgetRecord = Readonly<Record<string, readonly number[]>>;
@@ -71,7 +71,7 @@ export function createFallbackBudget({ perHour, store, clock, logger }: BudgetOp
       const key = budgetKeyOf(address);
       dropOld(clock.wallMs());
       const moments = spent.get(key) ?? [];
-      if (moments.length >= perHour || (moments.length === 0 && spent.size >= MOST_FALLBACK_ADDRESSES)) return false;
+      if (moments.length >= perHour || (moments.length === 0 && spent.size >= MAX_FALLBACK_ADDRESSES)) return false;
       spent.set(key, [...moments, clock.wallMs()]);
       await save();
       return true;

@@ -4,7 +4,7 @@
  */
 import { MeshError, ModelId } from '@tabmesh/shared';
 import { z } from 'zod';
-import { DEFAULT_FALLBACK_BUDGET, MOST_PROVIDER_MODEL_CHARS } from '../limits/limits.ts';
+import { DEFAULT_FALLBACK_BUDGET, MAX_PROVIDER_MODEL_CHARS } from '../limits/limits.ts';
 
 export interface FallbackSettings {
   /** Of `…/chat/completions`. */
@@ -54,7 +54,7 @@ function endpointOf(text: string): URL {
   return url;
 }
 
-const Mapping = z.record(ModelId, z.string().min(1).max(MOST_PROVIDER_MODEL_CHARS));
+const Mapping = z.record(ModelId, z.string().min(1).max(MAX_PROVIDER_MODEL_CHARS));
 
 function mappingOf(text: string): ReadonlyMap<ModelId, string> {
   const parsed = Mapping.safeParse(text.trim().startsWith('{') ? readJson(text) : readPairs(text));

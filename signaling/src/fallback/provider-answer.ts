@@ -2,7 +2,7 @@
 import type { Clock, CompletionRequest, FinishReason, Usage } from '@tabmesh/shared';
 import { z } from 'zod';
 import type { ContentEvent } from '../answers/opened-answer.ts';
-import { MOST_TOKENS } from '../limits/limits.ts';
+import { MAX_TOKENS } from '../limits/limits.ts';
 import { providerFailed } from './provider-request.ts';
 
 /** `conversationId` stays here: it would let the provider tell users apart. */
@@ -20,7 +20,7 @@ export function providerBody(request: CompletionRequest, model: string): object 
   };
 }
 
-const count = z.int().min(0).max(MOST_TOKENS);
+const count = z.int().min(0).max(MAX_TOKENS);
 
 const Chunk = z.object({
   choices: z

@@ -8,7 +8,7 @@ import { request as httpsRequest } from 'node:https';
 import { TLSSocket } from 'node:tls';
 import { type Clock, MeshError } from '@tabmesh/shared';
 import {
-  MOST_PROVIDER_LINE_CHARS,
+  MAX_PROVIDER_LINE_CHARS,
   PROVIDER_CONNECT_MS,
   PROVIDER_FIRST_BYTE_MS,
   PROVIDER_SILENCE_MS,
@@ -105,7 +105,7 @@ async function* dataLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<stri
     rest += decoder.decode(part, { stream: true });
     const lines = rest.split(/\r?\n/);
     rest = lines.pop() ?? '';
-    if (rest.length > MOST_PROVIDER_LINE_CHARS) throw providerFailed('it sent a line without an end');
+    if (rest.length > MAX_PROVIDER_LINE_CHARS) throw providerFailed('it sent a line without an end');
     for (const line of lines) if (line.startsWith('data:')) yield line.slice('data:'.length).trim();
   }
 }

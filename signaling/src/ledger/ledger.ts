@@ -3,7 +3,7 @@
  * storage in one batch. A storage that fails keeps nobody waiting: the batch stays and is written when it works again.
  */
 import { type Clock, type Logger, MeshError, type ModelId, type PeerId, peerName, type Random } from '@tabmesh/shared';
-import { LEDGER_FLUSH_MS, LEDGER_HOURS_KEPT_DAYS, LEDGER_RETRY_MS, MOST_LEDGER_COUNTERS } from '../limits/limits.ts';
+import { LEDGER_FLUSH_MS, LEDGER_HOURS_KEPT_DAYS, LEDGER_RETRY_MS, MAX_LEDGER_COUNTERS } from '../limits/limits.ts';
 import {
   type CountKind,
   type CountRow,
@@ -35,7 +35,7 @@ export interface LedgerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** Default `MOST_LEDGER_COUNTERS`. */
+  /** Default `MAX_LEDGER_COUNTERS`. */
   readonly mostCounters?: number;
 }
 
@@ -77,7 +77,7 @@ class BufferedLedger implements Ledger {
 
   constructor(options: LedgerOptions) {
     this.#options = options;
-    this.#mostCounters = options.mostCounters ?? MOST_LEDGER_COUNTERS;
+    this.#mostCounters = options.mostCounters ?? MAX_LEDGER_COUNTERS;
   }
 
   count(answer: CountedAnswer, askedBy = this.#options.askedBy): void {

@@ -1,6 +1,6 @@
 /** The ledger's sums as the figures that `/api/metrics` and the web app's page show. */
 import { type ModelId, type PeerId, peerName } from '@tabmesh/shared';
-import { MOST_METRICS_PEERS } from '../limits/limits.ts';
+import { MAX_METRICS_PEERS } from '../limits/limits.ts';
 import type { Ledger } from './ledger.ts';
 import { type CountRow, DAY_MS, HOUR_MS, type Milestone } from './ledger-storage.ts';
 import { LogHistogram } from './log-histogram.ts';
@@ -37,7 +37,7 @@ export interface MetricsReport {
       readonly startMs: number;
       readonly tokens: number;
       readonly models: readonly (SpeedFigures & { readonly model: string; readonly answers: number })[];
-      /** Most tokens first, at most `MOST_METRICS_PEERS`. */
+      /** Most tokens first, at most `MAX_METRICS_PEERS`. */
       readonly peers: readonly { readonly peerId: string; readonly name: string; readonly tokens: number }[];
     };
   /** The first answer of each model, oldest first. */
@@ -91,7 +91,7 @@ export async function metricsReport(
       models: [...models]
         .map(([name, tally]) => ({ model: name, answers: tally.answers(), ...tally.speed() }))
         .sort((a, b) => b.answers - a.answers),
-      peers: peers.slice(0, MOST_METRICS_PEERS),
+      peers: peers.slice(0, MAX_METRICS_PEERS),
     },
     milestones: await ledger.milestones(),
     series: [...hours].map(([hour, tally]) => ({ hour, ...tally.counts(), ...tally.speed() })),
@@ -148,7 +148,7 @@ function tokensPerPeer(rows: readonly CountRow[]) {
     .map(([peerId, sum], place) => ({
       peerId,
       // A name costs a hash, and only the first are shown.
-      name: place < MOST_METRICS_PEERS ? peerName(peerId as PeerId) : '',
+      name: place < MAX_METRICS_PEERS ? peerName(peerId as PeerId) : '',
       tokens: sum,
     }));
 }

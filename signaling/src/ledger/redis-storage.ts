@@ -8,7 +8,7 @@ import { z } from 'zod';
 import {
   REDIS_BATCH_REMEMBERED_S,
   REDIS_FIRST_RECONNECT_MS,
-  REDIS_LONGEST_RECONNECT_MS,
+  REDIS_MAX_RECONNECT_MS,
   REDIS_SILENCE_MS,
 } from '../limits/limits.ts';
 import { type CountKind, DAY_MS, type LedgerStorage, type Milestone } from './ledger-storage.ts';
@@ -18,7 +18,7 @@ const PREFIX = '{tabmesh-ledger}:';
 const STARTS = `${PREFIX}starts`;
 const MILESTONES = `${PREFIX}milestones`;
 
-const RECONNECTS = { firstMs: REDIS_FIRST_RECONNECT_MS, longestMs: REDIS_LONGEST_RECONNECT_MS };
+const RECONNECTS = { firstMs: REDIS_FIRST_RECONNECT_MS, longestMs: REDIS_MAX_RECONNECT_MS };
 
 const WRITE = `
 if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[1]) then return 0 end

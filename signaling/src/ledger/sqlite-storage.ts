@@ -1,6 +1,6 @@
 /** The ledger in one file of this machine, by the SQLite that `libsql` brings along. */
 import Database from 'libsql';
-import { MOST_LEDGER_BYTES, SQLITE_BUSY_MS } from '../limits/limits.ts';
+import { MAX_LEDGER_BYTES, SQLITE_BUSY_MS } from '../limits/limits.ts';
 import { type CountKind, type CountRow, DAY_MS, type LedgerStorage, type Milestone } from './ledger-storage.ts';
 
 /** Readers of a range of hours want neither peers nor buckets: `kind` comes first. */
@@ -26,7 +26,7 @@ const ADD_UP = `INSERT INTO counts SELECT kind, startMs - startMs % ${DAY_MS} AS
 const PAGE_BYTES = 4_096;
 
 /** `:memory:` keeps nothing. The file is made, its folder must be there. */
-export function openSqliteStorage(path: string, { mostBytes = MOST_LEDGER_BYTES } = {}): LedgerStorage {
+export function openSqliteStorage(path: string, { mostBytes = MAX_LEDGER_BYTES } = {}): LedgerStorage {
   const database = new Database(path);
   // A second process on the same file waits for its turn; a batch is lost only when the machine itself goes down.
   database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA max_page_count = ${Math.ceil(mostBytes / PAGE_BYTES)};`);

@@ -11,7 +11,7 @@ export interface RateLimit {
   readonly burst: number;
 }
 
-// hub/: members, and who would like to be one ----------------------------------------------------------------------------
+// hub/: members, and who would like to be one
 
 /** Of one member. */
 export interface MemberLimits {
@@ -64,7 +64,7 @@ export const REFUSAL_MESSAGE_CHARS = 500;
 /** Token buckets (addresses, API keys) that are kept before full ones are looked for and forgotten: some 100 KB. */
 export const BUCKETS_SWEPT_AT = 1_024;
 
-// http/: every request and every reply -----------------------------------------------------------------------------------
+// http/: every request and every reply
 
 /** Some 250,000 tokens of conversation, more than any model here reads. */
 export const HTTP_BODY_BYTES = 1024 * 1024;
@@ -81,81 +81,81 @@ export const STREAM_FLUSH_CHARS = 64 * 1024;
 /** Whoever takes nothing for so long does not read: its answer and its connection would stay for ever. */
 export const STREAM_UNREAD_MS = 60_000;
 
-// access/: who may call `/v1` --------------------------------------------------------------------------------------------
+// access/: who may call `/v1`
 
 /** Shorter keys could be guessed, since wrong guesses cost nothing but time. */
-export const LEAST_API_KEY_CHARS = 16;
+export const MIN_API_KEY_CHARS = 16;
 /** One and a half a second is more than a person asks, and less than a loop that has gone wrong. */
 export const DEFAULT_REQUESTS_PER_MINUTE = 100;
 /** So that a limit stays a number that a bucket can count. */
-export const MOST_REQUESTS_PER_MINUTE = 1_000_000;
+export const MAX_REQUESTS_PER_MINUTE = 1_000_000;
 /** As long as Chromium keeps the answer to a preflight at most. */
 export const PREFLIGHT_KEPT_S = 7_200;
 
-// answers/: waiting for peers --------------------------------------------------------------------------------------------
+// answers/: waiting for peers
 
 /** `x-tabmesh-deadline-ms`: proxies and clients give up well before ten minutes. */
-export const MOST_DEADLINE_MS = 600_000;
+export const MAX_DEADLINE_MS = 600_000;
 /** Between two tries of an answer that found no room beside those of its own request; peers say how long, within these. */
-export const SHORTEST_ROOM_WAIT_MS = 50;
-export const LONGEST_ROOM_WAIT_MS = 1_000;
+export const MIN_ROOM_WAIT_MS = 50;
+export const MAX_ROOM_WAIT_MS = 1_000;
 /** An answer that takes longer keeps the rest from ever being a reply. */
 export const ROOM_PATIENCE_MS = 120_000;
 
-// openai/: what a body may hold ------------------------------------------------------------------------------------------
+// openai/: what a body may hold
 
 /** Each is a job of its own, and the reply begins when the last of them has its first token. */
-export const MOST_CHAT_CHOICES = 8;
+export const MAX_CHAT_CHOICES = 8;
 /** Prompts times `n`: as many as LangChain sends at once. */
-export const MOST_TEXT_CHOICES = 20;
+export const MAX_TEXT_CHOICES = 20;
 /** OpenAI's own default of `/v1/completions`; answers of a chat may be longer. */
 export const DEFAULT_TEXT_TOKENS = 16;
 /** Of an answer: beyond the context of any model, and what the wire takes. */
-export const MOST_TOKENS = 10_000_000;
+export const MAX_TOKENS = 10_000_000;
 /** What the wire takes. */
-export const MOST_STOP_TEXTS = 16;
-export const MOST_STOP_CHARS = 1_024;
+export const MAX_STOP_TEXTS = 16;
+export const MAX_STOP_CHARS = 1_024;
 /** What the wire takes: of 1 MiB, 100 characters each. */
-export const MOST_MESSAGES = 10_000;
+export const MAX_MESSAGES = 10_000;
 /** Far more than a model writes in one answer. */
-export const MOST_PAST_CALLS_PER_MESSAGE = 1_000;
+export const MAX_PAST_CALLS_PER_MESSAGE = 1_000;
 /** OpenAI's own bounds: of chat and responses, and of text completions. */
-export const MOST_TOP_LOGPROBS = 20;
-export const MOST_TEXT_LOGPROBS = 5;
+export const MAX_TOP_LOGPROBS = 20;
+export const MAX_TEXT_LOGPROBS = 5;
 /** OpenAI's own bound of `/v1/embeddings`. */
-export const MOST_EMBEDDING_INPUTS = 2_048;
+export const MAX_EMBEDDING_INPUTS = 2_048;
 /** Beyond the vectors of any model. */
-export const MOST_EMBEDDING_DIMENSIONS = 100_000;
+export const MAX_EMBEDDING_DIMENSIONS = 100_000;
 /** Names of conversations (`prompt_cache_key`) and of calls: a UUID has 36. */
-export const MOST_ID_CHARS = 256;
+export const MAX_ID_CHARS = 256;
 /** OpenAI's own bounds of `metadata` and of the name of a form. */
-export const MOST_METADATA_KEY_CHARS = 64;
-export const MOST_METADATA_VALUE_CHARS = 512;
-export const MOST_FORMAT_NAME_CHARS = 64;
+export const MAX_METADATA_KEY_CHARS = 64;
+export const MAX_METADATA_VALUE_CHARS = 512;
+export const MAX_FORMAT_NAME_CHARS = 64;
 /** Three times the longest name that there is. */
-export const MOST_INCLUDE_CHARS = 100;
+export const MAX_INCLUDE_CHARS = 100;
 /** Repeated in every event of a response that tells of its settings. */
-export const MOST_USER_CHARS = 1_024;
+export const MAX_USER_CHARS = 1_024;
 
-// openai/tools/ ----------------------------------------------------------------------------------------------------------
+// openai/tools/
 
 /** OpenAI's own bounds. */
-export const MOST_TOOLS = 128;
-export const MOST_TOOL_NAME_CHARS = 64;
+export const MAX_TOOLS = 128;
+export const MAX_TOOL_NAME_CHARS = 64;
 /** All tools of a request: the model has to read them before the conversation. */
-export const MOST_TOOL_DEFINITION_BYTES = 256 * 1024;
+export const MAX_TOOL_DEFINITION_BYTES = 256 * 1024;
 /** A name in `tool_choice`; which of the tools it is decides, so it may be longer than theirs and is then refused by name. */
-export const MOST_CHOICE_NAME_CHARS = 200;
+export const MAX_CHOICE_NAME_CHARS = 200;
 /** Levels of JSON. Deeper definitions are no use to a model, and a danger to whatever walks through them. */
-export const MOST_JSON_LEVELS = 64;
+export const MAX_JSON_LEVELS = 64;
 
-// fallback/: the provider behind the gate --------------------------------------------------------------------------------
+// fallback/: the provider behind the gate
 
 /** Answers per address and hour: a conversation, for a price that an operator can foresee. */
 export const DEFAULT_FALLBACK_BUDGET = 20;
 export const FALLBACK_BUDGET_SPAN_MS = 3_600_000;
 /** Past so many addresses in one hour a new one has no budget: the operator's money ends before memory does. */
-export const MOST_FALLBACK_ADDRESSES = 10_000;
+export const MAX_FALLBACK_ADDRESSES = 10_000;
 /** Whoever waits has waited for the mesh before, so a provider that can't be reached must not cost long. */
 export const PROVIDER_CONNECT_MS = 5_000;
 /** Large models think before their first token. */
@@ -163,11 +163,11 @@ export const PROVIDER_FIRST_BYTE_MS = 15_000;
 /** Between two parts of an answer that has begun. */
 export const PROVIDER_SILENCE_MS = 30_000;
 /** A line of tokens has some hundred characters. */
-export const MOST_PROVIDER_LINE_CHARS = 1024 * 1024;
+export const MAX_PROVIDER_LINE_CHARS = 1024 * 1024;
 /** The provider's name of a model. */
-export const MOST_PROVIDER_MODEL_CHARS = 256;
+export const MAX_PROVIDER_MODEL_CHARS = 256;
 
-// ledger/: what is counted and kept --------------------------------------------------------------------------------------
+// ledger/: what is counted and kept
 
 /** What is lost when the process is killed. */
 export const LEDGER_FLUSH_MS = 1_000;
@@ -179,9 +179,9 @@ export const LEDGER_HOURS_KEPT_DAYS = 90;
  * Counters that gather while others are being written: 100 peers with 5 models each for a day without storage. Past it
  * known ones count on and new ones are dropped; how many is logged once writing works again.
  */
-export const MOST_LEDGER_COUNTERS = 50_000;
+export const MAX_LEDGER_COUNTERS = 50_000;
 /** 90 days of hours with 400 busy peer and model pairs are about 200 MB. Past it the ledger behaves as on a full disk. */
-export const MOST_LEDGER_BYTES = 1024 ** 3;
+export const MAX_LEDGER_BYTES = 1024 ** 3;
 /** A second process that writes to the same file. */
 export const SQLITE_BUSY_MS = 2_000;
 /** A batch that comes again within it is known: longer than anyone tries again. */
@@ -190,17 +190,17 @@ export const REDIS_BATCH_REMEMBERED_S = 86_400;
 export const REDIS_SILENCE_MS = 5_000;
 /** Between two tries to connect: Redis is back within seconds of its restart. */
 export const REDIS_FIRST_RECONNECT_MS = 50;
-export const REDIS_LONGEST_RECONNECT_MS = 2_000;
+export const REDIS_MAX_RECONNECT_MS = 2_000;
 
-// status/: who watches ---------------------------------------------------------------------------------------------------
+// status/: who watches
 
 /** Listeners of `/api/events`: each keeps a connection, and costs a write at each change. */
-export const MOST_LISTENERS = 500;
+export const MAX_LISTENERS = 500;
 /** A page draws no more often. */
 export const STATUS_DELTA_INTERVAL_MS = 100;
 /** Proxies close a line after 30 to 60 quiet seconds. */
 export const STATUS_HEARTBEAT_MS = 15_000;
 /** Prometheus keeps a label for good, and peers choose their models' names: the rest of them is one. */
-export const MOST_PROMETHEUS_MODELS = 100;
+export const MAX_PROMETHEUS_MODELS = 100;
 /** Of `/api/metrics`: as many as the page shows. */
-export const MOST_METRICS_PEERS = 20;
+export const MAX_METRICS_PEERS = 20;

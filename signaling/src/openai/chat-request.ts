@@ -5,12 +5,12 @@
 import { type CompletionRequest, MeshError, type ResponseFormat } from '@tabmesh/shared';
 import { z } from 'zod';
 import {
-  MOST_CHAT_CHOICES,
-  MOST_CHOICE_NAME_CHARS,
-  MOST_MESSAGES,
-  MOST_PAST_CALLS_PER_MESSAGE,
-  MOST_TOKENS,
-  MOST_TOP_LOGPROBS,
+  MAX_CHAT_CHOICES,
+  MAX_CHOICE_NAME_CHARS,
+  MAX_MESSAGES,
+  MAX_PAST_CALLS_PER_MESSAGE,
+  MAX_TOKENS,
+  MAX_TOP_LOGPROBS,
 } from '../limits/limits.ts';
 import { SamplingFields, toSampling } from './sampling-fields.ts';
 import { flatSchema } from './tools/flat-schema.ts';
@@ -54,32 +54,32 @@ const Body = SamplingFields.extend({
       z.object({
         role: z.enum(['system', 'developer', 'user', 'assistant', 'tool']),
         content: z.union([z.string(), z.array(TextPart)], 'expected a text or a list of text parts').nullish(),
-        tool_calls: z.array(PastCall).max(MOST_PAST_CALLS_PER_MESSAGE).nullish(),
+        tool_calls: z.array(PastCall).max(MAX_PAST_CALLS_PER_MESSAGE).nullish(),
         tool_call_id: z.string().nullish(),
       }),
     )
     .min(1)
-    .max(MOST_MESSAGES),
+    .max(MAX_MESSAGES),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
-  max_tokens: z.int().min(1).max(MOST_TOKENS).nullish(),
-  max_completion_tokens: z.int().min(1).max(MOST_TOKENS).nullish(),
+  max_tokens: z.int().min(1).max(MAX_TOKENS).nullish(),
+  max_completion_tokens: z.int().min(1).max(MAX_TOKENS).nullish(),
   stop: z
     .union(
       [z.string().min(1).max(1024), z.array(z.string().min(1).max(1024)).max(16)],
       'expected a text or a list of at most 16 texts, each of 1 to 1024 characters',
     )
     .nullish(),
-  n: z.int().min(1).max(MOST_CHAT_CHOICES).nullish(),
+  n: z.int().min(1).max(MAX_CHAT_CHOICES).nullish(),
   response_format: Format.nullish(),
   logprobs: z.boolean().nullish(),
-  top_logprobs: z.int().min(0).max(MOST_TOP_LOGPROBS).nullish(),
+  top_logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
   tools: z.array(z.object({ type: z.literal('function'), function: FunctionTool })).nullish(),
   tool_choice: z
     .union(
       [
         z.enum(['none', 'auto', 'required']),
-        z.object({ type: z.literal('function'), function: z.object({ name: z.string().max(MOST_CHOICE_NAME_CHARS) }) }),
+        z.object({ type: z.literal('function'), function: z.object({ name: z.string().max(MAX_CHOICE_NAME_CHARS) }) }),
       ],
       "expected 'none', 'auto', 'required' or {type: 'function', function: {name}}",
     )

@@ -6,18 +6,18 @@ import { askingOf } from '../answers/asking.ts';
 import type { ServerParts } from '../build-server.ts';
 import { abortWithoutReader } from '../http/request-abort.ts';
 import { readBody } from '../http/request-body.ts';
-import { MOST_EMBEDDING_DIMENSIONS, MOST_EMBEDDING_INPUTS } from '../limits/limits.ts';
+import { MAX_EMBEDDING_DIMENSIONS, MAX_EMBEDDING_INPUTS } from '../limits/limits.ts';
 import { toModelId } from './sampling-fields.ts';
 
 const text = z.string().min(1);
 const Body = z.object({
   model: z.string().nullish(),
   input: z.union(
-    [text, z.array(text).min(1).max(MOST_EMBEDDING_INPUTS)],
-    `expected a text or a list of 1 to ${MOST_EMBEDDING_INPUTS} texts, none of them empty; token ids mean something else to every model`,
+    [text, z.array(text).min(1).max(MAX_EMBEDDING_INPUTS)],
+    `expected a text or a list of 1 to ${MAX_EMBEDDING_INPUTS} texts, none of them empty; token ids mean something else to every model`,
   ),
   encoding_format: z.enum(['float', 'base64']).nullish(),
-  dimensions: z.int().min(1).max(MOST_EMBEDDING_DIMENSIONS).nullish(),
+  dimensions: z.int().min(1).max(MAX_EMBEDDING_DIMENSIONS).nullish(),
 });
 
 export function registerEmbeddings(app: FastifyInstance, parts: ServerParts): void {

@@ -3,7 +3,7 @@
  * mean something to a server that keeps conversations are refused.
  */
 import { z } from 'zod';
-import { MOST_ID_CHARS, MOST_MESSAGES } from '../limits/limits.ts';
+import { MAX_ID_CHARS, MAX_MESSAGES } from '../limits/limits.ts';
 import { FunctionName } from './tools/function-tools.ts';
 import type { PastCall, Turn } from './tools/hermes.ts';
 
@@ -23,7 +23,7 @@ const Content = z.preprocess(
   z.array(Part, 'expected a text or a list of text parts'),
 );
 
-const callId = z.string().min(1).max(MOST_ID_CHARS);
+const callId = z.string().min(1).max(MAX_ID_CHARS);
 const Item = z.discriminatedUnion(
   'type',
   [
@@ -50,7 +50,7 @@ export const ResponseInput = z.preprocess(
       'expected a text or a list of items',
     )
     .min(1)
-    .max(MOST_MESSAGES),
+    .max(MAX_MESSAGES),
 );
 
 /** `instructions` are the system's, in front of what the input says itself. */

@@ -3,13 +3,13 @@ import type { CompletionRequest, ResponseFormat } from '@tabmesh/shared';
 import { z } from 'zod';
 import { type RefusedField, readBody, refusal } from '../http/request-body.ts';
 import {
-  MOST_FORMAT_NAME_CHARS,
-  MOST_INCLUDE_CHARS,
-  MOST_METADATA_KEY_CHARS,
-  MOST_METADATA_VALUE_CHARS,
-  MOST_TOKENS,
-  MOST_TOP_LOGPROBS,
-  MOST_USER_CHARS,
+  MAX_FORMAT_NAME_CHARS,
+  MAX_INCLUDE_CHARS,
+  MAX_METADATA_KEY_CHARS,
+  MAX_METADATA_VALUE_CHARS,
+  MAX_TOKENS,
+  MAX_TOP_LOGPROBS,
+  MAX_USER_CHARS,
 } from '../limits/limits.ts';
 import { ResponseInput, toTurns } from './responses-input.ts';
 import { SamplingFields, toSampling } from './sampling-fields.ts';
@@ -36,7 +36,7 @@ const Format = z.discriminatedUnion(
     z.object({ type: z.literal('json_object') }),
     z.object({
       type: z.literal('json_schema'),
-      name: z.string().min(1).max(MOST_FORMAT_NAME_CHARS),
+      name: z.string().min(1).max(MAX_FORMAT_NAME_CHARS),
       description: z.string().nullish(),
       schema: jsonObject,
       strict: z.boolean().nullish(),
@@ -54,9 +54,9 @@ const Tool = z.object({
 const Body = SamplingFields.extend({
   input: ResponseInput,
   instructions: z.string().nullish(),
-  max_output_tokens: z.int().min(1).max(MOST_TOKENS).nullish(),
-  top_logprobs: z.int().min(0).max(MOST_TOP_LOGPROBS).nullish(),
-  include: z.array(z.string().max(MOST_INCLUDE_CHARS)).nullish(),
+  max_output_tokens: z.int().min(1).max(MAX_TOKENS).nullish(),
+  top_logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
+  include: z.array(z.string().max(MAX_INCLUDE_CHARS)).nullish(),
   text: z.object({ format: Format.nullish() }).nullish(),
   tools: z.array(Tool).nullish(),
   tool_choice: z
@@ -67,8 +67,8 @@ const Body = SamplingFields.extend({
     .nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   stream: z.boolean().nullish(),
-  metadata: z.record(z.string().max(MOST_METADATA_KEY_CHARS), z.string().max(MOST_METADATA_VALUE_CHARS)).nullish(),
-  user: z.string().max(MOST_USER_CHARS).nullish(),
+  metadata: z.record(z.string().max(MAX_METADATA_KEY_CHARS), z.string().max(MAX_METADATA_VALUE_CHARS)).nullish(),
+  user: z.string().max(MAX_USER_CHARS).nullish(),
 });
 
 const SEND_ALL = 'Leave it out, and send the whole conversation as input each time: nothing is kept here.';

@@ -1,7 +1,7 @@
 /** The fields by which every endpoint lets its client steer how tokens are drawn. */
 import { type CompletionRequest, LogitBias, MeshError, ModelId } from '@tabmesh/shared';
 import { z } from 'zod';
-import { ECHOED_CHARS, MOST_ID_CHARS } from '../limits/limits.ts';
+import { ECHOED_CHARS, MAX_ID_CHARS } from '../limits/limits.ts';
 
 const penalty = z.number().min(-2).max(2).nullish();
 
@@ -15,7 +15,7 @@ export const SamplingFields = z.object({
   frequency_penalty: penalty,
   logit_bias: LogitBias.nullish(),
   /** OpenAI's own hint that requests share a prefix: here the conversation that stays with its peer. */
-  prompt_cache_key: z.string().max(MOST_ID_CHARS).nullish(),
+  prompt_cache_key: z.string().max(MAX_ID_CHARS).nullish(),
 });
 
 /** @throws MeshError `model_not_found` for a name that no model can have */

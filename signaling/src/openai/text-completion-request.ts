@@ -5,7 +5,7 @@
 import { type CompletionRequest, MeshError } from '@tabmesh/shared';
 import { z } from 'zod';
 import { type RefusedField, readBody } from '../http/request-body.ts';
-import { DEFAULT_TEXT_TOKENS, MOST_TEXT_CHOICES, MOST_TEXT_LOGPROBS, MOST_TOKENS } from '../limits/limits.ts';
+import { DEFAULT_TEXT_TOKENS, MAX_TEXT_CHOICES, MAX_TEXT_LOGPROBS, MAX_TOKENS } from '../limits/limits.ts';
 import { SamplingFields, toSampling } from './sampling-fields.ts';
 
 export interface TextCompletionQuestion {
@@ -19,12 +19,12 @@ export interface TextCompletionQuestion {
 const text = z.string().min(1);
 const Body = SamplingFields.extend({
   prompt: z.union(
-    [text, z.array(text).min(1).max(MOST_TEXT_CHOICES)],
-    `expected a text or a list of 1 to ${MOST_TEXT_CHOICES} texts, none of them empty; token ids mean something else to every model`,
+    [text, z.array(text).min(1).max(MAX_TEXT_CHOICES)],
+    `expected a text or a list of 1 to ${MAX_TEXT_CHOICES} texts, none of them empty; token ids mean something else to every model`,
   ),
-  max_tokens: z.int().min(1).max(MOST_TOKENS).nullish(),
-  n: z.int().min(1).max(MOST_TEXT_CHOICES).nullish(),
-  logprobs: z.int().min(0).max(MOST_TEXT_LOGPROBS).nullish(),
+  max_tokens: z.int().min(1).max(MAX_TOKENS).nullish(),
+  n: z.int().min(1).max(MAX_TEXT_CHOICES).nullish(),
+  logprobs: z.int().min(0).max(MAX_TEXT_LOGPROBS).nullish(),
   stop: z
     .union(
       [z.string().min(1).max(1024), z.array(z.string().min(1).max(1024)).max(16)],
@@ -55,10 +55,10 @@ export function readTextCompletion(payload: unknown): TextCompletionQuestion {
   const body = readBody(payload, Body, REFUSED);
   const prompts = typeof body.prompt === 'string' ? [body.prompt] : body.prompt;
   const choicesEach = body.n ?? 1;
-  if (prompts.length * choicesEach > MOST_TEXT_CHOICES) {
+  if (prompts.length * choicesEach > MAX_TEXT_CHOICES) {
     throw new MeshError(
       'invalid_request',
-      `The field 'n' times the prompts gives ${prompts.length * choicesEach} texts, and ${MOST_TEXT_CHOICES} is the most. Send several requests.`,
+      `The field 'n' times the prompts gives ${prompts.length * choicesEach} texts, and ${MAX_TEXT_CHOICES} is the most. Send several requests.`,
       { details: { param: 'n' } },
     );
   }

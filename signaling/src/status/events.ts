@@ -7,7 +7,7 @@ import { type Mesh, MeshError } from '@tabmesh/shared';
 import type { FastifyInstance } from 'fastify';
 import type { ServerParts } from '../build-server.ts';
 import { EventStream } from '../http/event-stream.ts';
-import { MOST_LISTENERS, STATUS_DELTA_INTERVAL_MS, STATUS_HEARTBEAT_MS } from '../limits/limits.ts';
+import { MAX_LISTENERS, STATUS_DELTA_INTERVAL_MS, STATUS_HEARTBEAT_MS } from '../limits/limits.ts';
 import { toModelStatus, toPeerStatus, toStatus } from './status.ts';
 
 export function registerEvents(app: FastifyInstance, parts: ServerParts): void {
@@ -17,7 +17,7 @@ export function registerEvents(app: FastifyInstance, parts: ServerParts): void {
   app.get('/api/events', { exposeHeadRoute: false }, async (_request, reply) => {
     const mesh = await parts.mesh;
     feed ??= new StatusFeed(mesh, parts);
-    if (feed.listenerCount >= MOST_LISTENERS) throw MeshError.meshBusy(STATUS_HEARTBEAT_MS);
+    if (feed.listenerCount >= MAX_LISTENERS) throw MeshError.meshBusy(STATUS_HEARTBEAT_MS);
     const response = reply.hijack().raw;
     response.writeHead(200, {
       ...(reply.getHeaders() as Record<string, string>),

@@ -3,7 +3,7 @@ import type { Mesh } from '@tabmesh/shared';
 import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Ledger } from '../ledger/ledger.ts';
-import { MOST_PROMETHEUS_MODELS } from '../limits/limits.ts';
+import { MAX_PROMETHEUS_MODELS } from '../limits/limits.ts';
 
 export interface PrometheusParts {
   readonly mesh: Mesh | Promise<Mesh>;
@@ -67,7 +67,7 @@ function countAnswers(register: Registry, ledger: Ledger): () => void {
   return ledger.onCount((answer) => {
     answers.inc({ served_by: answer.servedBy });
     if (answer.servedBy === 'failed') return;
-    if (models.size < MOST_PROMETHEUS_MODELS) models.add(answer.model);
+    if (models.size < MAX_PROMETHEUS_MODELS) models.add(answer.model);
     const labels = { served_by: answer.servedBy, model: models.has(answer.model) ? answer.model : OTHER_MODEL };
     // A counter refuses what is negative or no number by an error.
     if (answer.completionTokens > 0) tokens.inc(labels, answer.completionTokens);

@@ -6,9 +6,9 @@ import { MeshError } from '@tabmesh/shared';
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 
-const MOST_NESTING = 32;
-const MOST_SCHEMAS = 2_000;
-const MOST_CHARS = 64 * 1024;
+const MAX_NESTING = 32;
+const MAX_SCHEMAS = 2_000;
+const MAX_CHARS = 64 * 1024;
 /** What JSON takes around a schema, and around a name. */
 const BRACKETS = 2;
 const QUOTES = 4;
@@ -38,8 +38,8 @@ export function flatSchema(schema: JsonSchema, field: string): Record<string, un
   /** As it goes along: what references put in place many times is never built to be measured. */
   function grow(more: number): void {
     chars += more;
-    if (chars > MOST_CHARS) {
-      throw refused(field, `is larger than ${MOST_CHARS / 1024} KB with its references in place. Make it smaller`);
+    if (chars > MAX_CHARS) {
+      throw refused(field, `is larger than ${MAX_CHARS / 1024} KB with its references in place. Make it smaller`);
     }
   }
 
@@ -48,8 +48,8 @@ export function flatSchema(schema: JsonSchema, field: string): Record<string, un
     if (typeof node === 'boolean') return node;
     if (!isObject(node)) throw refused(path, 'is no JSON schema. Correct it');
     schemas += 1;
-    if (depth > MOST_NESTING) throw refused(field, `is nested deeper than ${MOST_NESTING} levels. Make it flatter`);
-    if (schemas > MOST_SCHEMAS) throw refused(field, `describes over ${MOST_SCHEMAS} values. Make it smaller`);
+    if (depth > MAX_NESTING) throw refused(field, `is nested deeper than ${MAX_NESTING} levels. Make it flatter`);
+    if (schemas > MAX_SCHEMAS) throw refused(field, `describes over ${MAX_SCHEMAS} values. Make it smaller`);
     const flattened: Record<string, unknown> = {};
     if (node.$ref !== undefined) Object.assign(flattened, target(node.$ref, path, depth, open));
     for (const [keyword, value] of Object.entries(node)) {
@@ -97,8 +97,8 @@ export function flatSchema(schema: JsonSchema, field: string): Record<string, un
     return flattened === true ? {} : flattened === false ? { not: {} } : flattened;
   }
 
-  if (isDeeperThan(schema, 2 * MOST_NESTING)) {
-    throw refused(field, `is nested deeper than ${2 * MOST_NESTING} levels. Make it flatter`);
+  if (isDeeperThan(schema, 2 * MAX_NESTING)) {
+    throw refused(field, `is nested deeper than ${2 * MAX_NESTING} levels. Make it flatter`);
   }
   // The root counts as open, or a `#` inside would be put in place once.
   const flattened = flat(schema, field, 0, ['#']);

@@ -1,14 +1,14 @@
 /** The functions that a request offers to the model, and which of them it has to call. Nothing here is trusted. */
 import { MeshError } from '@tabmesh/shared';
 import { z } from 'zod';
-import { MOST_JSON_LEVELS, MOST_TOOL_DEFINITION_BYTES, MOST_TOOL_NAME_CHARS, MOST_TOOLS } from '../../limits/limits.ts';
+import { MAX_JSON_LEVELS, MAX_TOOL_DEFINITION_BYTES, MAX_TOOL_NAME_CHARS, MAX_TOOLS } from '../../limits/limits.ts';
 import { isDeeperThan } from './flat-schema.ts';
 
-const NAME_RULE = `a function's name has 1 to ${MOST_TOOL_NAME_CHARS} letters, digits, '_' or '-'`;
+const NAME_RULE = `a function's name has 1 to ${MAX_TOOL_NAME_CHARS} letters, digits, '_' or '-'`;
 export const FunctionName = z
   .string()
   .regex(/^[a-zA-Z0-9_-]+$/, NAME_RULE)
-  .max(MOST_TOOL_NAME_CHARS, NAME_RULE);
+  .max(MAX_TOOL_NAME_CHARS, NAME_RULE);
 
 export const FunctionTool = z.object({
   name: FunctionName,
@@ -52,22 +52,22 @@ export function toolOffer(offer: {
 }
 
 function checkDefinitions(tools: readonly FunctionTool[], fieldOf: (index: number) => string): void {
-  if (tools.length > MOST_TOOLS) {
-    throw refused('tools', `has ${tools.length} tools, but ${MOST_TOOLS} is the most. Send fewer`);
+  if (tools.length > MAX_TOOLS) {
+    throw refused('tools', `has ${tools.length} tools, but ${MAX_TOOLS} is the most. Send fewer`);
   }
   const names = new Set<string>();
   for (const [index, { name, parameters }] of tools.entries()) {
     if (names.has(name)) throw refused(`${fieldOf(index)}.name`, `is '${name}' again. Give each tool its own name`);
     names.add(name);
     const field = `${fieldOf(index)}.parameters`;
-    if (isDeeperThan(parameters, MOST_JSON_LEVELS)) {
-      throw refused(field, `is nested deeper than ${MOST_JSON_LEVELS} levels. Make it flatter`);
+    if (isDeeperThan(parameters, MAX_JSON_LEVELS)) {
+      throw refused(field, `is nested deeper than ${MAX_JSON_LEVELS} levels. Make it flatter`);
     }
     const type = parameters?.type;
     if (type !== undefined && type !== 'object') throw refused(field, "must be of the type 'object'. Correct it");
   }
-  if (Buffer.byteLength(JSON.stringify(tools)) > MOST_TOOL_DEFINITION_BYTES) {
-    throw refused('tools', `is larger than ${MOST_TOOL_DEFINITION_BYTES / 1024} KB. Send fewer tools, or shorter ones`);
+  if (Buffer.byteLength(JSON.stringify(tools)) > MAX_TOOL_DEFINITION_BYTES) {
+    throw refused('tools', `is larger than ${MAX_TOOL_DEFINITION_BYTES / 1024} KB. Send fewer tools, or shorter ones`);
   }
 }
 

@@ -58,17 +58,17 @@ function bareFormat({ tools, choice, fieldOf }: ToolOffer, asked: ResponseFormat
   const forms = choice === 'auto' && asked?.type === 'json_schema' ? [asked.schema, ...calls] : calls;
   const [only, second] = forms;
   const schema = only !== undefined && second === undefined ? only : { anyOf: forms };
-  if (JSON.stringify(schema).length > MOST_SCHEMA_CHARS) {
+  if (JSON.stringify(schema).length > MAX_SCHEMA_CHARS) {
     throw new MeshError(
       'invalid_request',
-      `The field 'tools' is too large to be enforced: ${MOST_SCHEMA_CHARS / 1024} KB of parameters is the most. Name one tool in tool_choice, or let it be auto.`,
+      `The field 'tools' is too large to be enforced: ${MAX_SCHEMA_CHARS / 1024} KB of parameters is the most. Name one tool in tool_choice, or let it be auto.`,
       { details: { param: 'tools' } },
     );
   }
   return { type: 'json_schema', schema };
 }
 
-const MOST_SCHEMA_CHARS = 64 * 1024;
+const MAX_SCHEMA_CHARS = 64 * 1024;
 
 /** The name comes first, so that a call can be told while its arguments are still being written. */
 function callSchema({ name, parameters }: FunctionTool, field: string): Record<string, unknown> {
