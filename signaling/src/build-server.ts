@@ -14,7 +14,7 @@ import { registerChatCompletions } from './openai/chat-completions.ts';
 import { registerEmbeddings } from './openai/embeddings.ts';
 import { registerModels } from './openai/models.ts';
 import { registerResponses } from './openai/responses.ts';
-import { registerCompletions } from './openai/text-completions.ts';
+import { registerTextCompletions } from './openai/text-completions.ts';
 import { registerEvents } from './status/events.ts';
 import { registerMetrics } from './status/metrics.ts';
 import { registerPrometheus } from './status/prometheus.ts';
@@ -70,7 +70,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
 
   if (parts.access !== undefined) guardApi(app, parts.access, parts.clock, parts.logger);
   registerChatCompletions(app, parts);
-  registerCompletions(app, parts);
+  registerTextCompletions(app, parts);
   registerEmbeddings(app, parts);
   registerResponses(app, parts);
   registerModels(app, parts);

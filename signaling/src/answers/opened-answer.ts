@@ -33,6 +33,11 @@ export async function openAnswer(answer: AsyncIterable<AnswerEvent>): Promise<Op
   }
 }
 
+/** An answer has its end as its last event; a stream of events that ends otherwise is no answer. */
+export function endedTooSoon(): MeshError {
+  return new MeshError('upstream_failed', 'The answer stopped without an end. Send the request again.');
+}
+
 /** The content from an event on that was taken out already. Leaving the loop ends the iterator. */
 export function resumed(first: ContentEvent, iterator: AsyncIterator<AnswerEvent>): AsyncIterable<ContentEvent> {
   return new ResumedEvents(first, iterator);

@@ -3,16 +3,16 @@ import { type Clock, MeshError } from '@tabmesh/shared';
 import { MAX_ROOM_WAIT_MS, MIN_ROOM_WAIT_MS, ROOM_PATIENCE_MS } from '../limits/limits.ts';
 import type { OpenedAnswer } from './opened-answer.ts';
 
-/** Asks for one of them, again and again while its siblings take the room. */
-export type AskBesideSiblings = <Answer>(ask: () => Promise<Answer>) => Promise<Answer>;
+/** Asks for one of them, again and again while the others take the room. */
+export type AskAsRoomComes = <Answer>(ask: () => Promise<Answer>) => Promise<Answer>;
 
-/** When none of them finds room, the first refusal is theirs all: then it is not they who fill the mesh. */
-export function siblings(
+/** When none of them finds room, the first refusal ends them all: then it is not they who fill the mesh. */
+export function parallelAnswers(
   count: number,
   clock: Clock,
   signal: AbortSignal,
   patienceMs = ROOM_PATIENCE_MS,
-): AskBesideSiblings {
+): AskAsRoomComes {
   const endAtMs = clock.monotonicMs() + patienceMs;
   let refused = 0;
   return async (ask) => {

@@ -1,5 +1,5 @@
 /**
- * The second supply behind the gate (contract §5): asked only when the mesh misses its targets, only for daily drivers
+ * The second supply behind the gate: an outside provider that is asked only when the mesh misses its targets, only for daily drivers
  * that the operator mapped, within a budget. Whenever it can't or may not answer, the mesh does.
  */
 import {

@@ -1,6 +1,6 @@
 /** From the events of the mesh to a chat answer in OpenAI's shape: one or several choices, streamed or collected. */
-import { type FinishReason, MeshError, type TokenLogprob, type Usage } from '@tabmesh/shared';
-import type { OpenedAnswer } from '../answers/opened-answer.ts';
+import type { FinishReason, TokenLogprob, Usage } from '@tabmesh/shared';
+import { endedTooSoon, type OpenedAnswer } from '../answers/opened-answer.ts';
 import type { EventStream } from '../http/event-stream.ts';
 import {
   type AnswerHead,
@@ -15,16 +15,16 @@ import {
 import type { AnswerPart, ToolCallReader } from './tools/tool-call-reader.ts';
 
 /** One of the answers to a question. */
-export interface Choice {
+export interface ChatChoice {
   readonly index: number;
   readonly answer: OpenedAnswer;
   /** Takes the calls out of its text; undefined: all of it is text. */
   readonly tools: ToolCallReader | undefined;
 }
 
-export type Choices = readonly [Choice, ...Choice[]];
+export type ChatChoices = readonly [ChatChoice, ...ChatChoice[]];
 
-export async function collectChoices(choices: Choices, head: AnswerHead): Promise<object> {
+export async function collectChoices(choices: ChatChoices, head: AnswerHead): Promise<object> {
   const [first, ...others] = choices;
   const [collected, ...rest] = await Promise.all([collectChoice(first), ...others.map(collectChoice)]);
   const all = [collected, ...rest];
@@ -40,7 +40,7 @@ export async function collectChoices(choices: Choices, head: AnswerHead): Promis
 
 /** Choices that stream at the same time share the stream as their tokens come. */
 export async function streamChoices(
-  choices: Choices,
+  choices: ChatChoices,
   head: AnswerHead,
   includeUsage: boolean,
   stream: EventStream,
@@ -55,7 +55,7 @@ export async function streamChoices(
 }
 
 async function streamChoice(
-  { index, answer: { jobId, events }, tools }: Choice,
+  { index, answer: { jobId, events }, tools }: ChatChoice,
   head: AnswerHead,
   includeUsage: boolean,
   stream: EventStream,
@@ -86,10 +86,10 @@ async function streamChoice(
     const backlog = stream.backlog();
     if (backlog !== undefined) await backlog;
   }
-  throw withoutEnd();
+  throw endedTooSoon();
 }
 
-async function collectChoice({ index, answer: { jobId, events }, tools }: Choice) {
+async function collectChoice({ index, answer: { jobId, events }, tools }: ChatChoice) {
   let content = '';
   const calls: { name: string; arguments: string }[] = [];
   const logprobs: TokenLogprob[] = [];
@@ -131,7 +131,7 @@ async function collectChoice({ index, answer: { jobId, events }, tools }: Choice
       usage: event.usage,
     };
   }
-  throw withoutEnd();
+  throw endedTooSoon();
 }
 
 function partsOf(text: string, tools: ToolCallReader | undefined): readonly AnswerPart[] {
@@ -142,8 +142,4 @@ function partsOf(text: string, tools: ToolCallReader | undefined): readonly Answ
 /** A call that was cut off is no call to follow. */
 function finishOf(reason: FinishReason, tools: ToolCallReader | undefined): ChatFinishReason {
   return reason === 'stop' && tools !== undefined && tools.calls > 0 ? 'tool_calls' : reason;
-}
-
-function withoutEnd(): MeshError {
-  return new MeshError('upstream_failed', 'The answer stopped without an end. Send the message again.');
 }

@@ -2,30 +2,37 @@
  * `POST /v1/chat/completions` and the web app's `POST /api/chat`: one handler, streaming and not. Both stand behind the
  * gate, but only the web app's own path, which shows who answers, may lead to a fallback provider.
  */
-import { type Asking, type Clock, type CompletionRequest, type Logger, type Mesh, MeshError } from '@tabmesh/shared';
+import type { CompletionRequest, Logger, Mesh } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { askingOf } from '../answers/asking.ts';
 import { type OpenedAnswer, openAnswer } from '../answers/opened-answer.ts';
-import { openAll, siblings } from '../answers/parallel-answers.ts';
-import type { ServerParts } from '../build-server.ts';
+import { openAll, parallelAnswers } from '../answers/parallel-answers.ts';
+import type { Fallback } from '../fallback/fallback.ts';
 import { modelAskedFor, passGate, slaHeaders, slaVerdict } from '../gate/gate.ts';
-import { errorReply } from '../http/error-reply.ts';
-import { EventStream } from '../http/event-stream.ts';
-import { abortWithoutReader } from '../http/request-abort.ts';
+import type { EventStream } from '../http/event-stream.ts';
+import { abortOnDisconnect, abortOnFailure } from '../http/request-abort.ts';
+import { streamReply } from '../http/stream-reply.ts';
 import { countedAnswer } from '../ledger/counted-answer.ts';
-import { type Choices, collectChoices, streamChoices } from './chat-answer.ts';
-import type { AnswerHead } from './chat-chunks.ts';
+import { type ChatChoices, collectChoices, streamChoices } from './chat-answer.ts';
 import { type ChatCompletionCall, toCompletionRequest } from './chat-request.ts';
+import { type AnsweringParts, inFieldNames } from './mesh-answers.ts';
+import { requestForEach } from './request-fields.ts';
 
-export function registerChatCompletions(app: FastifyInstance, parts: ServerParts): void {
+export interface ChatParts extends AnsweringParts {
+  /** Absent: no prompt ever leaves the mesh. */
+  readonly fallback?: Fallback | undefined;
+  readonly logger: Logger;
+}
+
+export function registerChatCompletions(app: FastifyInstance, parts: ChatParts): void {
   const meshOnly = { ...parts, fallback: undefined };
   app.post('/v1/chat/completions', (request, reply) => answerChat(meshOnly, request, reply));
   app.post('/api/chat', (request, reply) => answerChat(parts, request, reply));
 }
 
-async function answerChat(parts: ServerParts, request: FastifyRequest, reply: FastifyReply) {
+async function answerChat(parts: ChatParts, request: FastifyRequest, reply: FastifyReply) {
   const { clock, logger } = parts;
-  const abort = abortWithoutReader(reply);
+  const abort = abortOnDisconnect(reply);
   const { call, choices } = await openChoices(parts, request, reply, abort);
   const { jobId, peerId, model } = choices[0].answer;
   reply.headers({
@@ -34,20 +41,18 @@ async function answerChat(parts: ServerParts, request: FastifyRequest, reply: Fa
     'x-tabmesh-job': jobId,
   });
   const head = { id: `chatcmpl-${jobId}`, created: Math.floor(clock.wallMs() / 1000), model };
-  if (!call.stream) return collectAnswer(choices, head, abort);
-  // From here on the reply is written by hand: fastify's stream handling costs more than a token's own work.
-  reply.hijack();
-  await streamAnswer(choices, head, call, startStream(reply, clock), abort, logger);
-  return reply;
+  if (!call.stream) return abortOnFailure(abort, collectChoices(choices, head));
+  const write = (stream: EventStream) => streamChoices(choices, head, call.includeUsage, stream);
+  return streamReply({ reply, clock, logger, abort, job: jobId, write });
 }
 
 /** The gate's headers are set as soon as they are known, so that a refusal carries them too. */
 async function openChoices(
-  { mesh: ready, fallback, ledger, clock }: ServerParts,
+  { mesh: ready, fallback, ledger, clock }: ChatParts,
   request: FastifyRequest,
   reply: FastifyReply,
   abort: AbortController,
-): Promise<{ call: ChatCompletionCall; choices: Choices }> {
+): Promise<{ call: ChatCompletionCall; choices: ChatChoices }> {
   const { signal } = abort;
   const mesh = await ready;
   const model = modelAskedFor(mesh, request.body);
@@ -71,17 +76,17 @@ async function openChoices(
     }
     return answer;
   };
-  const [first, ...others] = completionsOf(call, asking);
-  const besides = siblings(call.choices, clock, signal, asking.deadlineMs);
+  const [first, ...others] = requestForEach({ ...call.completion, ...asking }, call.choices);
+  const asRoomComes = parallelAnswers(call.choices, clock, signal, asking.deadlineMs);
   const openings = others.map((completion) =>
     countedAnswer(
       ledger,
-      besides(() => askMesh(mesh, call, completion, signal)),
+      asRoomComes(() => askMesh(mesh, call, completion, signal)),
     ),
   );
   const opening = countedAnswer(
     ledger,
-    besides(() => openFirst(first)),
+    asRoomComes(() => openFirst(first)),
   );
   const [opened, ...rest] = await openAll([opening, ...openings], abort);
   const tools = call.toolReader;
@@ -92,17 +97,6 @@ async function openChoices(
       ...rest.map((answer, index) => ({ index: index + 1, answer, tools: tools?.() })),
     ],
   };
-}
-
-/** One request for each choice; equal seeds would make equal choices. */
-function completionsOf(call: ChatCompletionCall, asking: Asking): [CompletionRequest, ...CompletionRequest[]] {
-  const { choices } = call;
-  const completion = { ...call.completion, ...asking };
-  const { seed } = completion;
-  const others = Array.from({ length: choices - 1 }, (_, index) =>
-    seed === undefined ? completion : { ...completion, seed: seed + index + 1 },
-  );
-  return [completion, ...others];
 }
 
 /** An outside provider is handed messages and sampling fields; what asks for more stays in the mesh. */
@@ -121,52 +115,6 @@ async function askMesh(
   try {
     return await openAnswer(mesh.complete(completion, signal));
   } catch (error) {
-    if (!MeshError.is(error, 'invalid_request') || error.details.param !== 'response_format') throw error;
-    throw new MeshError(error.code, error.message, { cause: error, details: { param: formatField } });
-  }
-}
-
-/** The other choices go with the one that fails. */
-async function collectAnswer(choices: Choices, head: AnswerHead, abort: AbortController): Promise<object> {
-  try {
-    return await collectChoices(choices, head);
-  } catch (error) {
-    abort.abort();
-    throw error;
-  }
-}
-
-export function startStream(reply: FastifyReply, clock: Clock): EventStream {
-  const response = reply.raw;
-  for (const [name, value] of Object.entries(reply.getHeaders())) {
-    if (value !== undefined) response.setHeader(name, value);
-  }
-  response.setHeader('content-type', 'text/event-stream; charset=utf-8');
-  response.setHeader('cache-control', 'no-cache');
-  // Proxies such as nginx would otherwise gather the tokens.
-  response.setHeader('x-accel-buffering', 'no');
-  return new EventStream(response, clock);
-}
-
-async function streamAnswer(
-  choices: Choices,
-  head: AnswerHead,
-  { includeUsage }: ChatCompletionCall,
-  stream: EventStream,
-  abort: AbortController,
-  logger: Logger,
-): Promise<void> {
-  try {
-    await streamChoices(choices, head, includeUsage, stream);
-  } catch (error) {
-    abort.abort();
-    if (stream.isCutOff) logger.debug({ id: head.id, reason: 'client_disconnected' }, 'An answer was cancelled.');
-    else {
-      const { body } = errorReply(error);
-      logger.warn({ id: head.id, ...body.error }, 'An answer failed after it had begun.');
-      stream.send(JSON.stringify(body));
-    }
-  } finally {
-    stream.end();
+    throw inFieldNames(error, { response_format: formatField });
   }
 }

@@ -2,17 +2,25 @@
  * OpenAI's chat-completion body, read into what the mesh is asked. Fields that nobody knows are ignored, since clients
  * send many; fields that would change the answer and are not built are refused by name.
  */
-import { type CompletionRequest, MeshError, type ResponseFormat } from '@tabmesh/shared';
+import type { CompletionRequest, ResponseFormat } from '@tabmesh/shared';
 import { z } from 'zod';
+import { fieldError, type RefusedField, readBody } from '../http/request-body.ts';
 import {
   MAX_CHAT_CHOICES,
   MAX_CHOICE_NAME_CHARS,
   MAX_MESSAGES,
   MAX_PAST_CALLS_PER_MESSAGE,
-  MAX_TOKENS,
   MAX_TOP_LOGPROBS,
 } from '../limits/limits.ts';
-import { SamplingFields, toSampling } from './sampling-fields.ts';
+import {
+  MaxTokens,
+  SamplingFields,
+  StopTexts,
+  StreamFields,
+  toSampling,
+  toStopTexts,
+  toStreaming,
+} from './request-fields.ts';
 import { flatSchema } from './tools/flat-schema.ts';
 import { FunctionName, FunctionTool, type ToolChoice, toolOffer } from './tools/function-tools.ts';
 import type { Turn } from './tools/hermes.ts';
@@ -47,7 +55,6 @@ const Format = z.discriminatedUnion('type', [
   }),
 ]);
 
-/** `null` counts as absent everywhere: OpenAI's own clients send it. */
 const Body = SamplingFields.extend({
   messages: z
     .array(
@@ -60,16 +67,10 @@ const Body = SamplingFields.extend({
     )
     .min(1)
     .max(MAX_MESSAGES),
-  stream: z.boolean().nullish(),
-  stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
-  max_tokens: z.int().min(1).max(MAX_TOKENS).nullish(),
-  max_completion_tokens: z.int().min(1).max(MAX_TOKENS).nullish(),
-  stop: z
-    .union(
-      [z.string().min(1).max(1024), z.array(z.string().min(1).max(1024)).max(16)],
-      'expected a text or a list of at most 16 texts, each of 1 to 1024 characters',
-    )
-    .nullish(),
+  ...StreamFields.shape,
+  max_tokens: MaxTokens,
+  max_completion_tokens: MaxTokens,
+  stop: StopTexts,
   n: z.int().min(1).max(MAX_CHAT_CHOICES).nullish(),
   response_format: Format.nullish(),
   logprobs: z.boolean().nullish(),
@@ -88,25 +89,22 @@ const Body = SamplingFields.extend({
 });
 type Body = z.infer<typeof Body>;
 
-/** The values that ask for nothing; any other value of these fields is a feature that does not exist. */
-const NOT_BUILT: Readonly<Record<string, (value: unknown) => boolean>> = {
+const LEAVE_OUT = 'Leave it out.';
+const REFUSED: Readonly<Record<string, RefusedField>> = {
   // Succeeded by `tools` in 2023.
-  functions: isEmpty,
-  function_call: (value) => value === 'none' || value === 'auto',
-  modalities: (value) => Array.isArray(value) && value.every((modality) => modality === 'text'),
-  audio: () => false,
+  functions: { asksForNothing: isEmpty, instead: LEAVE_OUT },
+  function_call: { asksForNothing: (value) => value === 'none' || value === 'auto', instead: LEAVE_OUT },
+  modalities: {
+    asksForNothing: (value) => Array.isArray(value) && value.every((modality) => modality === 'text'),
+    instead: LEAVE_OUT,
+  },
+  audio: { asksForNothing: () => false, instead: LEAVE_OUT },
 };
 
 /** @throws MeshError `invalid_request` that names the field, `model_not_found` for a name that no model can have. */
 export function toCompletionRequest(payload: unknown): ChatCompletionCall {
-  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
-    throw new MeshError('invalid_request', 'The body must be a JSON object with at least the field messages.');
-  }
-  refuseUnbuilt(payload);
-  const parsed = Body.safeParse(payload);
-  if (!parsed.success) throw invalidField(parsed.error.issues[0]);
-  const body = parsed.data;
-  const stop = typeof body.stop === 'string' ? [body.stop] : (body.stop ?? undefined);
+  const body = readBody(payload, Body, REFUSED);
+  const stop = toStopTexts(body.stop);
   const responseFormat = formatOf(body);
   const plan = planTools(body.messages.map(toTurn), offerOf(body), { responseFormat, stop });
   return {
@@ -121,19 +119,8 @@ export function toCompletionRequest(payload: unknown): ChatCompletionCall {
     choices: body.n ?? 1,
     toolReader: plan.reader,
     formatField: responseFormat === undefined ? 'tool_choice' : 'response_format',
-    stream: body.stream ?? false,
-    includeUsage: body.stream_options?.include_usage ?? false,
+    ...toStreaming(body),
   };
-}
-
-function refuseUnbuilt(body: object): void {
-  for (const [field, value] of Object.entries(body)) {
-    const asksForNothing = Object.hasOwn(NOT_BUILT, field) ? NOT_BUILT[field] : undefined;
-    if (asksForNothing === undefined || value === null || asksForNothing(value)) continue;
-    throw new MeshError('invalid_request', `The field '${field}' asks for what this mesh can't do. Leave it out.`, {
-      details: { param: field },
-    });
-  }
 }
 
 function toTurn({ role, content, tool_calls, tool_call_id }: Body['messages'][number]): Turn {
@@ -181,28 +168,7 @@ function formatOf({ response_format: format }: Body): ResponseFormat | undefined
 function topLogprobsOf({ logprobs, top_logprobs }: Body): number | undefined {
   if (logprobs) return top_logprobs ?? 0;
   if (!top_logprobs) return undefined;
-  throw new MeshError(
-    'invalid_request',
-    "The field 'top_logprobs' needs logprobs. Send logprobs: true with it, or leave it out.",
-    { details: { param: 'top_logprobs' } },
-  );
-}
-
-export function invalidField(issue: z.core.$ZodIssue | undefined): MeshError {
-  const param = pathOf(issue?.path ?? []);
-  return new MeshError(
-    'invalid_request',
-    `The field '${param}' is wrong: ${issue?.message ?? 'unknown'}. Correct it and send the request again.`,
-    { details: { param } },
-  );
-}
-
-/** `messages[0].content`, as OpenAI writes it. */
-function pathOf(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, key) => {
-    if (typeof key === 'number') return `${text}[${key}]`;
-    return text === '' ? String(key) : `${text}.${String(key)}`;
-  }, '');
+  throw fieldError('top_logprobs', 'needs logprobs. Send logprobs: true with it, or leave it out.');
 }
 
 function isEmpty(value: unknown): boolean {

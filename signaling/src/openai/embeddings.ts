@@ -1,32 +1,31 @@
 /** `POST /v1/embeddings`: one vector for each text, from a peer whose engine makes them. */
-import { MeshError } from '@tabmesh/shared';
+import type { Mesh } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { askingOf } from '../answers/asking.ts';
-import type { ServerParts } from '../build-server.ts';
-import { abortWithoutReader } from '../http/request-abort.ts';
-import { readBody } from '../http/request-body.ts';
+import { abortOnDisconnect } from '../http/request-abort.ts';
+import { fieldError, readBody } from '../http/request-body.ts';
 import { MAX_EMBEDDING_DIMENSIONS, MAX_EMBEDDING_INPUTS } from '../limits/limits.ts';
-import { toModelId } from './sampling-fields.ts';
+import { textOrTexts, toModelId } from './request-fields.ts';
 
-const text = z.string().min(1);
 const Body = z.object({
   model: z.string().nullish(),
-  input: z.union(
-    [text, z.array(text).min(1).max(MAX_EMBEDDING_INPUTS)],
-    `expected a text or a list of 1 to ${MAX_EMBEDDING_INPUTS} texts, none of them empty; token ids mean something else to every model`,
-  ),
+  input: textOrTexts(MAX_EMBEDDING_INPUTS),
   encoding_format: z.enum(['float', 'base64']).nullish(),
   dimensions: z.int().min(1).max(MAX_EMBEDDING_DIMENSIONS).nullish(),
 });
 
-export function registerEmbeddings(app: FastifyInstance, parts: ServerParts): void {
+export interface EmbeddingsParts {
+  readonly mesh: Mesh | Promise<Mesh>;
+}
+
+export function registerEmbeddings(app: FastifyInstance, parts: EmbeddingsParts): void {
   app.post('/v1/embeddings', (request, reply) => answerEmbeddings(parts, request, reply));
 }
 
-async function answerEmbeddings(parts: ServerParts, request: FastifyRequest, reply: FastifyReply) {
+async function answerEmbeddings(parts: EmbeddingsParts, request: FastifyRequest, reply: FastifyReply) {
   const { model, input, encoding_format, dimensions } = readBody(request.body, Body);
-  const abort = abortWithoutReader(reply);
+  const abort = abortOnDisconnect(reply);
   const mesh = await parts.mesh;
   const inputs = typeof input === 'string' ? [input] : input;
   const answer = await mesh.embed({ model: toModelId(model), inputs, ...askingOf(request) }, abort.signal);
@@ -49,10 +48,9 @@ async function answerEmbeddings(parts: ServerParts, request: FastifyRequest, rep
 function shortened(vector: Float32Array, dimensions: number): Float32Array {
   if (dimensions === vector.length) return vector;
   if (dimensions > vector.length) {
-    throw new MeshError(
-      'invalid_request',
-      `The field 'dimensions' is ${dimensions}, but the model's vectors have ${vector.length}. Ask for so many or fewer.`,
-      { details: { param: 'dimensions' } },
+    throw fieldError(
+      'dimensions',
+      `is ${dimensions}, but the model's vectors have ${vector.length}. Ask for so many or fewer.`,
     );
   }
   const head = vector.slice(0, dimensions);

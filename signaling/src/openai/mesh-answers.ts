@@ -2,15 +2,23 @@
  * The answers of the mesh to one HTTP request, for the endpoints under `/v1` that may need several: all begin before the
  * reply does, so that a refusal of one is an HTTP error, and a client that leaves cancels them all.
  */
-import { type CompletionRequest, type Mesh, MeshError, type ModelId } from '@tabmesh/shared';
+import { type Clock, type CompletionRequest, type Mesh, MeshError, type ModelId } from '@tabmesh/shared';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { askingOf } from '../answers/asking.ts';
 import { type OpenedAnswer, openAnswer } from '../answers/opened-answer.ts';
-import { openAll, siblings } from '../answers/parallel-answers.ts';
-import type { ServerParts } from '../build-server.ts';
+import { openAll, parallelAnswers } from '../answers/parallel-answers.ts';
 import { modelAskedFor, slaHeaders, slaVerdict } from '../gate/gate.ts';
-import { abortWithoutReader } from '../http/request-abort.ts';
+import { abortOnDisconnect } from '../http/request-abort.ts';
 import { countedAnswer } from '../ledger/counted-answer.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+
+/** What an endpoint needs for answers of the mesh. */
+export interface AnsweringParts {
+  readonly mesh: Mesh | Promise<Mesh>;
+  /** Absent: nothing is counted. */
+  readonly ledger?: Pick<Ledger, 'count'> | undefined;
+  readonly clock: Clock;
+}
 
 export interface MeshQuestion {
   /** At least one, all of one model. */
@@ -33,27 +41,27 @@ export interface MeshAnswers<Question> {
  * @throws MeshError what `read` refuses, and what the mesh fails with before its first token
  */
 export async function openAnswers<Question extends MeshQuestion>(
-  { mesh: ready, ledger, clock }: ServerParts,
+  { mesh: ready, ledger, clock }: AnsweringParts,
   request: FastifyRequest,
   reply: FastifyReply,
   read: (body: unknown) => Question,
 ): Promise<MeshAnswers<Question>> {
-  const abort = abortWithoutReader(reply);
+  const abort = abortOnDisconnect(reply);
   const mesh = await ready;
   const model = modelAskedFor(mesh, request.body);
   if (model !== undefined) reply.headers(gateHeaders(mesh, model));
   const question = read(request.body);
   const asking = askingOf(request);
-  const besides = siblings(question.requests.length, clock, abort.signal, asking.deadlineMs);
+  const asRoomComes = parallelAnswers(question.requests.length, clock, abort.signal, asking.deadlineMs);
   const open = (completion: CompletionRequest) =>
     countedAnswer(
       ledger,
-      besides(() => openAnswer(mesh.complete({ ...completion, ...asking }, abort.signal))),
+      asRoomComes(() => openAnswer(mesh.complete({ ...completion, ...asking }, abort.signal))),
     );
   const [firstRequest, ...others] = question.requests;
   const opening = openAll([open(firstRequest), ...others.map(open)], abort);
   const [first, ...rest] = await opening.catch((error: unknown) => {
-    throw renamed(error, question.fieldNames);
+    throw inFieldNames(error, question.fieldNames);
   });
   if (model === undefined) reply.headers(gateHeaders(mesh, first.model));
   reply.headers({
@@ -73,7 +81,8 @@ function gateHeaders(mesh: Mesh, model: ModelId) {
   };
 }
 
-function renamed(error: unknown, names: MeshQuestion['fieldNames'] = {}): unknown {
+/** What the mesh refuses is told by the name that the request has for it. */
+export function inFieldNames(error: unknown, names: MeshQuestion['fieldNames'] = {}): unknown {
   if (!MeshError.is(error, 'invalid_request')) return error;
   const param = names[String(error.details.param)];
   return param === undefined ? error : new MeshError(error.code, error.message, { cause: error, details: { param } });

@@ -1,11 +1,15 @@
 /** `GET /v1/models`: what can be served now, in OpenAI's list shape, with what the mesh knows in a `tabmesh` object. */
-import { MeshError, type MeshModel, type SlaVerdict } from '@tabmesh/shared';
+import { type Clock, type Mesh, MeshError, type MeshModel, type SlaVerdict } from '@tabmesh/shared';
 import type { FastifyInstance } from 'fastify';
-import type { ServerParts } from '../build-server.ts';
 import { slaHeaders, slaVerdict } from '../gate/gate.ts';
 import { ECHOED_CHARS } from '../limits/limits.ts';
 
-export function registerModels(app: FastifyInstance, { mesh, clock }: ServerParts): void {
+export interface ModelsParts {
+  readonly mesh: Mesh | Promise<Mesh>;
+  readonly clock: Clock;
+}
+
+export function registerModels(app: FastifyInstance, { mesh, clock }: ModelsParts): void {
   const created = Math.floor(clock.wallMs() / 1000);
   const toBody = ({ id, contextTokens, peers }: MeshModel, { tier, status }: SlaVerdict) => ({
     id,

@@ -1,18 +1,17 @@
 /** OpenAI's body of `/v1/responses`, read into what the mesh is asked and into the settings that a response repeats. */
 import type { CompletionRequest, ResponseFormat } from '@tabmesh/shared';
 import { z } from 'zod';
-import { type RefusedField, readBody, refusal } from '../http/request-body.ts';
+import { type RefusedField, readBody, unsupportedField } from '../http/request-body.ts';
 import {
   MAX_FORMAT_NAME_CHARS,
   MAX_INCLUDE_CHARS,
   MAX_METADATA_KEY_CHARS,
   MAX_METADATA_VALUE_CHARS,
-  MAX_TOKENS,
   MAX_TOP_LOGPROBS,
   MAX_USER_CHARS,
 } from '../limits/limits.ts';
+import { MaxTokens, SamplingFields, toSampling } from './request-fields.ts';
 import { ResponseInput, toTurns } from './responses-input.ts';
-import { SamplingFields, toSampling } from './sampling-fields.ts';
 import { flatSchema } from './tools/flat-schema.ts';
 import { FunctionTool, type ToolChoice, toolOffer } from './tools/function-tools.ts';
 import type { ToolCallReader } from './tools/tool-call-reader.ts';
@@ -23,7 +22,7 @@ export interface ResponseQuestion {
   readonly fieldNames: Readonly<Record<string, string>>;
   readonly stream: boolean;
   /** Takes the calls out of the answer; undefined when it is text only. */
-  readonly reader: (() => ToolCallReader) | undefined;
+  readonly toolReader: (() => ToolCallReader) | undefined;
   /** In OpenAI's names, defaults filled in. */
   readonly settings: Readonly<Record<string, unknown>>;
 }
@@ -54,7 +53,7 @@ const Tool = z.object({
 const Body = SamplingFields.extend({
   input: ResponseInput,
   instructions: z.string().nullish(),
-  max_output_tokens: z.int().min(1).max(MAX_TOKENS).nullish(),
+  max_output_tokens: MaxTokens,
   top_logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
   include: z.array(z.string().max(MAX_INCLUDE_CHARS)).nullish(),
   text: z.object({ format: Format.nullish() }).nullish(),
@@ -105,7 +104,7 @@ const INCLUDED = [LOGPROBS, 'reasoning.encrypted_content'];
 export function readResponseRequest(payload: unknown): ResponseQuestion {
   const body = readBody(payload, Body, REFUSED);
   const other = body.include?.find((name) => !INCLUDED.includes(name));
-  if (other !== undefined) throw refusal('include', `Leave '${other}' out of it.`);
+  if (other !== undefined) throw unsupportedField('include', `Leave '${other}' out of it.`);
   const { format, tools, choice, parallel } = toolsAndFormat(body);
   const offer = toolOffer({ tools, choice, parallel, fieldOf: (index) => `tools[${index}]` });
   const { messages, responseFormat, stop, reader } = planTools(toTurns(body.input, body.instructions ?? ''), offer, {
@@ -123,7 +122,7 @@ export function readResponseRequest(payload: unknown): ResponseQuestion {
     requests: [request],
     fieldNames: { response_format: format === undefined ? 'tool_choice' : 'text.format', logprobs: 'include' },
     stream: body.stream ?? false,
-    reader,
+    toolReader: reader,
     settings: settingsOf(body),
   };
 }

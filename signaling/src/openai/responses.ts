@@ -1,52 +1,41 @@
 /** `POST /v1/responses`: OpenAI's newer endpoint, whole or as its events. Nothing is kept between two requests. */
-import { type Logger, MeshError, type TokenLogprob } from '@tabmesh/shared';
+import type { Logger, TokenLogprob } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { ServerParts } from '../build-server.ts';
-import { errorReply } from '../http/error-reply.ts';
-import type { EventStream } from '../http/event-stream.ts';
-import { startStream } from './chat-completions.ts';
-import { type MeshAnswers, openAnswers } from './mesh-answers.ts';
+import { endedTooSoon } from '../answers/opened-answer.ts';
+import { streamReply } from '../http/stream-reply.ts';
+import { type AnsweringParts, type MeshAnswers, openAnswers } from './mesh-answers.ts';
 import { ResponseBuilder, type ResponseHead } from './responses-builder.ts';
 import { type ResponseQuestion, readResponseRequest } from './responses-request.ts';
 import type { AnswerPart } from './tools/tool-call-reader.ts';
 
-export function registerResponses(app: FastifyInstance, parts: ServerParts): void {
+export interface ResponsesParts extends AnsweringParts {
+  readonly logger: Logger;
+}
+
+export function registerResponses(app: FastifyInstance, parts: ResponsesParts): void {
   app.post('/v1/responses', (request, reply) => answerResponse(parts, request, reply));
 }
 
-async function answerResponse({ clock, logger, ...parts }: ServerParts, request: FastifyRequest, reply: FastifyReply) {
+async function answerResponse(parts: ResponsesParts, request: FastifyRequest, reply: FastifyReply) {
+  const { clock, logger } = parts;
   const seconds = () => Math.floor(clock.wallMs() / 1000);
-  const asked = await openAnswers({ clock, logger, ...parts }, request, reply, readResponseRequest);
+  const asked = await openAnswers(parts, request, reply, readResponseRequest);
   const { jobId, model } = asked.answers[0];
   const head: ResponseHead = { jobId, model, created: seconds(), settings: asked.question.settings };
   if (!asked.question.stream) return build(asked, new ResponseBuilder(head), seconds);
-  // From here on the reply is written by hand: fastify's stream handling costs more than a token's own work.
-  reply.hijack();
-  await stream(asked, head, startStream(reply, clock), seconds, logger);
-  return reply;
-}
-
-async function stream(
-  asked: MeshAnswers<ResponseQuestion>,
-  head: ResponseHead,
-  events: EventStream,
-  seconds: () => number,
-  logger: Logger,
-): Promise<void> {
-  const builder = new ResponseBuilder(head, (event) => events.send(JSON.stringify(event), event.type));
-  try {
-    await build(asked, builder, seconds, () => events.backlog());
-  } catch (error) {
-    const fields = { job: head.jobId };
-    if (events.isCutOff) logger.debug({ ...fields, reason: 'client_disconnected' }, 'A response was cancelled.');
-    else {
-      const { code, message } = errorReply(error).body.error;
-      logger.warn({ ...fields, code, message }, 'A response failed after it had begun.');
-      builder.fail({ code, message });
-    }
-  } finally {
-    events.end();
-  }
+  let builder: ResponseBuilder | undefined;
+  return streamReply({
+    reply,
+    clock,
+    logger,
+    abort: asked.abort,
+    job: jobId,
+    async write(stream) {
+      builder = new ResponseBuilder(head, (event) => stream.send(JSON.stringify(event), event.type));
+      await build(asked, builder, seconds, () => stream.backlog());
+    },
+    writeFailure: (_stream, { error: { code, message } }) => builder?.fail({ code, message }),
+  });
 }
 
 /** Gives the response once it is complete. */
@@ -56,7 +45,7 @@ async function build(
   seconds: () => number,
   backlog: () => Promise<void> | undefined = () => undefined,
 ): Promise<object> {
-  const reader = question.reader?.();
+  const reader = question.toolReader?.();
   let untold: TokenLogprob[] = [];
   const add = (parts: readonly AnswerPart[]) => {
     for (const part of parts) {
@@ -79,5 +68,5 @@ async function build(
     const waiting = backlog();
     if (waiting !== undefined) await waiting;
   }
-  throw new MeshError('upstream_failed', 'The answer stopped without an end. Send the request again.');
+  throw endedTooSoon();
 }

@@ -1,20 +1,23 @@
 /** `POST /v1/completions`: texts for prompts, streamed or in one piece, in the shape of OpenAI's older endpoint. */
-import { type FinishReason, type Logger, MeshError, type TokenLogprob, type Usage } from '@tabmesh/shared';
+import type { FinishReason, Logger, TokenLogprob, Usage } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { OpenedAnswer } from '../answers/opened-answer.ts';
-import type { ServerParts } from '../build-server.ts';
-import { errorReply } from '../http/error-reply.ts';
+import { endedTooSoon, type OpenedAnswer } from '../answers/opened-answer.ts';
 import type { EventStream } from '../http/event-stream.ts';
+import { abortOnFailure } from '../http/request-abort.ts';
+import { streamReply } from '../http/stream-reply.ts';
 import { usageOf, usageOfAll } from './chat-chunks.ts';
-import { startStream } from './chat-completions.ts';
-import { type MeshAnswers, openAnswers } from './mesh-answers.ts';
+import { type AnsweringParts, type MeshAnswers, openAnswers } from './mesh-answers.ts';
 import { readTextCompletion, type TextCompletionQuestion } from './text-completion-request.ts';
 
-export function registerCompletions(app: FastifyInstance, parts: ServerParts): void {
+export interface TextCompletionsParts extends AnsweringParts {
+  readonly logger: Logger;
+}
+
+export function registerTextCompletions(app: FastifyInstance, parts: TextCompletionsParts): void {
   app.post('/v1/completions', (request, reply) => answerCompletions(parts, request, reply));
 }
 
-async function answerCompletions(parts: ServerParts, request: FastifyRequest, reply: FastifyReply) {
+async function answerCompletions(parts: TextCompletionsParts, request: FastifyRequest, reply: FastifyReply) {
   const asked = await openAnswers(parts, request, reply, readTextCompletion);
   const { jobId, model } = asked.answers[0];
   const head = {
@@ -23,44 +26,35 @@ async function answerCompletions(parts: ServerParts, request: FastifyRequest, re
     created: Math.floor(parts.clock.wallMs() / 1000),
     model,
   };
-  if (!asked.question.stream) return collect(asked, head);
-  // From here on the reply is written by hand: fastify's stream handling costs more than a token's own work.
-  reply.hijack();
-  await stream(asked, head, startStream(reply, parts.clock), parts.logger);
-  return reply;
+  if (!asked.question.stream) return abortOnFailure(asked.abort, collect(asked, head));
+  const { abort } = asked;
+  const { clock, logger } = parts;
+  return streamReply({ reply, clock, logger, abort, job: jobId, write: (stream) => writeTexts(asked, head, stream) });
 }
 
-interface Choice {
+interface TextChoice {
   readonly text: string;
   readonly index: number;
-  readonly logprobs: ReturnType<typeof logprobsOf>;
+  readonly logprobs: ReturnType<typeof textLogprobsOf>;
   readonly finish_reason: FinishReason | null;
 }
 
-async function collect(
-  { question, answers, abort }: MeshAnswers<TextCompletionQuestion>,
-  head: object,
-): Promise<object> {
-  try {
-    const collected = await Promise.all(answers.map(collectOne));
-    return {
-      ...head,
-      choices: collected.map(({ choice }) => choice),
-      usage: usageOfPrompts(
-        collected.map(({ usage }) => usage),
-        question.choicesEach,
-      ),
-    };
-  } catch (error) {
-    abort.abort();
-    throw error;
-  }
+async function collect({ question, answers }: MeshAnswers<TextCompletionQuestion>, head: object): Promise<object> {
+  const collected = await Promise.all(answers.map(collectOne));
+  return {
+    ...head,
+    choices: collected.map(({ choice }) => choice),
+    usage: usageOfPrompts(
+      collected.map(({ usage }) => usage),
+      question.choicesEach,
+    ),
+  };
 }
 
 async function collectOne(
   answer: OpenedAnswer,
   index: number,
-): Promise<{ readonly choice: Choice; readonly usage: Usage }> {
+): Promise<{ readonly choice: TextChoice; readonly usage: Usage }> {
   let text = '';
   const logprobs: TokenLogprob[] = [];
   for await (const event of answer.events) {
@@ -69,21 +63,20 @@ async function collectOne(
       if (event.logprobs !== undefined) logprobs.push(...event.logprobs);
       continue;
     }
-    const choice = { text, index, logprobs: logprobsOf(logprobs, 0), finish_reason: event.reason };
+    const choice = { text, index, logprobs: textLogprobsOf(logprobs, 0), finish_reason: event.reason };
     return { choice, usage: event.usage };
   }
-  throw new MeshError('upstream_failed', 'The answer stopped without an end. Send the request again.');
+  throw endedTooSoon();
 }
 
-async function stream(
-  { question, answers, abort }: MeshAnswers<TextCompletionQuestion>,
+async function writeTexts(
+  { question, answers }: MeshAnswers<TextCompletionQuestion>,
   head: object,
-  events: EventStream,
-  logger: Logger,
+  stream: EventStream,
 ): Promise<void> {
   const { includeUsage } = question;
-  const send = (choices: readonly Choice[], usage: object | null = null) =>
-    events.send(JSON.stringify({ ...head, choices, ...(includeUsage ? { usage } : {}) }));
+  const send = (choices: readonly TextChoice[], usage: object | null = null) =>
+    stream.send(JSON.stringify({ ...head, choices, ...(includeUsage ? { usage } : {}) }));
   const streamOne = async (answer: OpenedAnswer, index: number): Promise<Usage> => {
     let offset = 0;
     for await (const event of answer.events) {
@@ -93,32 +86,20 @@ async function stream(
       }
       const { text, logprobs = [] } = event;
       if (text === '' && logprobs.length === 0) continue;
-      send([{ text, index, logprobs: logprobsOf(logprobs, offset), finish_reason: null }]);
+      send([{ text, index, logprobs: textLogprobsOf(logprobs, offset), finish_reason: null }]);
       offset += text.length;
-      const backlog = events.backlog();
+      const backlog = stream.backlog();
       if (backlog !== undefined) await backlog;
     }
-    throw new MeshError('upstream_failed', 'The answer stopped without an end. Send the request again.');
+    throw endedTooSoon();
   };
-  try {
-    const usages = await Promise.all(answers.map(streamOne));
-    if (includeUsage) send([], usageOfPrompts(usages, question.choicesEach));
-    events.send('[DONE]');
-  } catch (error) {
-    if (events.isCutOff) logger.debug({ ...head, reason: 'client_disconnected' }, 'Completions were cancelled.');
-    else {
-      const { body } = errorReply(error);
-      logger.warn({ ...head, ...body.error }, 'A completion failed after it had begun.');
-      events.send(JSON.stringify(body));
-    }
-  } finally {
-    events.end();
-    abort.abort();
-  }
+  const usages = await Promise.all(answers.map(streamOne));
+  if (includeUsage) send([], usageOfPrompts(usages, question.choicesEach));
+  stream.send('[DONE]');
 }
 
 /** Where each token begins is counted from the beginning of the answer, which echoes no prompt. */
-function logprobsOf(tokens: readonly TokenLogprob[], offset: number) {
+function textLogprobsOf(tokens: readonly TokenLogprob[], offset: number) {
   if (tokens.length === 0) return null;
   let next = offset;
   return {

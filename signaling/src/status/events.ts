@@ -3,14 +3,18 @@
  * `snapshot`, then a `delta` whenever something changed. What changed is worked out once for all listeners; one that does
  * not keep up is left alone until it has read what it has, and then gets a new snapshot instead of what it missed.
  */
-import { type Mesh, MeshError } from '@tabmesh/shared';
+import { type Clock, type Logger, type Mesh, MeshError } from '@tabmesh/shared';
 import type { FastifyInstance } from 'fastify';
-import type { ServerParts } from '../build-server.ts';
-import { EventStream } from '../http/event-stream.ts';
+import { type EventStream, openEventStream } from '../http/event-stream.ts';
 import { MAX_LISTENERS, STATUS_DELTA_INTERVAL_MS, STATUS_HEARTBEAT_MS } from '../limits/limits.ts';
-import { toModelStatus, toPeerStatus, toStatus } from './status.ts';
+import { type StatusParts, toModelStatus, toPeerStatus, toStatus } from './status.ts';
 
-export function registerEvents(app: FastifyInstance, parts: ServerParts): void {
+export interface EventsParts extends StatusParts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export function registerEvents(app: FastifyInstance, parts: EventsParts): void {
   let feed: StatusFeed | undefined;
 
   // A HEAD request would never end.
@@ -18,14 +22,7 @@ export function registerEvents(app: FastifyInstance, parts: ServerParts): void {
     const mesh = await parts.mesh;
     feed ??= new StatusFeed(mesh, parts);
     if (feed.listenerCount >= MAX_LISTENERS) throw MeshError.meshBusy(STATUS_HEARTBEAT_MS);
-    const response = reply.hijack().raw;
-    response.writeHead(200, {
-      ...(reply.getHeaders() as Record<string, string>),
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-cache',
-      'x-accel-buffering': 'no',
-    });
-    response.on('close', feed.add(new EventStream(response, parts.clock)));
+    reply.raw.on('close', feed.add(openEventStream(reply, parts.clock)));
   });
 
   app.addHook('preClose', async () => feed?.close());
@@ -39,7 +36,7 @@ interface Listener {
 /** Listens to the mesh while somebody listens to it. */
 class StatusFeed {
   readonly #mesh: Mesh;
-  readonly #parts: ServerParts;
+  readonly #parts: EventsParts;
   readonly #listeners = new Set<Listener>();
   /** What the listeners know, by id, as JSON. */
   #peers = new Map<string, string>();
@@ -48,7 +45,7 @@ class StatusFeed {
   #cancelDelta: (() => void) | undefined;
   #cancelHeartbeat: (() => void) | undefined;
 
-  constructor(mesh: Mesh, parts: ServerParts) {
+  constructor(mesh: Mesh, parts: EventsParts) {
     this.#mesh = mesh;
     this.#parts = parts;
   }

@@ -1,9 +1,15 @@
 /** `GET /api/status`: the roster as this entry sees it; `/healthz` and `/readyz` for whoever supervises it. */
 import { type Mesh, MeshError, type MeshModel, type MeshPeer, meshEfficiency, tierOf } from '@tabmesh/shared';
 import type { FastifyInstance } from 'fastify';
-import type { ServerParts } from '../build-server.ts';
+import type { Fallback } from '../fallback/fallback.ts';
 
-export function registerStatus(app: FastifyInstance, parts: ServerParts): void {
+export interface StatusParts {
+  readonly mesh: Mesh | Promise<Mesh>;
+  readonly version: string;
+  readonly fallback?: Pick<Fallback, 'host' | 'models'> | undefined;
+}
+
+export function registerStatus(app: FastifyInstance, parts: StatusParts): void {
   app.get('/healthz', async () => ({ status: 'ok' }));
 
   app.get('/readyz', async () => {
@@ -15,7 +21,7 @@ export function registerStatus(app: FastifyInstance, parts: ServerParts): void {
   app.get('/api/status', async () => toStatus(await parts.mesh, parts));
 }
 
-export function toStatus(member: Mesh, { version, fallback }: Pick<ServerParts, 'version' | 'fallback'>) {
+export function toStatus(member: Mesh, { version, fallback }: Pick<StatusParts, 'version' | 'fallback'>) {
   return {
     entry: {
       peerId: member.peerId,

@@ -2,7 +2,7 @@
 import { MeshError } from '@tabmesh/shared';
 import { ManualClock } from '@tabmesh/shared/testing';
 import { describe, expect, it } from 'vitest';
-import { siblings } from '../../src/answers/parallel-answers.ts';
+import { parallelAnswers } from '../../src/answers/parallel-answers.ts';
 
 /** A mesh with so many slots and no line, whose answers take a second. */
 function meshOf(slots: number, clock: ManualClock) {
@@ -21,9 +21,9 @@ function start(count: number, slots: number, patienceMs?: number) {
   const clock = new ManualClock();
   const abort = new AbortController();
   const ask = meshOf(slots, clock);
-  const besides = siblings(count, clock, abort.signal, patienceMs);
+  const asRoomComes = parallelAnswers(count, clock, abort.signal, patienceMs);
   const names = Array.from({ length: count }, (_, index) => `answer ${index}`);
-  const all = Promise.allSettled(names.map((name) => besides(() => ask(name))));
+  const all = Promise.allSettled(names.map((name) => asRoomComes(() => ask(name))));
   return { clock, abort, all };
 }
 

@@ -1,14 +1,14 @@
 /**
  * A JSON schema as a grammar can follow it: its form is right, and what it refers to stands where it refers to it. So no
- * engine needs to know references, and none gets a schema without an end.
+ * engine needs to know references, and none gets a schema without an end. Its bounds are the grammar's own, so that what no
+ * engine takes is refused here, by the name of its field.
  */
-import { MeshError } from '@tabmesh/shared';
+import { MAX_SCHEMA_CHARS, MAX_SCHEMA_LEVELS, MAX_SCHEMA_PARTS } from '@tabmesh/shared/json-grammar';
+import { fieldError } from '../../http/request-body.ts';
+import { MAX_JSON_LEVELS } from '../../limits/limits.ts';
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 
-const MAX_NESTING = 32;
-const MAX_SCHEMAS = 2_000;
-const MAX_CHARS = 64 * 1024;
 /** What JSON takes around a schema, and around a name. */
 const BRACKETS = 2;
 const QUOTES = 4;
@@ -38,18 +38,25 @@ export function flatSchema(schema: JsonSchema, field: string): Record<string, un
   /** As it goes along: what references put in place many times is never built to be measured. */
   function grow(more: number): void {
     chars += more;
-    if (chars > MAX_CHARS) {
-      throw refused(field, `is larger than ${MAX_CHARS / 1024} KB with its references in place. Make it smaller`);
+    if (chars > MAX_SCHEMA_CHARS) {
+      throw fieldError(
+        field,
+        `is larger than ${MAX_SCHEMA_CHARS / 1024} KB with its references in place. Make it smaller.`,
+      );
     }
   }
 
   function flat(node: unknown, path: string, depth: number, open: readonly string[]): unknown {
     grow(BRACKETS);
     if (typeof node === 'boolean') return node;
-    if (!isObject(node)) throw refused(path, 'is no JSON schema. Correct it');
+    if (!isObject(node)) throw fieldError(path, 'is no JSON schema. Correct it.');
     schemas += 1;
-    if (depth > MAX_NESTING) throw refused(field, `is nested deeper than ${MAX_NESTING} levels. Make it flatter`);
-    if (schemas > MAX_SCHEMAS) throw refused(field, `describes over ${MAX_SCHEMAS} values. Make it smaller`);
+    // References that lead to references are no levels of the schema that an engine sees, but are followed one in another.
+    if (Math.max(depth, open.length) > MAX_SCHEMA_LEVELS) {
+      throw fieldError(field, `is nested deeper than ${MAX_SCHEMA_LEVELS} levels. Make it flatter.`);
+    }
+    if (schemas > MAX_SCHEMA_PARTS)
+      throw fieldError(field, `describes over ${MAX_SCHEMA_PARTS} values. Make it smaller.`);
     const flattened: Record<string, unknown> = {};
     if (node.$ref !== undefined) Object.assign(flattened, target(node.$ref, path, depth, open));
     for (const [keyword, value] of Object.entries(node)) {
@@ -64,7 +71,7 @@ export function flatSchema(schema: JsonSchema, field: string): Record<string, un
     const list = (schemas: readonly unknown[]) =>
       schemas.map((item, index) => flat(item, `${path}[${index}]`, depth, open));
     if (OF_MAP.has(keyword)) {
-      if (!isObject(value)) throw refused(path, 'must be an object of schemas. Correct it');
+      if (!isObject(value)) throw fieldError(path, 'must be an object of schemas. Correct it.');
       const entries = Object.entries(value).map(([key, item]) => {
         grow(key.length + QUOTES);
         return [key, flat(item, `${path}.${key}`, depth, open)];
@@ -72,7 +79,7 @@ export function flatSchema(schema: JsonSchema, field: string): Record<string, un
       return Object.fromEntries(entries);
     }
     if (OF_LIST.has(keyword)) {
-      if (!Array.isArray(value) || value.length === 0) throw refused(path, 'must be a list of schemas. Correct it');
+      if (!Array.isArray(value) || value.length === 0) throw fieldError(path, 'must be a list of schemas. Correct it.');
       return list(value);
     }
     if (keyword === 'items') return Array.isArray(value) ? list(value) : flat(value, path, depth, open);
@@ -84,21 +91,24 @@ export function flatSchema(schema: JsonSchema, field: string): Record<string, un
 
   function target(reference: unknown, path: string, depth: number, open: readonly string[]): unknown {
     if (typeof reference !== 'string' || !reference.startsWith('#')) {
-      throw refused(`${path}.$ref`, "must point into the schema itself, as in '#/$defs/name'. Correct it");
+      throw fieldError(`${path}.$ref`, "must point into the schema itself, as in '#/$defs/name'. Correct it.");
     }
     if (open.includes(reference)) {
-      throw refused(`${path}.$ref`, 'makes the schema contain itself, which no engine can follow. Write out one level');
+      throw fieldError(
+        `${path}.$ref`,
+        'makes the schema contain itself, which no engine can follow. Write out one level.',
+      );
     }
     grow(reference.length);
     const found = pointedAt(schema, reference);
-    if (found === undefined) throw refused(`${path}.$ref`, 'points to nothing. Correct it');
-    const flattened = flat(found, path, depth + 1, [...open, reference]);
+    if (found === undefined) throw fieldError(`${path}.$ref`, 'points to nothing. Correct it.');
+    const flattened = flat(found, path, depth, [...open, reference]);
     // `true` allows everything, as no keyword does.
     return flattened === true ? {} : flattened === false ? { not: {} } : flattened;
   }
 
-  if (isDeeperThan(schema, 2 * MAX_NESTING)) {
-    throw refused(field, `is nested deeper than ${2 * MAX_NESTING} levels. Make it flatter`);
+  if (isDeeperThan(schema, MAX_JSON_LEVELS)) {
+    throw fieldError(field, `is nested deeper than ${MAX_JSON_LEVELS} levels. Make it flatter.`);
   }
   // The root counts as open, or a `#` inside would be put in place once.
   const flattened = flat(schema, field, 0, ['#']);
@@ -119,14 +129,14 @@ function checkValue(keyword: string, value: unknown, path: string): void {
   if (keyword === 'type') {
     const types = Array.isArray(value) ? value : [value];
     if (types.length === 0 || !types.every((type) => TYPES.has(type))) {
-      throw refused(path, `must be one of ${[...TYPES].join(', ')}, or a list of them. Correct it`);
+      throw fieldError(path, `must be one of ${[...TYPES].join(', ')}, or a list of them. Correct it.`);
     }
   } else if (keyword === 'required') {
     if (!Array.isArray(value) || !value.every((name) => typeof name === 'string')) {
-      throw refused(path, 'must be a list of names. Correct it');
+      throw fieldError(path, 'must be a list of names. Correct it.');
     }
   } else if (keyword === 'enum' && (!Array.isArray(value) || value.length === 0)) {
-    throw refused(path, 'must be a list of values. Correct it');
+    throw fieldError(path, 'must be a list of values. Correct it.');
   }
 }
 
@@ -145,9 +155,4 @@ function pointedAt(root: unknown, reference: string): unknown {
 
 function isObject(value: unknown): value is JsonSchema {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function refused(field: string, what: string): MeshError {
-  const param = field.slice(0, 300);
-  return new MeshError('invalid_request', `The field '${param}' ${what}.`, { details: { param } });
 }

@@ -1,6 +1,6 @@
 /** The functions that a request offers to the model, and which of them it has to call. Nothing here is trusted. */
-import { MeshError } from '@tabmesh/shared';
 import { z } from 'zod';
+import { fieldError } from '../../http/request-body.ts';
 import { MAX_JSON_LEVELS, MAX_TOOL_DEFINITION_BYTES, MAX_TOOL_NAME_CHARS, MAX_TOOLS } from '../../limits/limits.ts';
 import { isDeeperThan } from './flat-schema.ts';
 
@@ -43,34 +43,33 @@ export function toolOffer(offer: {
   const { tools, choice = 'auto', parallel, fieldOf } = offer;
   checkDefinitions(tools, fieldOf);
   if (tools.length === 0 && choice !== 'none' && choice !== 'auto') {
-    throw refused('tool_choice', 'asks for a call, but there are no tools. Send tools, or leave it out');
+    throw fieldError('tool_choice', 'asks for a call, but there are no tools. Send tools, or leave it out.');
   }
   if (typeof choice === 'object' && !tools.some(({ name }) => name === choice.name)) {
-    throw refused('tool_choice', `names '${choice.name}', which is none of the tools. Name one of them`);
+    throw fieldError('tool_choice', `names '${choice.name}', which is none of the tools. Name one of them.`);
   }
   return tools.length === 0 || choice === 'none' ? undefined : { tools, choice, parallel, fieldOf };
 }
 
 function checkDefinitions(tools: readonly FunctionTool[], fieldOf: (index: number) => string): void {
   if (tools.length > MAX_TOOLS) {
-    throw refused('tools', `has ${tools.length} tools, but ${MAX_TOOLS} is the most. Send fewer`);
+    throw fieldError('tools', `has ${tools.length} tools, but ${MAX_TOOLS} is the most. Send fewer.`);
   }
   const names = new Set<string>();
   for (const [index, { name, parameters }] of tools.entries()) {
-    if (names.has(name)) throw refused(`${fieldOf(index)}.name`, `is '${name}' again. Give each tool its own name`);
+    if (names.has(name)) throw fieldError(`${fieldOf(index)}.name`, `is '${name}' again. Give each tool its own name.`);
     names.add(name);
     const field = `${fieldOf(index)}.parameters`;
     if (isDeeperThan(parameters, MAX_JSON_LEVELS)) {
-      throw refused(field, `is nested deeper than ${MAX_JSON_LEVELS} levels. Make it flatter`);
+      throw fieldError(field, `is nested deeper than ${MAX_JSON_LEVELS} levels. Make it flatter.`);
     }
     const type = parameters?.type;
-    if (type !== undefined && type !== 'object') throw refused(field, "must be of the type 'object'. Correct it");
+    if (type !== undefined && type !== 'object') throw fieldError(field, "must be of the type 'object'. Correct it.");
   }
   if (Buffer.byteLength(JSON.stringify(tools)) > MAX_TOOL_DEFINITION_BYTES) {
-    throw refused('tools', `is larger than ${MAX_TOOL_DEFINITION_BYTES / 1024} KB. Send fewer tools, or shorter ones`);
+    throw fieldError(
+      'tools',
+      `is larger than ${MAX_TOOL_DEFINITION_BYTES / 1024} KB. Send fewer tools, or shorter ones.`,
+    );
   }
-}
-
-function refused(field: string, what: string): MeshError {
-  return new MeshError('invalid_request', `The field '${field}' ${what}.`, { details: { param: field } });
 }

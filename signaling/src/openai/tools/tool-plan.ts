@@ -1,5 +1,7 @@
 /** From tools and conversation to what the mesh is asked, and how its answer is then read. */
-import { type ChatMessage, MeshError, type ResponseFormat } from '@tabmesh/shared';
+import type { ChatMessage, ResponseFormat } from '@tabmesh/shared';
+import { MAX_SCHEMA_CHARS } from '@tabmesh/shared/json-grammar';
+import { fieldError } from '../../http/request-body.ts';
 import { flatSchema } from './flat-schema.ts';
 import type { FunctionTool, ToolOffer } from './function-tools.ts';
 import { type Turn, tellTools, toHermesMessages } from './hermes.ts';
@@ -59,16 +61,13 @@ function bareFormat({ tools, choice, fieldOf }: ToolOffer, asked: ResponseFormat
   const [only, second] = forms;
   const schema = only !== undefined && second === undefined ? only : { anyOf: forms };
   if (JSON.stringify(schema).length > MAX_SCHEMA_CHARS) {
-    throw new MeshError(
-      'invalid_request',
-      `The field 'tools' is too large to be enforced: ${MAX_SCHEMA_CHARS / 1024} KB of parameters is the most. Name one tool in tool_choice, or let it be auto.`,
-      { details: { param: 'tools' } },
+    throw fieldError(
+      'tools',
+      `is too large to be enforced: ${MAX_SCHEMA_CHARS / 1024} KB of parameters is the most. Name one tool in tool_choice, or let it be auto.`,
     );
   }
   return { type: 'json_schema', schema };
 }
-
-const MAX_SCHEMA_CHARS = 64 * 1024;
 
 /** The name comes first, so that a call can be told while its arguments are still being written. */
 function callSchema({ name, parameters }: FunctionTool, field: string): Record<string, unknown> {

@@ -1,4 +1,5 @@
 import { MeshError } from '@tabmesh/shared';
+import { grammarOfSchema, MAX_SCHEMA_LEVELS } from '@tabmesh/shared/json-grammar';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { flatSchema } from '../../../src/openai/tools/flat-schema.ts';
@@ -71,6 +72,19 @@ describe('a JSON schema', () => {
       return [`d${index}`, index === 24 ? { type: 'null' } : { anyOf: [next, next] }];
     });
     expect(refusalOf({ $ref: '#/$defs/d0', $defs: Object.fromEntries(doubled) })?.message).toMatch(/over|deeper/);
+  });
+
+  it('AP27: that is as deep as every engine follows passes, references aside, and one a level deeper is refused', () => {
+    const nested = (levels: number): object => (levels === 0 ? {} : { items: nested(levels - 1) });
+    expect(grammarOfSchema(flatSchema({ ...nested(MAX_SCHEMA_LEVELS) }, 'schema'))).toContain('root ::=');
+    expect(refusalOf(nested(MAX_SCHEMA_LEVELS + 1))?.message).toContain(`deeper than ${MAX_SCHEMA_LEVELS} levels`);
+    expect(() => grammarOfSchema({ ...nested(MAX_SCHEMA_LEVELS + 1) })).toThrow(`${MAX_SCHEMA_LEVELS} levels`);
+    const lists = Array.from({ length: MAX_SCHEMA_LEVELS / 2 }, (_, index) => [
+      `d${index}`,
+      { items: { items: index === 0 ? {} : { $ref: `#/$defs/d${index - 1}` } } },
+    ]);
+    const referring = { $ref: `#/$defs/d${lists.length - 1}`, $defs: Object.fromEntries(lists) };
+    expect(flatSchema(referring, 'schema')).toEqual(nested(MAX_SCHEMA_LEVELS));
   });
 
   it('AP27: is flat after it was made flat once, and nothing makes it fail otherwise', () => {
