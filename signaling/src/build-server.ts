@@ -1,6 +1,6 @@
 /**
  * The HTTP side of an entry as an app that does not listen yet: API, status, web app. Signaling shares its port but not
- * its code (`hub.ts`).
+ * its code (`hub/`).
  */
 import type { Clock, Logger, Mesh } from '@tabmesh/shared';
 import fastify, { type FastifyInstance } from 'fastify';

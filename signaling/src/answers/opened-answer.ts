@@ -33,7 +33,7 @@ export async function openAnswer(answer: AsyncIterable<AnswerEvent>): Promise<Op
   }
 }
 
-/** An answer has its end as its last event; a stream of events that ends otherwise is no answer. */
+/** For events that stop without an `end`. */
 export function endedTooSoon(): MeshError {
   return new MeshError('upstream_failed', 'The answer stopped without an end. Send the request again.');
 }

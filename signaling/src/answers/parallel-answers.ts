@@ -49,7 +49,7 @@ export async function openAll(
   }
 }
 
-/** An answer hears of a cancel when it is read. */
+/** A cancelled answer notices when it is read. */
 async function leave({ events }: OpenedAnswer): Promise<void> {
   for await (const _event of events) return;
 }

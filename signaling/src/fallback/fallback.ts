@@ -1,6 +1,6 @@
 /**
- * The second supply behind the gate: an outside provider that is asked only when the mesh misses its targets, only for daily drivers
- * that the operator mapped, within a budget. Whenever it can't or may not answer, the mesh does.
+ * The second supply behind the gate: an outside provider, asked only when the mesh misses its targets, only for models that
+ * are daily drivers and that the operator named, within a budget. Whenever it can't or may not answer, the mesh does.
  */
 import {
   type Clock,

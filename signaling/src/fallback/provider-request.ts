@@ -44,7 +44,7 @@ export async function* providerData(
     const response = await send(endpoint, key, JSON.stringify(body), abort.signal, connected);
     if (response.statusCode !== 200) throw providerFailed(`it answered with status ${response.statusCode}`);
     for await (const data of dataLines(response)) {
-      // A reader that is slow is no provider that is silent.
+      // The time that our own client takes to read is not the provider's silence.
       cancelDeadline();
       yield data;
       within(PROVIDER_SILENCE_MS, 'it sent nothing');
@@ -89,7 +89,7 @@ function send(
     });
     request.on('error', reject);
     request.on('response', (response) => {
-      // After the reader left, the end of the connection is nobody's concern.
+      // After our client has left, an error of the connection concerns nobody.
       response.on('error', () => {});
       resolve(response);
     });

@@ -43,7 +43,7 @@ export class EventStream {
     this.#append(event === undefined ? `data: ${data}\n\n` : `event: ${event}\ndata: ${data}\n\n`);
   }
 
-  /** Says nothing; keeps proxies from closing a quiet line. */
+  /** Clients pass over it; it keeps proxies from closing a quiet connection. */
   comment(text: string): void {
     this.#append(`: ${text}\n\n`);
   }

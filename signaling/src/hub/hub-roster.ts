@@ -1,6 +1,6 @@
 /**
- * The live announcements of all members, and how changes reach them: at most one delta per 25 ms, the first change after
- * a quiet time at once, so that a lost peer is gone from every roster without a wait.
+ * The live announcements of all members, and how changes reach them: at most one delta per interval, the first change
+ * after a quiet time at once, so that a lost peer is gone from every roster without a wait.
  */
 import {
   type Announcement,

@@ -96,7 +96,7 @@ class BufferedLedger implements Ledger {
         this.#add(startMs, 'tokens-asked', model, askedBy, completionTokens);
         if (servedBy === 'mesh') this.#add(startMs, 'tokens-served', model, answer.peerId, completionTokens);
       }
-      if (servedBy === 'mesh') this.#celebrate(answer, nowMs);
+      if (servedBy === 'mesh') this.#noteMilestone(answer, nowMs);
     }
     this.#schedule(LEDGER_FLUSH_MS);
     for (const listener of this.#listeners) listener(answer);
@@ -158,7 +158,7 @@ class BufferedLedger implements Ledger {
     else this.#dropped += 1;
   }
 
-  #celebrate(answer: CountedAnswer & { readonly servedBy: 'mesh' }, atMs: number): void {
+  #noteMilestone(answer: CountedAnswer & { readonly servedBy: 'mesh' }, atMs: number): void {
     const { model, peerId, ttftMs, tokensPerSecond } = answer;
     if (this.#knownModels.has(model) || this.#knownModels.size >= this.#mostCounters) return;
     this.#knownModels.add(model);

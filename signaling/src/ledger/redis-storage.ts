@@ -68,7 +68,7 @@ export function openRedisStorage(url: string, { silenceMs = REDIS_SILENCE_MS } =
       reconnectStrategy: (retries) => backoffMs(retries, systemRandom, RECONNECTS),
     },
   });
-  // The call that fails tells; the event would end the process if nobody listened.
+  // Calls that fail say so themselves; an error event without a listener would end the process.
   client.on('error', () => {});
   client.connect().catch(() => {});
 

@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS milestones (
 ) WITHOUT ROWID;
 `;
 const ADD = 'INSERT INTO counts VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n';
-const CELEBRATE = 'INSERT INTO milestones VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING';
+const ADD_MILESTONE = 'INSERT INTO milestones VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING';
 /** Many counts a row: handing a row to JavaScript costs more than reading it from the file. */
 const READ = `SELECT kind, startMs, model, json_group_object(detail, n) AS counts FROM counts
   WHERE kind = ? AND startMs >= ? GROUP BY kind, startMs, model`;
@@ -33,7 +33,7 @@ export function openSqliteStorage(path: string, { mostBytes = MAX_LEDGER_BYTES }
   database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = ${SQLITE_BUSY_MS};`);
   database.exec(SCHEMA);
   const add = database.prepare(ADD);
-  const celebrate = database.prepare(CELEBRATE);
+  const addMilestone = database.prepare(ADD_MILESTONE);
   const read = database.prepare(READ);
   const milestones = database.prepare('SELECT * FROM milestones ORDER BY atMs');
   const addUp = database.prepare(ADD_UP);
@@ -47,7 +47,7 @@ export function openSqliteStorage(path: string, { mostBytes = MAX_LEDGER_BYTES }
       inTransaction(database, () => {
         for (const { kind, startMs, model, detail, n } of batch.counts) add.run(kind, startMs, model, detail, n);
         for (const { model, atMs, peerId, peerName, ttftMs, tokensPerSecond } of batch.milestones) {
-          celebrate.run(model, atMs, peerId, peerName, ttftMs, tokensPerSecond);
+          addMilestone.run(model, atMs, peerId, peerName, ttftMs, tokensPerSecond);
         }
       });
       lastId = batch.id;

@@ -62,17 +62,17 @@ async function streamChoice(
 ): Promise<Usage> {
   const chunks = new ChunkWriter(head, { index, jobId, tools: tools !== undefined }, includeUsage);
   stream.send(chunks.start());
-  let untold: TokenLogprob[] = [];
+  let pendingLogprobs: TokenLogprob[] = [];
   const send = (parts: readonly AnswerPart[]) => {
     for (const part of parts) {
-      stream.send(chunks.part(part, untold));
-      untold = [];
+      stream.send(chunks.part(part, pendingLogprobs));
+      pendingLogprobs = [];
     }
   };
   for await (const event of events) {
     if (event.type === 'end') {
       if (tools !== undefined) send(tools.end());
-      stream.send(chunks.finish(finishOf(event.reason, tools), untold));
+      stream.send(chunks.finish(finishOf(event.reason, tools), pendingLogprobs));
       return event.usage;
     }
     const { text, logprobs } = event;
@@ -80,7 +80,7 @@ async function streamChoice(
       if (text === '') continue;
       stream.send(chunks.content(text));
     } else {
-      untold.push(...(logprobs ?? []));
+      pendingLogprobs.push(...(logprobs ?? []));
       send(partsOf(text, tools));
     }
     const backlog = stream.backlog();
@@ -93,7 +93,7 @@ async function collectChoice({ index, answer: { jobId, events }, tools }: ChatCh
   let content = '';
   const calls: { name: string; arguments: string }[] = [];
   const logprobs: TokenLogprob[] = [];
-  let told = false;
+  let hasLogprobs = false;
   const take = (parts: readonly AnswerPart[]) => {
     for (const part of parts) {
       const call = part.type === 'text' ? undefined : calls[part.index];
@@ -108,7 +108,7 @@ async function collectChoice({ index, answer: { jobId, events }, tools }: ChatCh
         content += event.text;
         continue;
       }
-      told ||= event.logprobs !== undefined;
+      hasLogprobs ||= event.logprobs !== undefined;
       logprobs.push(...(event.logprobs ?? []));
       take(partsOf(event.text, tools));
       continue;
@@ -125,7 +125,7 @@ async function collectChoice({ index, answer: { jobId, events }, tools }: ChatCh
       choice: {
         index,
         message,
-        logprobs: told ? logprobsOf(logprobs) : null,
+        logprobs: hasLogprobs ? logprobsOf(logprobs) : null,
         finish_reason: finishOf(event.reason, tools),
       },
       usage: event.usage,

@@ -14,7 +14,7 @@ import { abortOnDisconnect, abortOnFailure } from '../http/request-abort.ts';
 import { streamReply } from '../http/stream-reply.ts';
 import { countedAnswer } from '../ledger/counted-answer.ts';
 import { type ChatChoices, collectChoices, streamChoices } from './chat-answer.ts';
-import { type ChatCompletionCall, toCompletionRequest } from './chat-request.ts';
+import { type ChatQuestion, readChatRequest } from './chat-request.ts';
 import { type AnsweringParts, inFieldNames } from './mesh-answers.ts';
 import { requestForEach } from './request-fields.ts';
 
@@ -33,7 +33,7 @@ export function registerChatCompletions(app: FastifyInstance, parts: ChatParts):
 async function answerChat(parts: ChatParts, request: FastifyRequest, reply: FastifyReply) {
   const { clock, logger } = parts;
   const abort = abortOnDisconnect(reply);
-  const { call, choices } = await openChoices(parts, request, reply, abort);
+  const { question, choices } = await openChoices(parts, request, reply, abort);
   const { jobId, peerId, model } = choices[0].answer;
   reply.headers({
     'x-tabmesh-served-by': peerId === null ? 'fallback' : 'mesh',
@@ -41,8 +41,8 @@ async function answerChat(parts: ChatParts, request: FastifyRequest, reply: Fast
     'x-tabmesh-job': jobId,
   });
   const head = { id: `chatcmpl-${jobId}`, created: Math.floor(clock.wallMs() / 1000), model };
-  if (!call.stream) return abortOnFailure(abort, collectChoices(choices, head));
-  const write = (stream: EventStream) => streamChoices(choices, head, call.includeUsage, stream);
+  if (!question.stream) return abortOnFailure(abort, collectChoices(choices, head));
+  const write = (stream: EventStream) => streamChoices(choices, head, question.includeUsage, stream);
   return streamReply({ reply, clock, logger, abort, job: jobId, write });
 }
 
@@ -52,36 +52,38 @@ async function openChoices(
   request: FastifyRequest,
   reply: FastifyReply,
   abort: AbortController,
-): Promise<{ call: ChatCompletionCall; choices: ChatChoices }> {
+): Promise<{ question: ChatQuestion; choices: ChatChoices }> {
   const { signal } = abort;
   const mesh = await ready;
   const model = modelAskedFor(mesh, request.body);
   const verdict = model === undefined ? undefined : slaVerdict(mesh, model);
   if (verdict !== undefined) reply.headers({ ...slaHeaders(verdict), 'x-tabmesh-fallback-status': 'not-needed' });
-  const call = toCompletionRequest(request.body);
+  const question = readChatRequest(request.body);
   const asking = askingOf(request);
 
   const openFirst = async (completion: CompletionRequest): Promise<OpenedAnswer> => {
     if (model !== undefined && verdict !== undefined) {
-      const provider = isPlain(call) ? fallback : undefined;
-      const question = { model, verdict, request: completion, address: request.ip, fallback: provider };
-      const outcome = await passGate(question, signal);
+      const provider = isPlain(question) ? fallback : undefined;
+      const outcome = await passGate(
+        { model, verdict, request: completion, address: request.ip, fallback: provider },
+        signal,
+      );
       reply.header('x-tabmesh-fallback-status', outcome.status);
       if (outcome.status === 'used') return outcome.answer;
     }
-    const answer = await askMesh(mesh, call, completion, signal);
+    const answer = await askMesh(mesh, question, completion, signal);
     if (verdict === undefined) {
       // Nothing was served at first, and the mesh waited for a peer.
       reply.headers({ ...slaHeaders(slaVerdict(mesh, answer.model)), 'x-tabmesh-fallback-status': 'not-needed' });
     }
     return answer;
   };
-  const [first, ...others] = requestForEach({ ...call.completion, ...asking }, call.choices);
-  const asRoomComes = parallelAnswers(call.choices, clock, signal, asking.deadlineMs);
+  const [first, ...others] = requestForEach({ ...question.completion, ...asking }, question.choices);
+  const asRoomComes = parallelAnswers(question.choices, clock, signal, asking.deadlineMs);
   const openings = others.map((completion) =>
     countedAnswer(
       ledger,
-      asRoomComes(() => askMesh(mesh, call, completion, signal)),
+      asRoomComes(() => askMesh(mesh, question, completion, signal)),
     ),
   );
   const opening = countedAnswer(
@@ -89,9 +91,9 @@ async function openChoices(
     asRoomComes(() => openFirst(first)),
   );
   const [opened, ...rest] = await openAll([opening, ...openings], abort);
-  const tools = call.toolReader;
+  const tools = question.toolReader;
   return {
-    call,
+    question,
     choices: [
       { index: 0, answer: opened, tools: tools?.() },
       ...rest.map((answer, index) => ({ index: index + 1, answer, tools: tools?.() })),
@@ -100,7 +102,7 @@ async function openChoices(
 }
 
 /** An outside provider is handed messages and sampling fields; what asks for more stays in the mesh. */
-function isPlain({ choices, completion, toolReader }: ChatCompletionCall): boolean {
+function isPlain({ choices, completion, toolReader }: ChatQuestion): boolean {
   const { responseFormat, topLogprobs, logitBias, presencePenalty, frequencyPenalty } = completion;
   const extras = [toolReader, responseFormat, topLogprobs, logitBias, presencePenalty, frequencyPenalty];
   return choices === 1 && extras.every((extra) => extra === undefined);
@@ -108,7 +110,7 @@ function isPlain({ choices, completion, toolReader }: ChatCompletionCall): boole
 
 async function askMesh(
   mesh: Mesh,
-  { formatField }: ChatCompletionCall,
+  { formatField }: ChatQuestion,
   completion: CompletionRequest,
   signal: AbortSignal,
 ): Promise<OpenedAnswer> {

@@ -26,12 +26,12 @@ import { FunctionName, FunctionTool, type ToolChoice, toolOffer } from './tools/
 import type { Turn } from './tools/hermes.ts';
 import { planTools, type ToolPlan } from './tools/tool-plan.ts';
 
-export interface ChatCompletionCall {
+export interface ChatQuestion {
   readonly completion: CompletionRequest;
   /** Answers that are wanted, at least 1. */
   readonly choices: number;
   /** Takes the calls out of an answer; undefined: all of it is text. */
-  readonly toolReader: ToolPlan['reader'];
+  readonly toolReader: ToolPlan['toolReader'];
   /** Which field asks for JSON. */
   readonly formatField: 'response_format' | 'tool_choice';
   readonly stream: boolean;
@@ -102,7 +102,7 @@ const REFUSED: Readonly<Record<string, RefusedField>> = {
 };
 
 /** @throws MeshError `invalid_request` that names the field, `model_not_found` for a name that no model can have. */
-export function toCompletionRequest(payload: unknown): ChatCompletionCall {
+export function readChatRequest(payload: unknown): ChatQuestion {
   const body = readBody(payload, Body, REFUSED);
   const stop = toStopTexts(body.stop);
   const responseFormat = formatOf(body);
@@ -117,7 +117,7 @@ export function toCompletionRequest(payload: unknown): ChatCompletionCall {
       topLogprobs: topLogprobsOf(body),
     },
     choices: body.n ?? 1,
-    toolReader: plan.reader,
+    toolReader: plan.toolReader,
     formatField: responseFormat === undefined ? 'tool_choice' : 'response_format',
     ...toStreaming(body),
   };

@@ -1,4 +1,7 @@
-/** The fields that several endpoints have, and what they ask of the mesh. `null` counts as absent everywhere: OpenAI's own clients send it. */
+/**
+ * The fields that several endpoints share, and what they ask of the mesh. `null` counts as absent everywhere: OpenAI's own
+ * clients send it.
+ */
 import { type CompletionRequest, LogitBias, MeshError, ModelId } from '@tabmesh/shared';
 import { z } from 'zod';
 import { ECHOED_CHARS, MAX_ID_CHARS, MAX_STOP_CHARS, MAX_STOP_TEXTS, MAX_TOKENS } from '../limits/limits.ts';

@@ -107,9 +107,13 @@ export function readResponseRequest(payload: unknown): ResponseQuestion {
   if (other !== undefined) throw unsupportedField('include', `Leave '${other}' out of it.`);
   const { format, tools, choice, parallel } = toolsAndFormat(body);
   const offer = toolOffer({ tools, choice, parallel, fieldOf: (index) => `tools[${index}]` });
-  const { messages, responseFormat, stop, reader } = planTools(toTurns(body.input, body.instructions ?? ''), offer, {
-    responseFormat: format,
-  });
+  const { messages, responseFormat, stop, toolReader } = planTools(
+    toTurns(body.input, body.instructions ?? ''),
+    offer,
+    {
+      responseFormat: format,
+    },
+  );
   const request: CompletionRequest = {
     ...toSampling(body),
     messages,
@@ -122,7 +126,7 @@ export function readResponseRequest(payload: unknown): ResponseQuestion {
     requests: [request],
     fieldNames: { response_format: format === undefined ? 'tool_choice' : 'text.format', logprobs: 'include' },
     stream: body.stream ?? false,
-    toolReader: reader,
+    toolReader,
     settings: settingsOf(body),
   };
 }

@@ -46,23 +46,23 @@ async function build(
   backlog: () => Promise<void> | undefined = () => undefined,
 ): Promise<object> {
   const reader = question.toolReader?.();
-  let untold: TokenLogprob[] = [];
+  let pendingLogprobs: TokenLogprob[] = [];
   const add = (parts: readonly AnswerPart[]) => {
     for (const part of parts) {
-      builder.add(part, untold);
-      untold = [];
+      builder.add(part, pendingLogprobs);
+      pendingLogprobs = [];
     }
   };
   builder.begin();
   for await (const event of answers[0].events) {
     if (event.type === 'end') {
       if (reader !== undefined) add(reader.end());
-      // Of a last token without a text.
-      else if (untold.length > 0) add([{ type: 'text', text: '' }]);
+      // The last token may have a probability and no text.
+      else if (pendingLogprobs.length > 0) add([{ type: 'text', text: '' }]);
       return builder.end(event.reason, event.usage, seconds());
     }
     const { text, logprobs } = event;
-    if (logprobs !== undefined) untold.push(...logprobs);
+    if (logprobs !== undefined) pendingLogprobs.push(...logprobs);
     if (reader !== undefined) add(reader.push(text));
     else if (text !== '') add([{ type: 'text', text }]);
     const waiting = backlog();

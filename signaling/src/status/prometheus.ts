@@ -20,14 +20,14 @@ export function registerPrometheus(app: FastifyInstance, { mesh, ledger }: Prome
   collectDefaultMetrics({ register });
   for (const name of MISNAMED) register.removeSingleMetric(name);
   const stopCounting = countAnswers(register, ledger);
-  const look = describeMesh(register, ledger);
+  const updateGauges = gaugesOfMesh(register, ledger);
   app.addHook('onClose', async () => {
     stopCounting();
     register.clear();
   });
 
   app.get('/api/prometheus', async (_request, reply) => {
-    look(await mesh);
+    updateGauges(await mesh);
     reply.header('content-type', register.contentType);
     return register.metrics();
   });
@@ -76,7 +76,7 @@ function countAnswers(register: Registry, ledger: Ledger): () => void {
   });
 }
 
-function describeMesh(register: Registry, ledger: Ledger): (mesh: Mesh) => void {
+function gaugesOfMesh(register: Registry, ledger: Ledger): (mesh: Mesh) => void {
   const registers = [register];
   const peers = new Gauge({
     name: 'tabmesh_peers',

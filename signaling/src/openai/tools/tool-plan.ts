@@ -13,7 +13,7 @@ export interface ToolPlan {
   readonly responseFormat: ResponseFormat | undefined;
   readonly stop: readonly string[];
   /** One for each answer. Undefined: an answer is text. */
-  readonly reader: (() => ToolCallReader) | undefined;
+  readonly toolReader: (() => ToolCallReader) | undefined;
 }
 
 /**
@@ -28,7 +28,7 @@ export function planTools(
 ): ToolPlan {
   const { responseFormat, stop = [] } = asked;
   if (offer === undefined) {
-    return { messages: toHermesMessages(turns, ''), responseFormat, stop, reader: undefined };
+    return { messages: toHermesMessages(turns, ''), responseFormat, stop, toolReader: undefined };
   }
   const { tools, choice, parallel } = offer;
   const form: CallForm = choice === 'auto' && responseFormat === undefined ? 'tagged' : 'bare';
@@ -37,7 +37,7 @@ export function planTools(
     messages: toHermesMessages(turns, `${tellTools(tools)}${FORM_NOTES[form]}${choiceNote(choice)}`),
     responseFormat: form === 'tagged' ? undefined : bareFormat(offer, responseFormat),
     stop: form === 'tagged' && !parallel ? [...stop, '</tool_call>'] : stop,
-    reader: () => new ToolCallReader(names, form),
+    toolReader: () => new ToolCallReader(names, form),
   };
 }
 

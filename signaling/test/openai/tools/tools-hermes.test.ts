@@ -125,7 +125,7 @@ describe('what tools make of a request', () => {
   });
 
   it('TL11: a named function is the only one that can be called', () => {
-    const reader = form({ name: 'clock' }).reader?.();
+    const reader = form({ name: 'clock' }).toolReader?.();
     expect(reader?.push('{"name": "weather", "arguments": {}}')).toMatchObject([{ type: 'text' }]);
   });
 
@@ -136,13 +136,13 @@ describe('what tools make of a request', () => {
       schema: { anyOf: [schema, weatherCall, clockCall] },
     });
     expect(form('auto', { responseFormat: { type: 'json_object' } }).responseFormat).toEqual({ type: 'json_object' });
-    const reader = form('auto', { responseFormat: { type: 'json_object' } }).reader?.();
+    const reader = form('auto', { responseFormat: { type: 'json_object' } }).toolReader?.();
     expect(reader?.push('{"name": "clock", "arguments": {')).toMatchObject([{ type: 'call' }, { type: 'arguments' }]);
   });
 
   it('TL13: where calls may not be parallel, the answer ends with the first', () => {
     expect(planTools([], offer([weather], 'auto', false), { stop: ['x'] }).stop).toEqual(['x', '</tool_call>']);
-    const reader = planTools([], offer([weather], 'auto', false), {}).reader?.();
+    const reader = planTools([], offer([weather], 'auto', false), {}).toolReader?.();
     expect(reader?.push('<tool_call>{"name": "weather", "arguments": {}}\n')).toHaveLength(2);
     expect(reader?.end()).toEqual([]);
   });
@@ -151,7 +151,7 @@ describe('what tools make of a request', () => {
     const asked = { responseFormat: { type: 'json_object' }, stop: ['x'] } as const;
     const messages = [{ role: 'user', content: 'Hi' }] as const;
     for (const none of [offer([]), offer([weather], 'none')]) {
-      expect(planTools(messages, none, asked)).toEqual({ ...asked, messages, reader: undefined });
+      expect(planTools(messages, none, asked)).toEqual({ ...asked, messages, toolReader: undefined });
     }
   });
 });
