@@ -1,14 +1,13 @@
-import { createIdentity, MeshError, ModelId, silentLogger, systemRandom } from '@tabmesh/shared';
+import { createIdentity, MeshError, ModelId, systemRandom } from '@tabmesh/shared';
 import { ManualClock } from '@tabmesh/shared/testing';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { buildServer } from '../../src/build-server.ts';
-import { type CountedAnswer, createLedger } from '../../src/ledger/ledger.ts';
+import type { CountedAnswer } from '../../src/ledger/ledger.ts';
 import { DAY_MS, HOUR_MS } from '../../src/ledger/ledger-storage.ts';
 import { bucketOf, LogHistogram } from '../../src/ledger/log-histogram.ts';
 import type { MetricsReport } from '../../src/ledger/metrics-report.ts';
-import { openSqliteStorage } from '../../src/ledger/sqlite-storage.ts';
-import { createScriptedMesh, type ScriptStep } from '../setup/scripted-mesh.ts';
+import type { ScriptStep } from '../setup/scripted-mesh.ts';
 import { question } from '../setup/start-server.ts';
+import { startWithLedger } from '../setup/start-with-ledger.ts';
 
 /** A Wednesday, 10:30 UTC. */
 const WEDNESDAY_MS = Date.UTC(2026, 10, 18, 10, 30);
@@ -187,24 +186,12 @@ describe('percentiles of a histogram', () => {
 });
 
 function startServer(wallMs = WEDNESDAY_MS, script?: readonly ScriptStep[]) {
-  const clock = new ManualClock(wallMs);
-  const mesh = createScriptedMesh(script);
-  const storage = openSqliteStorage(':memory:');
-  const ledger = createLedger({ storage, askedBy: mesh.peerId, clock, random: systemRandom, logger: silentLogger });
-  const app = buildServer({ mesh, version: 'test', clock, logger: silentLogger, ledger });
-  cleanups.push(async () => {
-    await app.close();
-    await ledger.close();
-  });
+  const server = startWithLedger(new ManualClock(wallMs), script);
+  cleanups.push(server.close);
   return {
-    app,
-    clock,
-    ledger,
-    storage,
-    mesh,
-    ask: (payload: object) => app.inject({ method: 'POST', url: '/v1/chat/completions', payload }),
+    ...server,
     async metrics(query = '') {
-      const reply = await app.inject({ url: `/api/metrics${query}` });
+      const reply = await server.app.inject({ url: `/api/metrics${query}` });
       expect(reply.statusCode).toBe(200);
       return reply.json<MetricsReport>();
     },

@@ -1,14 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { ModelId, silentLogger, systemRandom } from '@tabmesh/shared';
-import { ManualClock } from '@tabmesh/shared/testing';
+import { ModelId } from '@tabmesh/shared';
 import { afterEach, expect, it } from 'vitest';
 import { ensurePromtool, INSTALL_TIMEOUT_MS } from '../../../tests/setup/debian-program.ts';
-import { buildServer } from '../../src/build-server.ts';
-import { createLedger } from '../../src/ledger/ledger.ts';
-import { openSqliteStorage } from '../../src/ledger/sqlite-storage.ts';
-import { createScriptedMesh } from '../setup/scripted-mesh.ts';
 import { question } from '../setup/start-server.ts';
+import { startWithLedger } from '../setup/start-with-ledger.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -69,20 +65,12 @@ it('MX10: two entries of one process count each for itself, and model names can 
 });
 
 function startServer() {
-  const clock = new ManualClock();
-  const mesh = createScriptedMesh();
-  const storage = openSqliteStorage(':memory:');
-  const ledger = createLedger({ storage, askedBy: mesh.peerId, clock, random: systemRandom, logger: silentLogger });
-  const app = buildServer({ mesh, version: 'test', clock, logger: silentLogger, ledger });
-  cleanups.push(async () => {
-    await app.close();
-    await ledger.close();
-  });
+  const server = startWithLedger();
+  cleanups.push(server.close);
   return {
-    ledger,
-    ask: (payload: object) => app.inject({ method: 'POST', url: '/v1/chat/completions', payload }),
+    ...server,
     async scrape() {
-      const reply = await app.inject({ url: '/api/prometheus' });
+      const reply = await server.app.inject({ url: '/api/prometheus' });
       expect(reply.headers['content-type']).toContain('text/plain');
       return reply.body;
     },
