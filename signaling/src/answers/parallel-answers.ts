@@ -1,5 +1,5 @@
 /** Several answers to one request: where the peers have no room for all at once, the rest come as room comes. */
-import { type Clock, MeshError } from '@tabmesh/shared';
+import { type Clock, MeshError, pause } from '@tabmesh/shared';
 import { MAX_ROOM_WAIT_MS, MIN_ROOM_WAIT_MS, ROOM_PATIENCE_MS } from '../limits/limits.ts';
 import type { OpenedAnswer } from './opened-answer.ts';
 
@@ -24,7 +24,8 @@ export function parallelAnswers(
         refused += 1;
         const waitMs = Math.min(MAX_ROOM_WAIT_MS, Math.max(MIN_ROOM_WAIT_MS, Number(error.details.retryAfterMs ?? 0)));
         if (refused >= count || clock.monotonicMs() + waitMs > endAtMs) throw error;
-        await pause(waitMs, clock, signal);
+        await pause(clock, waitMs, signal);
+        if (signal.aborted) throw MeshError.cancelled();
         refused -= 1;
       }
     }
@@ -52,19 +53,4 @@ export async function openAll(
 /** A cancelled answer notices when it is read. */
 async function leave({ events }: OpenedAnswer): Promise<void> {
   for await (const _event of events) return;
-}
-
-function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      cancel();
-      reject(MeshError.cancelled());
-    };
-    const cancel = clock.after(ms, () => {
-      signal.removeEventListener('abort', stop);
-      resolve();
-    });
-    signal.addEventListener('abort', stop);
-    if (signal.aborted) stop();
-  });
 }

@@ -2,7 +2,7 @@
  * The ledger in Redis, which several entries may share: a hash per hour and kind, and scripts, so that a batch whose reply
  * was lost with the connection can be sent again without counting twice.
  */
-import { backoffMs, systemRandom } from '@tabmesh/shared';
+import { doublingMs } from '@tabmesh/shared';
 import { createClient } from 'redis';
 import { z } from 'zod';
 import {
@@ -65,7 +65,7 @@ export function openRedisStorage(url: string, { silenceMs = REDIS_SILENCE_MS } =
     socket: {
       socketTimeout: silenceMs,
       // The client's own strategy gives up for good after a silence.
-      reconnectStrategy: (retries) => backoffMs(retries, systemRandom, RECONNECTS),
+      reconnectStrategy: (retries) => doublingMs(retries, RECONNECTS),
     },
   });
   // Calls that fail say so themselves; an error event without a listener would end the process.
