@@ -81,11 +81,11 @@ module.exports = {
       to: { path: '^signaling/src/[^/]+$' },
     },
     {
-      name: 'entry-inner-rooms-know-no-outer',
+      name: 'inner-rooms-know-no-outer',
       comment: 'A folder within a room serves the room and does not know its files.',
       severity: 'error',
-      from: { path: '^signaling/src/([^/]+)/[^/]+/' },
-      to: { path: '^signaling/src/$1/[^/]+$' },
+      from: { path: '^(signaling|client)/src/([^/]+)/[^/]+/' },
+      to: { path: '^$1/src/$2/[^/]+$' },
     },
     {
       name: 'client-knows-no-server',
