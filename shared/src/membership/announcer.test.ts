@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createIdentity } from '../identity/identity.ts';
 import type { ServedModel, SignedRecord } from '../protocol/announcement.ts';
+import { CAPABILITIES } from '../protocol/capabilities.ts';
 import { decodeAnnouncement } from '../protocol/decode.ts';
 import { ClassId, ModelId } from '../protocol/ids.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
@@ -72,6 +73,10 @@ describe('the announcer', () => {
     models = [];
     expect(announcer.current().models).toEqual([]);
     expect(decodeAnnouncement(record)).toMatchObject({ peerId: identity.peerId, models: [model], state: 'ready' });
+  });
+
+  it('AN14: tells what its version can do', () => {
+    expect(JSON.parse(announcer.sign().body)).toMatchObject({ capabilities: CAPABILITIES });
   });
 
   it('AN2: is silent before the welcome, whatever changes', async () => {

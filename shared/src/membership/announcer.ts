@@ -10,6 +10,7 @@ import {
 import type { Clock } from '../ports/clock.ts';
 import type { Signer } from '../ports/signer.ts';
 import type { Announcement, PeerKind, ServedModel, SignedRecord } from '../protocol/announcement.ts';
+import { CAPABILITIES } from '../protocol/capabilities.ts';
 
 export interface AnnouncerOptions {
   readonly identity: Signer;
@@ -45,6 +46,7 @@ export class Announcer {
       peerId: identity.peerId,
       kind,
       version,
+      capabilities: [...CAPABILITIES],
       sequence: this.#sequence,
       issuedAtMs: this.#nowMs(),
       lifetimeMs: ANNOUNCEMENT_LIFETIME_MS,

@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { Measured, SignedRecord } from './announcement.ts';
 import { ModelId, PeerId, SessionId } from './ids.ts';
+import { openName } from './open-list.ts';
 
 /**
  * What the joiner answers. `nowMs`: Unix milliseconds by the entry's clock, which its members date their announcements
@@ -43,8 +44,9 @@ export const Welcome = z.object({
 });
 export type Welcome = z.infer<typeof Welcome>;
 
+/** `mesh_busy` may be over in a while; every other refusal is final, so one of an unknown name is read as the general one. */
 export const JoinRefusal = z.object({
-  code: z.enum(['signature_invalid', 'protocol_violation', 'unauthorized', 'mesh_busy']),
+  code: openName(['signature_invalid', 'protocol_violation', 'unauthorized', 'mesh_busy'], 'protocol_violation'),
   message: z.string().max(500),
 });
 export type JoinRefusal = z.infer<typeof JoinRefusal>;
