@@ -2,12 +2,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createIdentity } from '../identity/identity.ts';
 import type { ServedModel, SignedRecord } from '../protocol/announcement.ts';
-import { CAPABILITIES } from '../protocol/capabilities.ts';
 import { decodeAnnouncement } from '../protocol/decode.ts';
 import { ClassId, ModelId } from '../protocol/ids.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createSeededRandom } from '../testing/seeded-random.ts';
 import { Announcer } from './announcer.ts';
+import { EntryTime } from './entry-time.ts';
 
 const identity = createIdentity(createSeededRandom(21));
 const model: ServedModel = {
@@ -27,12 +27,14 @@ const model: ServedModel = {
 
 let clock: ManualClock;
 let models: ServedModel[];
+let capabilities: string[];
 let sent: { atMs: number; record: SignedRecord }[];
 let announcer: Announcer;
 
 beforeEach(() => {
   clock = new ManualClock();
   models = [model];
+  capabilities = ['teleport'];
   sent = [];
   announcer = announce(clock);
 });
@@ -52,7 +54,8 @@ function announce(onClock: ManualClock): Announcer {
     state: () => 'ready',
     models: () => models,
     links: () => [],
-    send: (record) => sent.push({ atMs: onClock.monotonicMs(), record }),
+    capabilities: () => capabilities,
+    send: () => sent.push({ atMs: onClock.monotonicMs(), record: announcer.sign() }),
   });
 }
 
@@ -75,8 +78,10 @@ describe('the announcer', () => {
     expect(decodeAnnouncement(record)).toMatchObject({ peerId: identity.peerId, models: [model], state: 'ready' });
   });
 
-  it('AN14: tells what its version can do', () => {
-    expect(JSON.parse(announcer.sign().body)).toMatchObject({ capabilities: CAPABILITIES });
+  it('AN15: tells what it can do, also when that is nothing', () => {
+    expect(JSON.parse(announcer.sign().body)).toMatchObject({ capabilities });
+    capabilities = [];
+    expect(JSON.parse(announcer.sign().body)).toMatchObject({ capabilities });
   });
 
   it('AN2: is silent before the welcome, whatever changes', async () => {
@@ -139,11 +144,11 @@ describe('the announcer', () => {
     const wrong = new ManualClock();
     const one = announce(wrong);
     wrong.wallMs = () => 1_000_000;
-    one.setTime(50_000_000);
-    expect(decodeAnnouncement(one.sign())).toMatchObject({ issuedAtMs: 50_000_000, sequence: 50_000_000 });
+    const time = new EntryTime(wrong, 50_000_000);
+    expect(decodeAnnouncement(one.sign(time.nowMs()))).toMatchObject({ issuedAtMs: 50_000_000, sequence: 50_000_000 });
     await wrong.advance(7_000);
     wrong.wallMs = () => 90_000_000;
-    expect(decodeAnnouncement(one.sign())).toMatchObject({ issuedAtMs: 50_007_000, sequence: 50_007_000 });
+    expect(decodeAnnouncement(one.sign(time.nowMs()))).toMatchObject({ issuedAtMs: 50_007_000, sequence: 50_007_000 });
   });
 
   it('AN12: tells at once what it would tell soon, and nothing when there is nothing', async () => {

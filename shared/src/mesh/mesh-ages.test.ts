@@ -13,6 +13,7 @@ import { createScriptedEngine, type ScriptedEngineOptions } from '../testing/scr
 import { createSeededRandom } from '../testing/seeded-random.ts';
 import { asTomorrow } from '../testing/tomorrows-member.ts';
 import { VirtualMesh } from '../testing/virtual-mesh.ts';
+import { VIRTUAL_SHAPES } from '../testing/virtual-network.ts';
 import { asYesterday, type YesterdaysPorts } from '../testing/yesterdays-member.ts';
 import { createMesh } from './mesh.ts';
 import type { AnswerEvent, Mesh } from './mesh-interface.ts';
@@ -162,7 +163,9 @@ describe('a mesh of three ages', () => {
     },
   );
 
-  it('WR13: all of them at once know each other, keep their links for minutes and are cut off by nobody', async () => {
+  const shapes = VIRTUAL_SHAPES.filter(({ blockedWays }) => blockedWays === undefined);
+  it.each(shapes)('WR13: all at once know each other and are cut off by nobody ($name)', async (shape) => {
+    world = new VirtualMesh(1, shape);
     const everybody = AGES.flatMap((age) => [member(`${age} lends`, age, engine()), member(`${age} asks`, age)]);
     await world.clock.advance(1_000);
     const answers = everybody.map((mesh) => world.ask(mesh, question));

@@ -28,8 +28,6 @@ export const Announcement = z.object({
   /** `other`: a kind that this version doesn't know, and a peer like any other. */
   kind: openName(PeerKind.options, 'other'),
   version: z.string().max(32),
-  /** Absent from those who know none. */
-  capabilities: Capabilities.optional(),
   /** Grows with every announcement of one peer; an older one never replaces a newer one. */
   sequence: z.int().min(0),
   issuedAtMs: z.int().min(0),
@@ -41,5 +39,7 @@ export const Announcement = z.object({
   models: ServedModels,
   /** Its open links, nearest first. */
   links: z.array(z.object({ peerId: PeerId, rttMs: Measured.shape.ttftMs.nullable() })).max(MAX_ANNOUNCED_LINKS),
+  /** What the peer can do; absent from those who know no capabilities. */
+  capabilities: Capabilities.optional(),
 });
 export type Announcement = z.infer<typeof Announcement>;

@@ -5,7 +5,7 @@
  */
 import type { Identity } from '../identity/identity.ts';
 import type { Signaling } from '../ports/signaling.ts';
-import type { Channel, Transport, TransportHandlers } from '../ports/transport.ts';
+import type { Channel, Transport, TransportHandlers, Transports } from '../ports/transport.ts';
 import type { SignedRecord } from '../protocol/announcement.ts';
 import { YesterdaysFrameReader, yesterdaysFrames } from './yesterdays-wire.ts';
 
@@ -33,30 +33,32 @@ export const TOMORROWS_CAPABILITIES: readonly unknown[] = [
 
 export function asTomorrow(
   identity: Identity,
-  ports: { readonly transport: Transport; readonly signaling: Signaling },
+  { transports, signaling }: { readonly transports: Transports; readonly signaling: readonly Signaling[] },
   { bold = false }: TomorrowsOptions = {},
-): { readonly transport: Transport; readonly signaling: Signaling } {
+): { readonly transports: Transports; readonly signaling: readonly Signaling[] } {
   const announced = (record: SignedRecord) =>
     identity.sign(tomorrowsAnnouncement(JSON.parse(record.body) as Json & { models: Json[] }, bold));
   const future = (record: SignedRecord) => identity.sign(withMore(JSON.parse(record.body) as Json));
+  const tomorrows = (transport: Transport): Transport => ({
+    ...transport,
+    open: (options, handlers) => tomorrowsChannel((inner) => transport.open(options, inner), handlers),
+  });
+  const [first, ...others] = transports;
   return {
-    signaling: {
-      ...ports.signaling,
+    transports: [tomorrows(first), ...others.map(tomorrows)],
+    signaling: signaling.map((entry) => ({
+      ...entry,
       start: (handlers) =>
-        ports.signaling.start({
+        entry.start({
           ...handlers,
           onChallenge(challenge) {
             const { proof, announcement } = handlers.onChallenge(challenge);
             return { proof: future(proof), announcement: announced(announcement) };
           },
         }),
-      announce: (record) => ports.signaling.announce(announced(record)),
-      describe: (to, record) => ports.signaling.describe(to, future(record)),
-    },
-    transport: {
-      ...ports.transport,
-      open: (options, handlers) => tomorrowsChannel((inner) => ports.transport.open(options, inner), handlers),
-    },
+      announce: (record) => entry.announce(announced(record)),
+      describe: (to, record) => entry.describe(to, future(record)),
+    })),
   };
 }
 
@@ -69,7 +71,7 @@ export function tomorrowsAnnouncement(truth: Json & { models: Json[] }, bold: bo
   }));
   return {
     ...(withMore(truth) as Json),
-    capabilities: TOMORROWS_CAPABILITIES,
+    capabilities: [...((truth.capabilities as unknown[] | undefined) ?? []), ...TOMORROWS_CAPABILITIES],
     models: bold ? [{ id: 'of-another-form', shards: [1, 2] }, ...served, 'a-name-alone'] : served,
     ...(bold ? { kind: 'satellite' } : {}),
   };

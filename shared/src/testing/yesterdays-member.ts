@@ -4,7 +4,7 @@
  */
 import type { Identity } from '../identity/identity.ts';
 import type { Signaling, SignalingHandlers } from '../ports/signaling.ts';
-import type { Channel, Transport, TransportHandlers } from '../ports/transport.ts';
+import type { Channel, TransportHandlers, Transports } from '../ports/transport.ts';
 import type { SignedRecord } from '../protocol/announcement.ts';
 import type { PeerId } from '../protocol/ids.ts';
 import { signatureInvalid, type VerifySignature, verifySignature } from '../protocol/signature.ts';
@@ -18,8 +18,8 @@ import {
 } from './yesterdays-wire.ts';
 
 export interface YesterdaysPorts {
-  readonly transport: Transport;
-  readonly signaling: Signaling;
+  readonly transports: Transports;
+  readonly signaling: readonly Signaling[];
   /** To be the member's own: what it gets is shortened, and its signature was checked before that. */
   readonly verify: VerifySignature;
   /** What yesterday's decoders refused, a word for each. */
@@ -32,9 +32,13 @@ interface Schema {
   safeParse(value: unknown): { success: boolean; data?: unknown };
 }
 
+/** It has the first entry and the first way only. */
 export function asYesterday(
   identity: Identity,
-  ports: { readonly transport: Transport; readonly signaling: Signaling },
+  {
+    transports: [transport],
+    signaling: [entry],
+  }: { readonly transports: Transports; readonly signaling: readonly [Signaling, ...Signaling[]] },
 ): YesterdaysPorts {
   const refused: string[] = [];
   const strays: string[] = [];
@@ -91,23 +95,27 @@ export function asYesterday(
     verify(record, peerId) {
       if (checked.get(record.body) !== peerId) throw signatureInvalid();
     },
-    signaling: {
-      ...ports.signaling,
-      start: (handlers) => ports.signaling.start(yesterdaysHandlers(handlers)),
-      announce(record) {
-        const announcement = outgoing(record, YesterdaysAnnouncement, 'announcement');
-        if (announcement !== undefined) ports.signaling.announce(announcement);
+    signaling: [
+      {
+        ...entry,
+        start: (handlers) => entry.start(yesterdaysHandlers(handlers)),
+        announce(record) {
+          const announcement = outgoing(record, YesterdaysAnnouncement, 'announcement');
+          if (announcement !== undefined) entry.announce(announcement);
+        },
+        describe(to, record) {
+          const description = outgoing(record, YesterdaysSessionDescription, 'session description');
+          if (description !== undefined) entry.describe(to, description);
+        },
       },
-      describe(to, record) {
-        const description = outgoing(record, YesterdaysSessionDescription, 'session description');
-        if (description !== undefined) ports.signaling.describe(to, description);
+    ],
+    transports: [
+      {
+        ...transport,
+        open: (options, handlers) =>
+          yesterdaysChannel((inner) => transport.open(options, inner), handlers, { refused, strays }),
       },
-    },
-    transport: {
-      ...ports.transport,
-      open: (options, handlers) =>
-        yesterdaysChannel((inner) => ports.transport.open(options, inner), handlers, { refused, strays }),
-    },
+    ],
   };
 }
 
