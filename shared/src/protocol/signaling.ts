@@ -93,6 +93,13 @@ export const AnswerReport = z.discriminatedUnion('servedBy', [
 ]);
 export type AnswerReport = z.infer<typeof AnswerReport>;
 
+/** Served by what only newer members know: no report that an entry of this version counts. */
+export function isOfNewerReport(payload: unknown): boolean {
+  if (typeof payload !== 'object' || payload === null || !('servedBy' in payload)) return false;
+  const { servedBy } = payload;
+  return typeof servedBy === 'string' && !AnswerReport.options.some(({ shape }) => shape.servedBy.value === servedBy);
+}
+
 export interface ServerToMemberEvents {
   challenge(challenge: Challenge): void;
   welcome(welcome: Welcome): void;
