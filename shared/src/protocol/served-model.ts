@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { MAX_FEATURES, MAX_LIST_ENTRIES, MAX_SERVED_MODELS } from '../limits.ts';
 import { ClassId, ModelId } from './ids.ts';
+import { anyList } from './open-list.ts';
 
 /** What this version's own engines are; a peer may serve by another. */
 export const EngineFamily = z.enum(['llama.cpp', 'mlc', 'openai', 'ollama', 'scripted']);
@@ -14,16 +15,14 @@ export const ModelFeature = z.enum(['seed', 'continue', 'json', 'logprobs', 'log
 export type ModelFeature = z.infer<typeof ModelFeature>;
 
 /** Opaque, since every family has classes of its own (`classIdOf`): one that this version doesn't know is as good. */
-const announcedFamily = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/);
+const FAMILY = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
 
 const features: ReadonlySet<unknown> = new Set(ModelFeature.options);
 
 /** Those that this version can ask for, each once. */
-const knownFeatures = z
-  .array(z.unknown())
-  .transform((named) => [
-    ...new Set(named.slice(0, MAX_FEATURES).filter((one) => features.has(one)) as ModelFeature[]),
-  ]);
+const knownFeatures = anyList.transform((named) => [
+  ...new Set(named.slice(0, MAX_FEATURES).filter((one) => features.has(one)) as ModelFeature[]),
+]);
 
 const count = z.int().min(0).max(1_000_000);
 
@@ -53,7 +52,7 @@ export type Baseline = z.infer<typeof Baseline>;
 export const ServedModel = z.object({
   id: ModelId,
   classId: ClassId,
-  family: announcedFamily,
+  family: z.string().regex(FAMILY),
   backend: z.string().max(120),
   contextTokens: z.int().min(1).max(10_000_000),
   slots: z.int().min(1).max(1024),
@@ -68,8 +67,7 @@ export const ServedModel = z.object({
 export type ServedModel = z.infer<typeof ServedModel>;
 
 /** The models of an announcement that this version can read. */
-export const ServedModels = z
-  .array(z.unknown())
+export const ServedModels = anyList
   .transform((entries) => entries.slice(0, MAX_LIST_ENTRIES).filter(hasKnownForm))
   .pipe(z.array(ServedModel).max(MAX_SERVED_MODELS));
 
@@ -81,7 +79,8 @@ function hasKnownForm(entry: unknown): boolean {
     typeof model.id === 'string' &&
     /^[A-Za-z0-9._:/-]*$/.test(model.id) &&
     ClassId.safeParse(model.classId).success &&
-    announcedFamily.safeParse(model.family).success &&
+    typeof model.family === 'string' &&
+    FAMILY.test(model.family) &&
     typeof model.backend === 'string' &&
     NUMBERS.every((field) => typeof model[field] === 'number') &&
     Array.isArray(model.features) &&
