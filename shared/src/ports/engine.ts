@@ -2,7 +2,7 @@
  * What the mesh asks of an inference engine. One `Engine` is one loaded model. Adapters: llama.cpp (native-peer),
  * wllama and WebLLM (client), `ScriptedEngine` (testing); all pass `engineContract`.
  */
-import type { EngineFamily, ModelFeature } from '../protocol/announcement.ts';
+import type { AnyFamily, ModelFeature } from '../protocol/announcement.ts';
 import type { ClassId, ModelId } from '../protocol/ids.ts';
 import type {
   ChatMessage,
@@ -16,7 +16,8 @@ import type {
 export interface EngineModel {
   readonly id: ModelId;
   readonly classId: ClassId;
-  readonly family: EngineFamily;
+  /** The software that runs it; `EngineFamily` has the project's own, and any other name is as good. */
+  readonly family: AnyFamily;
   /** What runs it, for people: `llama.cpp · CPU AVX2`, `wllama · WebAssembly, 1 thread`, `WebLLM · WebGPU`. */
   readonly backend: string;
   /** Tokens that prompt and answer share. */

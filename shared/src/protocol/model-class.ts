@@ -4,7 +4,7 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import type { EngineFamily } from './announcement.ts';
+import type { AnyFamily } from './announcement.ts';
 import { ClassId } from './ids.ts';
 
 export interface ModelClass {
@@ -13,7 +13,7 @@ export interface ModelClass {
   /** GGUF `general.file_type` in decimal, or MLC's quantisation name; empty when unknown. */
   readonly quantization: string;
   /** llama.cpp runs in a tab (wllama) and natively: one family. */
-  readonly family: EngineFamily;
+  readonly family: AnyFamily;
   /** Of the chat template's UTF-8 text; hex. */
   readonly templateSha256: string;
 }

@@ -15,7 +15,8 @@ export const ModelFeature = z.enum(['seed', 'continue', 'json', 'logprobs', 'log
 export type ModelFeature = z.infer<typeof ModelFeature>;
 
 /** Opaque, since every family has classes of its own (`classIdOf`): one that this version doesn't know is as good. */
-const FAMILY = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
+const AnyFamily = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/);
+export type AnyFamily = z.infer<typeof AnyFamily>;
 
 const features: ReadonlySet<unknown> = new Set(ModelFeature.options);
 
@@ -52,7 +53,7 @@ export type Baseline = z.infer<typeof Baseline>;
 export const ServedModel = z.object({
   id: ModelId,
   classId: ClassId,
-  family: z.string().regex(FAMILY),
+  family: AnyFamily,
   backend: z.string().max(120),
   contextTokens: z.int().min(1).max(10_000_000),
   slots: z.int().min(1).max(1024),
@@ -80,7 +81,7 @@ function hasKnownForm(entry: unknown): boolean {
     /^[A-Za-z0-9._:/-]*$/.test(model.id) &&
     ClassId.safeParse(model.classId).success &&
     typeof model.family === 'string' &&
-    FAMILY.test(model.family) &&
+    AnyFamily.safeParse(model.family).success &&
     typeof model.backend === 'string' &&
     NUMBERS.every((field) => typeof model[field] === 'number') &&
     Array.isArray(model.features) &&
