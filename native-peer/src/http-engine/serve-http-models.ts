@@ -3,7 +3,7 @@
  * leaves the mesh at once, and comes back with the server.
  */
 import { type Engine, MeshError, systemClock } from '@tabmesh/shared';
-import { type NativePeer, openServing, type Serving, type ServingOptions } from '../serving.ts';
+import { type NativePeer, openServing, type Serving, type ServingOptions } from '../peer/serving.ts';
 import { connectHttpEngine, type HttpEngineKind } from './connect-http-engine.ts';
 
 export interface HttpPeerOptions extends ServingOptions {

@@ -24,8 +24,8 @@ export function entryCommand(): Command {
 
 async function runEntry(options: EntryCommandOptions, stop: AbortSignal): Promise<Service> {
   const { port, host, public: isPublic } = options;
-  const { openEntry } = await import('../open-entry.ts');
-  const { online } = await import('../online.ts');
+  const { openEntry } = await import('../../peer/open-entry.ts');
+  const { online } = await import('../../peer/online.ts');
   const entry = await openEntry({
     port: portOr(port),
     host,

@@ -1,12 +1,12 @@
 /** The `tabmesh` command. Each subcommand lives in a file of its own and loads what is heavy when it runs. */
 import { Command } from 'commander';
+import { VERSION } from '../home/version.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { entryCommand } from './commands/entry.ts';
 import { modelsCommand } from './commands/models.ts';
 import { serveCommand } from './commands/serve.ts';
 import { upCommand } from './commands/up.ts';
 import { dropDisabledFlags } from './options.ts';
-import { VERSION } from './version.ts';
 
 const ENVIRONMENT_HELP = `
 Every flag can be given as the environment variable named beside it. Besides:

@@ -10,11 +10,11 @@ import {
   fallbackSettings,
   startEntry,
 } from '@tabmesh/signaling';
+import { homePath, openHome } from '../home/home.ts';
+import { openIdentity } from '../home/identity-file.ts';
+import { repository } from '../home/repository.ts';
+import { VERSION } from '../home/version.ts';
 import { checkBindAddress } from './bind-address.ts';
-import { homePath, openHome } from './home.ts';
-import { openIdentity } from './identity-file.ts';
-import { repository } from './repository.ts';
-import { VERSION } from './version.ts';
 
 export interface OpenEntryOptions {
   readonly port: number;

@@ -1,7 +1,7 @@
 /** The places of the repository that a native peer uses: it runs from its sources, so they lie at fixed paths. */
 import { fileURLToPath } from 'node:url';
 
-const at = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const at = (path: string) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 
 export const repository = {
   root: at('.'),

@@ -5,9 +5,9 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CATALOG, type CatalogModel, catalogModel, MeshError, ModelId, type Tier, tierOf } from '@tabmesh/shared';
+import type { Home } from '../home/home.ts';
 import { type Downloaded, type DownloadProgress, download } from './download.ts';
 import { rememberSha256 } from './file-hash.ts';
-import type { Home } from './home.ts';
 import { modelIdOfFile } from './model-file-name.ts';
 
 export interface ModelStoreOptions {

@@ -5,8 +5,8 @@
 import { basename } from 'node:path';
 import { MeshError, memoryNeededBytes } from '@tabmesh/shared';
 import type { Llama } from 'node-llama-cpp';
-import { formatBytes } from './format-bytes.ts';
-import type { GgufFile } from './gguf-file.ts';
+import { formatBytes } from '../models/format-bytes.ts';
+import type { GgufFile } from '../models/gguf-file.ts';
 import { type LlamaOptions, startLlama } from './start-llama.ts';
 
 export interface ContextWish {

@@ -1,17 +1,17 @@
 /** `tabmesh serve`: one native peer with one or more models, run by llama.cpp or by another program over HTTP. */
 import { MeshError, systemRandom } from '@tabmesh/shared';
 import { Command, Option } from 'commander';
-import { type Home, homePath, openHome } from '../home.ts';
-import type { HttpEngineKind } from '../http-engine/connect-http-engine.ts';
-import { openIdentity } from '../identity-file.ts';
-import type { LoadProgress } from '../load-llama-engine.ts';
+import { type Home, homePath, openHome } from '../../home/home.ts';
+import { openIdentity } from '../../home/identity-file.ts';
+import { repository } from '../../home/repository.ts';
+import type { HttpEngineKind } from '../../http-engine/connect-http-engine.ts';
+import type { LoadProgress } from '../../llama/load-llama-engine.ts';
+import { ModelStore } from '../../models/model-store.ts';
+import type { NativePeer, ServingOptions } from '../../peer/serving.ts';
 import { createLogger } from '../logging.ts';
-import { ModelStore } from '../model-store.ts';
 import { contextOption, gpuOption, httpUrl, integer, list, slotsOption, threadsOption } from '../options.ts';
 import { createProgressBar } from '../progress-bar.ts';
-import { repository } from '../repository.ts';
 import { runService, type Service } from '../run-service.ts';
-import type { NativePeer, ServingOptions } from '../serving.ts';
 
 interface ServeOptions {
   readonly model: readonly string[];
@@ -118,8 +118,8 @@ async function withLlama(options: ServeOptions, home: Home): Promise<Start> {
   const store = new ModelStore({ home, embeddedPath: repository.models });
   const models = await Promise.all(options.model.map((name) => store.find(name)));
   return async (serving, stop) => {
-    const { startNativePeer } = await import('../serve-models.ts');
-    const { freeMemoryBytes } = await import('../memory-fit.ts');
+    const { startNativePeer } = await import('../../llama/serve-models.ts');
+    const { freeMemoryBytes } = await import('../../llama/memory-fit.ts');
     const { slots, threads, gpu, context: contextTokens } = options;
     return startNativePeer(
       {
@@ -150,7 +150,7 @@ function withServer({ url, model, slots, context }: ServeOptions, kind: HttpEngi
     throw new MeshError('invalid_request', '--url must not carry a password. Put the key into TABMESH_ENGINE_KEY.');
   }
   return async (serving, stop) => {
-    const { startHttpPeer } = await import('../http-engine/serve-http-models.ts');
+    const { startHttpPeer } = await import('../../http-engine/serve-http-models.ts');
     return startHttpPeer({ ...serving, kind, url: address, key, models: model, slots, contextTokens: context }, stop);
   };
 }

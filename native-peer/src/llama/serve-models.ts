@@ -1,9 +1,9 @@
 /** A native peer with llama.cpp: of several models it loads and serves those that fit together. */
 import { type Engine, MeshError } from '@tabmesh/shared';
-import { fittingModels, type SizedModel } from './fitting-models.ts';
+import { fittingModels, type SizedModel } from '../models/fitting-models.ts';
+import type { FoundModel } from '../models/model-store.ts';
+import { type NativePeer, openServing, type ServingOptions } from '../peer/serving.ts';
 import { type LlamaEngineOptions, loadLlamaEngine } from './load-llama-engine.ts';
-import type { FoundModel } from './model-store.ts';
-import { type NativePeer, openServing, type ServingOptions } from './serving.ts';
 
 export interface NativePeerOptions
   extends ServingOptions,

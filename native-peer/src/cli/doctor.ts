@@ -2,9 +2,9 @@
 import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { CATALOG, fitsIn, MeshError, memoryNeededBytes } from '@tabmesh/shared';
-import { formatBytes } from './format-bytes.ts';
-import type { Home } from './home.ts';
-import type { ModelStore } from './model-store.ts';
+import type { Home } from '../home/home.ts';
+import { formatBytes } from '../models/format-bytes.ts';
+import type { ModelStore } from '../models/model-store.ts';
 
 export interface Finding {
   readonly name: string;
@@ -54,7 +54,7 @@ function memory(): Finding {
 
 async function engine(): Promise<readonly Finding[]> {
   const { getLlama, LlamaLogLevel } = await import('node-llama-cpp');
-  const { freeMemory } = await import('./memory-fit.ts');
+  const { freeMemory } = await import('../llama/memory-fit.ts');
   try {
     const llama = await getLlama({ build: 'never', logLevel: LlamaLogLevel.disabled });
     try {
@@ -122,7 +122,7 @@ async function freePort(port: number): Promise<Finding> {
 }
 
 async function* models(store: ModelStore): AsyncIterable<Finding> {
-  const { checkGgufParts } = await import('./gguf-file.ts');
+  const { checkGgufParts } = await import('../models/gguf-file.ts');
   for (const { id, file, state } of await store.list()) {
     if (file === null || state === 'partial') continue;
     try {

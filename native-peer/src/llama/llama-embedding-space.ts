@@ -2,8 +2,8 @@
 import { basename } from 'node:path';
 import { MeshError } from '@tabmesh/shared';
 import { InsufficientMemoryError, type Llama, type LlamaModel } from 'node-llama-cpp';
-import { formatBytes } from './format-bytes.ts';
-import type { GgufFile } from './gguf-file.ts';
+import { formatBytes } from '../models/format-bytes.ts';
+import type { GgufFile } from '../models/gguf-file.ts';
 import type { EmbeddingSpace } from './llama-embedder.ts';
 import { freeMemory } from './memory-fit.ts';
 

@@ -1,10 +1,10 @@
 /** `tabmesh doctor`: one line per thing that a native peer needs. */
 import { Command } from 'commander';
+import { homePath, openHome } from '../../home/home.ts';
+import { repository } from '../../home/repository.ts';
+import { ModelStore } from '../../models/model-store.ts';
 import { examine, type Finding } from '../doctor.ts';
-import { homePath, openHome } from '../home.ts';
-import { ModelStore } from '../model-store.ts';
 import { jsonOption, portOption, portOr } from '../options.ts';
-import { repository } from '../repository.ts';
 import { runTask } from '../run-task.ts';
 
 export function doctorCommand(): Command {

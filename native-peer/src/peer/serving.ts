@@ -17,10 +17,10 @@ import {
   systemRandom,
 } from '@tabmesh/shared';
 import { createNodeTransport, verifySignatureInNode } from '@tabmesh/shared/node';
-import { createBaselineFile } from './baseline-file.ts';
+import { createBaselineFile } from '../home/baseline-file.ts';
+import { VERSION } from '../home/version.ts';
 import { listedAtEntry } from './listed-at-entry.ts';
 import { online } from './online.ts';
-import { VERSION } from './version.ts';
 
 export interface ServingOptions {
   /** The entry's address. */

@@ -1,11 +1,11 @@
 /** `tabmesh up`, which is `npm start`: an entry and one native peer with the embedded model, ready when chat works. */
 import { ModelId, systemClock } from '@tabmesh/shared';
 import { Command, Option } from 'commander';
+import { repository } from '../../home/repository.ts';
 import { addFallbackOptions, type FallbackFlags, fallbackTexts } from '../fallback-options.ts';
 import { createLogger } from '../logging.ts';
 import { hasScreen, openBrowser } from '../open-browser.ts';
 import { gpuOption, hostOption, portOption, portOr, publicOption, slotsOption, threadsOption } from '../options.ts';
-import { repository } from '../repository.ts';
 import { runService, type Service } from '../run-service.ts';
 
 interface UpOptions extends FallbackFlags {
@@ -41,11 +41,11 @@ const GRACE = '1';
 async function up(options: UpOptions, stop: AbortSignal): Promise<Service> {
   const logger = createLogger('warn');
   const port = portOr(options.port);
-  const { ensureWebBuilt } = await import('../../../shared/setup/build-web.mjs');
+  const { ensureWebBuilt } = await import('../../../../shared/setup/build-web.mjs');
   await ensureWebBuilt(repository.root);
-  const { openEntry } = await import('../open-entry.ts');
-  const { supervisePeer } = await import('../supervised-peer.ts');
-  const { firstAnswer } = await import('../first-answer.ts');
+  const { openEntry } = await import('../../peer/open-entry.ts');
+  const { supervisePeer } = await import('../../peer/supervised-peer.ts');
+  const { firstAnswer } = await import('../../peer/first-answer.ts');
 
   const entry = await openEntry({
     port,
@@ -85,6 +85,6 @@ function serveArguments(options: UpOptions, url: string): string[] {
 }
 
 async function modelIdOf(nameOrPath: string): Promise<ModelId> {
-  const { modelIdOfFile } = await import('../model-file-name.ts');
+  const { modelIdOfFile } = await import('../../models/model-file-name.ts');
   return nameOrPath.endsWith('.gguf') ? modelIdOfFile(nameOrPath) : ModelId.parse(nameOrPath);
 }

@@ -1,12 +1,12 @@
 /** `tabmesh models`: what can be served from this machine. */
 import { fitsIn, MeshError, memoryNeededBytes } from '@tabmesh/shared';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { formatBytes } from '../format-bytes.ts';
-import { homePath, openHome } from '../home.ts';
-import { type ListedModel, ModelStore } from '../model-store.ts';
+import { homePath, openHome } from '../../home/home.ts';
+import { repository } from '../../home/repository.ts';
+import { formatBytes } from '../../models/format-bytes.ts';
+import { type ListedModel, ModelStore } from '../../models/model-store.ts';
 import { jsonOption } from '../options.ts';
 import { createProgressBar } from '../progress-bar.ts';
-import { repository } from '../repository.ts';
 import { runTask } from '../run-task.ts';
 
 export function modelsCommand(): Command {
@@ -46,7 +46,7 @@ async function openStore(): Promise<ModelStore> {
 }
 
 async function ls(json: boolean): Promise<void> {
-  const { freeMemoryBytes } = await import('../memory-fit.ts');
+  const { freeMemoryBytes } = await import('../../llama/memory-fit.ts');
   const store = await openStore();
   // Where llama.cpp does not run, doctor tells why; the list is of use all the same.
   const freeBytes = await freeMemoryBytes({}).catch(() => process.availableMemory());

@@ -6,15 +6,15 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { classIdOf, type Engine, type EngineModel, MeshError, type ModelId } from '@tabmesh/shared';
 import { InsufficientMemoryError, type Llama, type LlamaModel } from 'node-llama-cpp';
+import { sha256OfFiles } from '../models/file-hash.ts';
+import { checkGgufParts, type GgufFile, readGguf } from '../models/gguf-file.ts';
+import { modelIdOfFile } from '../models/model-file-name.ts';
 import { createChatPrompt } from './chat-prompt.ts';
-import { sha256OfFiles } from './file-hash.ts';
-import { checkGgufParts, type GgufFile, readGguf } from './gguf-file.ts';
 import { commonBatches } from './llama-batches.ts';
 import { LlamaEmbedder } from './llama-embedder.ts';
 import { openEmbeddingSpace } from './llama-embedding-space.ts';
 import { LlamaEngine } from './llama-engine.ts';
 import { fitContext, outOfMemory } from './memory-fit.ts';
-import { modelIdOfFile } from './model-file-name.ts';
 import { type LlamaOptions, startLlama } from './start-llama.ts';
 
 export interface LlamaEngineOptions extends LlamaOptions {
