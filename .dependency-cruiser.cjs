@@ -57,6 +57,14 @@ module.exports = {
       to: { path: '^(signaling|native-peer|tests)/' },
     },
     {
+      name: 'native-peer-rooms-have-no-circle',
+      comment: 'Two folders that need each other are one folder, or a file lies in the wrong one.',
+      scope: 'folder',
+      severity: 'error',
+      from: { path: '^native-peer/src/' },
+      to: { circular: true },
+    },
+    {
       name: 'entry-knows-no-native-peer',
       severity: 'error',
       from: { path: '^signaling/src/' },

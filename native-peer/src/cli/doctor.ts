@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { CATALOG, fitsIn, MeshError, memoryNeededBytes } from '@tabmesh/shared';
 import type { Home } from '../home/home.ts';
+import { LEAST_MEMORY_BYTES } from '../limits.ts';
 import { formatBytes } from '../models/format-bytes.ts';
 import type { ModelStore } from '../models/model-store.ts';
 
@@ -32,8 +33,6 @@ export async function* examine({ openHome, openStore, port }: DoctorOptions): As
   yield await freePort(port);
   if (!(home instanceof Error)) yield* models(openStore(home as Home));
 }
-
-const LEAST_MEMORY_BYTES = 1e9;
 
 function node(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);

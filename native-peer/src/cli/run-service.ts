@@ -3,6 +3,7 @@
  * process (native modules would keep it alive).
  */
 import { MeshError } from '@tabmesh/shared';
+import { SAME_STOP_MS, WATCH_PARENT_MS } from '../limits.ts';
 import { reportError } from './report-error.ts';
 
 export interface Service {
@@ -10,12 +11,6 @@ export interface Service {
   readonly failed: Promise<never>;
   close(): Promise<void>;
 }
-
-/**
- * One Ctrl-C reaches a process several times: from the terminal, from npm, from its parent. Only a signal after this
- * time is a second one, from somebody who does not want to wait.
- */
-const SAME_STOP_MS = 1000;
 
 /** `start` must give up when the signal is aborted; what it throws ends the process with exit code 1. */
 export async function runService(start: (stop: AbortSignal) => Promise<Service>): Promise<never> {
@@ -49,8 +44,6 @@ export async function runService(start: (stop: AbortSignal) => Promise<Service>)
   }
   process.exit(exitCode);
 }
-
-const WATCH_PARENT_MS = 500;
 
 /**
  * A SIGTERM for npm ends npm and its shell, but the shell does not pass it on. All that this process sees of it is that it

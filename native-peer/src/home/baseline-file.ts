@@ -2,9 +2,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { BaselineStore } from '@tabmesh/shared';
-
-/** More models than one disk holds; the oldest go first. */
-const MAX_ENTRIES = 500;
+import { MOST_KEPT_ENTRIES } from '../limits.ts';
 
 /** Reading a file that is missing or broken finds nothing, and the next write replaces it. */
 export function createBaselineFile(file: string): BaselineStore {
@@ -15,7 +13,7 @@ export function createBaselineFile(file: string): BaselineStore {
       // One after the other: two models that are measured at once must not write over each other.
       const written = last.then(async () => {
         const others = (await read(file)).filter(([kept]) => kept !== key);
-        await replace(file, Object.fromEntries([...others, [key, stored]].slice(-MAX_ENTRIES)));
+        await replace(file, Object.fromEntries([...others, [key, stored]].slice(-MOST_KEPT_ENTRIES)));
       });
       last = written.catch(() => {});
       return written;

@@ -5,6 +5,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createIdentity, type Identity, identityFromSecretKey, MeshError, type Random } from '@tabmesh/shared';
+import { MOST_IDENTITIES } from '../limits.ts';
 import { takeProcessLock } from './process-lock.ts';
 
 export interface OpenedIdentity {
@@ -14,15 +15,12 @@ export interface OpenedIdentity {
   close(): Promise<void>;
 }
 
-/** More peers than that on one machine share a mistake rather than a purpose. */
-const MAX_IDENTITIES = 64;
-
 /**
  * @param name of the file: `identity` for peers, another one for entries.
  * @throws MeshError `invalid_request` when the file was changed by hand.
  */
 export async function openIdentity(homePath: string, name: string, random: Random): Promise<OpenedIdentity> {
-  for (let number = 1; number <= MAX_IDENTITIES; number += 1) {
+  for (let number = 1; number <= MOST_IDENTITIES; number += 1) {
     const file = join(homePath, number === 1 ? `${name}.json` : `${name}-${number}.json`);
     const lock = await takeProcessLock(`${file}.lock`);
     if (lock === undefined) continue;
@@ -36,7 +34,7 @@ export async function openIdentity(homePath: string, name: string, random: Rando
   }
   throw new MeshError(
     'invalid_request',
-    `${MAX_IDENTITIES} peers are running from ${homePath} already. Stop some, or give this one another TABMESH_HOME.`,
+    `${MOST_IDENTITIES} peers are running from ${homePath} already. Stop some, or give this one another TABMESH_HOME.`,
   );
 }
 

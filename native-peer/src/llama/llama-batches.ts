@@ -4,15 +4,13 @@
  * that it could have been in, which costs an eighth of the rate of eight answers.
  */
 import type { CustomBatchingPrioritizationStrategy, PrioritizedBatchItem } from 'node-llama-cpp';
-
-/** Passes that gather nothing, each of a few turns: two are enough for an answer and for the next piece of a prompt. */
-const EMPTY_PASSES = 4;
+import { MOST_EMPTY_PASSES } from '../limits.ts';
 
 /** For one context: everything that waits is in the next batch, and shares its room evenly, the short ones first. */
 export function commonBatches(): CustomBatchingPrioritizationStrategy {
   let emptyPasses = 0;
   return ({ items, size }) => {
-    if (emptyPasses < EMPTY_PASSES) {
+    if (emptyPasses < MOST_EMPTY_PASSES) {
       emptyPasses += 1;
       return [];
     }

@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { MeshError } from '@tabmesh/shared';
 import { InsufficientMemoryError, type Llama, type LlamaModel } from 'node-llama-cpp';
+import { MOST_EMBEDDED_TOKENS } from '../limits.ts';
 import { formatBytes } from '../models/format-bytes.ts';
 import type { GgufFile } from '../models/gguf-file.ts';
 import type { EmbeddingSpace } from './llama-embedder.ts';
@@ -13,9 +14,6 @@ export interface EmbeddingSize {
   readonly batchTokens: number;
 }
 
-/** As long as OpenAI's; a longer one takes memory for texts that hardly anybody embeds whole. */
-const MOST_TOKENS = 8192;
-
 /** @throws MeshError `out_of_memory` */
 export async function openEmbeddingSpace(
   model: LlamaModel,
@@ -23,7 +21,7 @@ export async function openEmbeddingSpace(
   gguf: GgufFile,
   size: EmbeddingSize,
 ): Promise<EmbeddingSpace> {
-  const contextTokens = Math.min(size.contextTokens, MOST_TOKENS);
+  const contextTokens = Math.min(size.contextTokens, MOST_EMBEDDED_TOKENS);
   // Whoever looks at the whole text, or takes the mean of it, needs it in one batch.
   const { attention, pooling_type: pooling } = model.fileInfo.architectureMetadata;
   const whole = attention?.causal === false || pooling === POOLING_MEAN || pooling === POOLING_FIRST;

@@ -13,6 +13,7 @@ import {
   type TokenLogprob,
 } from '@tabmesh/shared';
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
+import { SHARED_BATCH_TOKENS } from '../limits.ts';
 import { AnswerStop } from './answer-stop.ts';
 import type { ChatPrompt } from './chat-prompt.ts';
 import type { LlamaEmbedder } from './llama-embedder.ts';
@@ -35,12 +36,6 @@ export interface LoadedModel {
   /** Frees what lies below the model. */
   dispose(): Promise<void>;
 }
-
-/**
- * A prompt is evaluated in pieces of this many tokens while other answers run: they get a token after each. Larger ones gain
- * little, and on a CPU one of 512 takes a large model so long that askers would take the running answers for lost.
- */
-const SHARED_BATCH_TOKENS = 64;
 
 export class LlamaEngine implements Engine {
   readonly model: EngineModel;

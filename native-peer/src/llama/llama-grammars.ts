@@ -2,10 +2,8 @@
 import { MeshError, type ResponseFormat } from '@tabmesh/shared';
 import { anyObjectGrammar, grammarOfSchema } from '@tabmesh/shared/json-grammar';
 import { type LlamaGrammar, LlamaGrammarEvaluationState, type LlamaModel, type Token } from 'node-llama-cpp';
+import { MOST_KEPT_GRAMMARS } from '../limits.ts';
 import { grammarFeeder } from './llama-internals.ts';
-
-/** A program asks for a handful of forms again and again. */
-const MOST_GRAMMARS = 32;
 
 export class LlamaGrammars {
   readonly #model: LlamaModel;
@@ -40,7 +38,7 @@ export class LlamaGrammars {
     this.#grammars.delete(text);
     this.#grammars.set(text, grammar);
     for (const [oldest] of this.#grammars) {
-      if (this.#grammars.size <= MOST_GRAMMARS) break;
+      if (this.#grammars.size <= MOST_KEPT_GRAMMARS) break;
       this.#grammars.delete(oldest);
     }
     return grammar;

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { classIdOf, type Engine, type EngineModel, MeshError, type ModelId } from '@tabmesh/shared';
 import { InsufficientMemoryError, type Llama, type LlamaModel } from 'node-llama-cpp';
+import { BATCH_TOKENS } from '../limits.ts';
 import { sha256OfFiles } from '../models/file-hash.ts';
 import { checkGgufParts, type GgufFile, readGguf } from '../models/gguf-file.ts';
 import { modelIdOfFile } from '../models/model-file-name.ts';
@@ -41,9 +42,6 @@ export interface LoadProgress {
 }
 
 const FEATURES = ['seed', 'continue', 'json', 'logprobs', 'logit-bias', 'penalties'] as const;
-
-/** llama.cpp computes at most this many tokens at once; larger batches gain nothing on CPUs and delay a stop. */
-const BATCH_TOKENS = 512;
 
 /** @throws MeshError `model_invalid`, `out_of_memory`, `unsupported`, `cancelled` */
 export async function loadLlamaEngine(options: LlamaEngineOptions): Promise<Engine> {

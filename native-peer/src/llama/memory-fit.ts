@@ -5,6 +5,7 @@
 import { basename } from 'node:path';
 import { MeshError, memoryNeededBytes } from '@tabmesh/shared';
 import type { Llama } from 'node-llama-cpp';
+import { DEFAULT_MOST_CONTEXT_TOKENS, LEAST_CONTEXT_TOKENS } from '../limits.ts';
 import { formatBytes } from '../models/format-bytes.ts';
 import type { GgufFile } from '../models/gguf-file.ts';
 import { type LlamaOptions, startLlama } from './start-llama.ts';
@@ -17,10 +18,6 @@ export interface ContextWish {
   /** The sizes of the models that are loaded after this one, and need room too. */
   readonly laterSizesBytes: readonly number[];
 }
-
-/** Longer ones are for those who ask: the cache of 4 slots at 32k takes 19 GB for an 8B model. */
-const DEFAULT_MAX_CONTEXT_TOKENS = 32_768;
-const LEAST_CONTEXT_TOKENS = 2048;
 
 /**
  * The context, in tokens, to load the model with.
@@ -40,7 +37,7 @@ export async function fitContext(gguf: GgufFile, llama: Llama, wish: ContextWish
     });
     return cpuRam + gpuVram;
   };
-  let contextTokens = Math.min(wish.contextTokens ?? DEFAULT_MAX_CONTEXT_TOKENS, gguf.contextTokens);
+  let contextTokens = Math.min(wish.contextTokens ?? DEFAULT_MOST_CONTEXT_TOKENS, gguf.contextTokens);
   const least = wish.contextTokens === undefined ? Math.min(LEAST_CONTEXT_TOKENS, contextTokens) : contextTokens;
   for (;;) {
     const weightsFit = weightsBytes <= freeBytes;

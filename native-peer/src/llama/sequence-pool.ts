@@ -3,6 +3,7 @@
  * its last answer, so that the next turn of a conversation only evaluates what is new.
  */
 import type { LlamaContextSequence, Token } from 'node-llama-cpp';
+import { COPY_SHARE, OWN_LANE_SHARE } from '../limits.ts';
 import type { AnswerStop } from './answer-stop.ts';
 import { canCopy } from './llama-internals.ts';
 
@@ -93,7 +94,9 @@ export class SequencePool {
       if (lane.busy) continue;
       const held = lane.sequence.nextTokenIndex;
       const common = commonTokens(lane, prompt);
-      const worthIt = canCopy(lane.sequence) ? common >= held * OWN_SHARE : common >= Math.min(held, prompt.length) / 2;
+      const worthIt = canCopy(lane.sequence)
+        ? common >= held * OWN_LANE_SHARE
+        : common >= Math.min(held, prompt.length) / 2;
       if (common > bestCommon && worthIt) {
         best = lane;
         bestCommon = common;
@@ -103,11 +106,6 @@ export class SequencePool {
     return best ?? oldest;
   }
 }
-
-/** Of a lane's tokens; the rest is the end of its last answer, which a template may render anew. */
-const OWN_SHARE = 0.75;
-/** A copy moves the whole memory of a sequence, which takes about as long as evaluating a 64th of its tokens. */
-const COPY_SHARE = 1 / 64;
 
 function commonTokens({ sequence }: Lane, prompt: Token[]): number {
   return sequence.nextTokenIndex === 0 ? 0 : sequence.compareContextTokens(prompt).firstDifferentIndex;

@@ -6,8 +6,14 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { setTimeout as delay } from 'node:timers/promises';
-import { MeshError } from '@tabmesh/shared';
+import { backoffMs, MeshError, systemRandom } from '@tabmesh/shared';
+import {
+  FIRST_DOWNLOAD_RETRY_MS,
+  LONGEST_DOWNLOAD_RETRY_MS,
+  MOST_FRUITLESS_ATTEMPTS,
+  MOST_REDIRECTS,
+} from '../limits.ts';
+import { pause } from '../pause.ts';
 import { sha256OfFiles } from './file-hash.ts';
 
 export interface DownloadOptions {
@@ -36,10 +42,6 @@ export interface Downloaded {
   readonly verified: boolean;
 }
 
-/** Attempts in a row that bring no byte. */
-const MAX_FRUITLESS_ATTEMPTS = 4;
-const DEFAULT_RETRY_DELAY_MS = 1000;
-
 /** @throws MeshError `download_failed`, `checksum_mismatch`, `cancelled` */
 export async function download(options: DownloadOptions): Promise<Downloaded> {
   const { file, signal, onProgress } = options;
@@ -66,7 +68,7 @@ export async function download(options: DownloadOptions): Promise<Downloaded> {
 
 /** Returns the hub's hash, if any, once `part` has every byte. */
 async function fetchWhole(options: DownloadOptions, part: string): Promise<string | undefined> {
-  const { signal, retryDelayMs = DEFAULT_RETRY_DELAY_MS } = options;
+  const { signal, retryDelayMs = FIRST_DOWNLOAD_RETRY_MS } = options;
   let fruitless = 0;
   for (;;) {
     const before = await sizeOf(part);
@@ -81,8 +83,12 @@ async function fetchWhole(options: DownloadOptions, part: string): Promise<strin
       failure = error;
     }
     fruitless = (await sizeOf(part)) > before ? 0 : fruitless + 1;
-    if (fruitless >= MAX_FRUITLESS_ATTEMPTS) throw broken(options.url, await sizeOf(part), failure);
-    if (fruitless > 0) await delay(retryDelayMs * 2 ** (fruitless - 1), undefined, { signal }).catch(() => {});
+    if (fruitless >= MOST_FRUITLESS_ATTEMPTS) throw broken(options.url, await sizeOf(part), failure);
+    if (fruitless > 0)
+      await pause(
+        backoffMs(fruitless - 1, systemRandom, { firstMs: retryDelayMs, longestMs: LONGEST_DOWNLOAD_RETRY_MS }),
+        signal,
+      );
     if (signal.aborted) throw MeshError.cancelled();
   }
 }
@@ -119,13 +125,11 @@ async function fetchRest(
   return { whole: totalBytes === null || doneBytes === totalBytes, sha256 };
 }
 
-const MAX_REDIRECTS = 10;
-
 /** Redirects by hand, because hubs send the hash with the redirect and not with the file. */
 async function follow(url: string, headers: Record<string, string>, signal: AbortSignal) {
   let next = url;
   let sha256: string | undefined;
-  for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
+  for (let hop = 0; hop <= MOST_REDIRECTS; hop += 1) {
     const response = await fetch(next, { headers, signal, redirect: 'manual' });
     sha256 ??= hashIn(response.headers.get('x-linked-etag')) ?? hashIn(response.headers.get('etag'));
     const location = response.headers.get('location');

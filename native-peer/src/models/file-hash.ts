@@ -7,6 +7,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { MeshError } from '@tabmesh/shared';
+import { MOST_KEPT_ENTRIES } from '../limits.ts';
 
 export interface HashOptions {
   /** Where results are kept; absent: nowhere. */
@@ -39,9 +40,6 @@ export async function rememberSha256(path: string, digest: string, cacheFile: st
 }
 
 type Cache = Readonly<Record<string, string>>;
-
-/** Enough for every model that one disk holds; the oldest go first. */
-const MAX_CACHE_ENTRIES = 500;
 
 async function fingerprint(paths: readonly string[]): Promise<{ key: string; totalBytes: number }> {
   const parts: string[] = [];
@@ -89,7 +87,7 @@ function isDigest(value: unknown): value is string {
 /** Replaced whole, so that a reader never sees half a file. Of two writers at once the last one's entries stay. */
 async function remember(cacheFile: string, key: string, digest: string): Promise<void> {
   const entries = Object.entries(await readCache(cacheFile)).filter(([kept]) => kept !== key);
-  const cache = Object.fromEntries([...entries, [key, digest]].slice(-MAX_CACHE_ENTRIES));
+  const cache = Object.fromEntries([...entries, [key, digest]].slice(-MOST_KEPT_ENTRIES));
   await mkdir(dirname(cacheFile), { recursive: true });
   const draft = `${cacheFile}.${process.pid}.tmp`;
   await writeFile(draft, `${JSON.stringify(cache, null, 2)}\n`);

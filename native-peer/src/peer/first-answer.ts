@@ -1,10 +1,8 @@
 /** Whether chat works, by chatting: the only proof that every part is in place. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Mesh, MeshError, type ModelId } from '@tabmesh/shared';
+import { FIRST_ANSWER_RETRY_MS } from '../limits.ts';
+import { pause } from '../pause.ts';
 import { waitFor } from './online.ts';
-
-/** What failed is a link that opens or a peer that starts: moments. */
-const RETRY_MS = 250;
 
 /**
  * Resolves once a peer of the mesh has answered one token with `model`.
@@ -20,6 +18,6 @@ export async function firstAnswer(mesh: Mesh, model: ModelId, signal: AbortSigna
     } catch (error) {
       if (!MeshError.is(error) || !error.retryable) throw error;
     }
-    await delay(RETRY_MS, undefined, { signal }).catch(() => {});
+    await pause(FIRST_ANSWER_RETRY_MS, signal);
   }
 }

@@ -1,14 +1,13 @@
 /** Whether others can find a model, asked of the entry: what a peer announces reaches the entry a moment later. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { MeshError, type ModelId, type PeerId } from '@tabmesh/shared';
+import { LISTING_POLL_MS } from '../limits.ts';
+import { pause } from '../pause.ts';
 
 export interface Listing {
   readonly entryUrl: string;
   readonly peerId: PeerId;
   readonly model: ModelId;
 }
-
-const POLL_MS = 50;
 
 /**
  * True once the entry's status lists the peer with the model; false when `patience` is over before.
@@ -18,7 +17,7 @@ export async function listedAtEntry(listing: Listing, patience: AbortSignal, sig
   const either = AbortSignal.any([patience, signal]);
   while (!either.aborted) {
     if (await isListed(listing, either)) return true;
-    await delay(POLL_MS, undefined, { signal: either }).catch(() => {});
+    await pause(LISTING_POLL_MS, either);
   }
   if (signal.aborted) throw MeshError.cancelled();
   return false;

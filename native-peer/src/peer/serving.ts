@@ -19,6 +19,7 @@ import {
 import { createNodeTransport, verifySignatureInNode } from '@tabmesh/shared/node';
 import { createBaselineFile } from '../home/baseline-file.ts';
 import { VERSION } from '../home/version.ts';
+import { LISTING_PATIENCE_MS } from '../limits.ts';
 import { listedAtEntry } from './listed-at-entry.ts';
 import { online } from './online.ts';
 
@@ -62,9 +63,6 @@ interface Served {
   /** As the mesh sees it. */
   readonly engine: Engine;
 }
-
-/** An announcement takes a quarter of a second; who waits longer serves already, though nobody may know. */
-const LISTING_PATIENCE_MS = 10_000;
 
 export function openServing(options: ServingOptions): Serving {
   const { identity, logger, join, graceMs } = options;

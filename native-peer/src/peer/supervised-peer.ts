@@ -3,7 +3,8 @@
  * and the entry must outlive that.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { type Clock, type Logger, MeshError } from '@tabmesh/shared';
+import { backoffMs, type Clock, type Logger, MeshError, systemRandom } from '@tabmesh/shared';
+import { FORCE_AFTER_MS, HEALTHY_MS, MOST_EARLY_DEATHS, RESTARTS } from '../limits.ts';
 
 export interface SupervisedPeerOptions {
   /** The command line's script and its arguments. */
@@ -20,14 +21,6 @@ export interface SupervisedPeer {
   /** Ends the process, by force when it does not go by itself. Idempotent. */
   close(): Promise<void>;
 }
-
-const FIRST_RESTART_MS = 500;
-const LONGEST_RESTART_MS = 10_000;
-/** A process that lived this long had no problem with starting. */
-const HEALTHY_MS = 30_000;
-const MAX_EARLY_DEATHS = 4;
-/** More than the peer gives its running answers (`--grace`), less than the patience of who pressed Ctrl-C. */
-const FORCE_AFTER_MS = 3000;
 
 export function supervisePeer(options: SupervisedPeerOptions): SupervisedPeer {
   const { script, args, environment, clock, logger } = options;
@@ -56,7 +49,7 @@ export function supervisePeer(options: SupervisedPeerOptions): SupervisedPeer {
       const livedMs = clock.monotonicMs() - startedAtMs;
       earlyDeaths = livedMs < HEALTHY_MS ? earlyDeaths + 1 : 0;
       logger.warn({ code, signal, livedMs: Math.round(livedMs) }, 'The native peer ended; it is started again.');
-      if (earlyDeaths >= MAX_EARLY_DEATHS) {
+      if (earlyDeaths >= MOST_EARLY_DEATHS) {
         fail(
           new MeshError(
             'engine_failed',
@@ -65,7 +58,7 @@ export function supervisePeer(options: SupervisedPeerOptions): SupervisedPeer {
         );
         return;
       }
-      const restartMs = Math.min(LONGEST_RESTART_MS, FIRST_RESTART_MS * 2 ** Math.max(0, earlyDeaths - 1));
+      const restartMs = backoffMs(Math.max(0, earlyDeaths - 1), systemRandom, RESTARTS);
       cancelRestart = clock.after(restartMs, start);
     });
   };

@@ -5,6 +5,7 @@ import { type Home, homePath, openHome } from '../../home/home.ts';
 import { openIdentity } from '../../home/identity-file.ts';
 import { repository } from '../../home/repository.ts';
 import type { HttpEngineKind } from '../../http-engine/connect-http-engine.ts';
+import { BAR_FROM_BYTES, DEFAULT_GRACE_SECONDS } from '../../limits.ts';
 import type { LoadProgress } from '../../llama/load-llama-engine.ts';
 import { ModelStore } from '../../models/model-store.ts';
 import type { NativePeer, ServingOptions } from '../../peer/serving.ts';
@@ -25,7 +26,6 @@ interface ServeOptions {
   readonly grace: number;
 }
 
-const DEFAULT_GRACE_SECONDS = 10;
 const OLLAMA_URL = 'http://127.0.0.1:11434';
 
 const KEY_HELP = `
@@ -161,9 +161,6 @@ function takeKey(): string | undefined {
   delete process.env.TABMESH_ENGINE_KEY;
   return key === '' ? undefined : key;
 }
-
-/** Smaller files are there before a bar could be read. */
-const BAR_FROM_BYTES = 100_000_000;
 
 function loadProgress(): (progress: LoadProgress) => void {
   const bars = { check: createProgressBar('Checking'), load: createProgressBar('Loading ') };

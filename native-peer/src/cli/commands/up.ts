@@ -2,6 +2,7 @@
 import { ModelId, systemClock } from '@tabmesh/shared';
 import { Command, Option } from 'commander';
 import { repository } from '../../home/repository.ts';
+import { UP_GRACE_SECONDS } from '../../limits.ts';
 import { addFallbackOptions, type FallbackFlags, fallbackTexts } from '../fallback-options.ts';
 import { createLogger } from '../logging.ts';
 import { hasScreen, openBrowser } from '../open-browser.ts';
@@ -34,9 +35,6 @@ export function upCommand(): Command {
     .addOption(gpuOption());
   return addFallbackOptions(command).action((options: UpOptions) => runService((stop) => up(options, stop)));
 }
-
-/** In seconds; who presses Ctrl-C on everything waits for no answer. */
-const GRACE = '1';
 
 async function up(options: UpOptions, stop: AbortSignal): Promise<Service> {
   const logger = createLogger('warn');
@@ -80,7 +78,19 @@ async function up(options: UpOptions, stop: AbortSignal): Promise<Service> {
 
 function serveArguments(options: UpOptions, url: string): string[] {
   const { model, slots, threads, gpu } = options;
-  const args = ['serve', '--model', model, '--join', url, '--slots', String(slots), '--gpu', gpu, '--grace', GRACE];
+  const args = [
+    'serve',
+    '--model',
+    model,
+    '--join',
+    url,
+    '--slots',
+    String(slots),
+    '--gpu',
+    gpu,
+    '--grace',
+    String(UP_GRACE_SECONDS),
+  ];
   return threads === undefined ? args : [...args, '--threads', String(threads)];
 }
 
