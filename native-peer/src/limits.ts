@@ -21,6 +21,9 @@ export const BAR_FROM_BYTES = 100_000_000;
 /** What the smallest models of the catalog need, with the system beside them. */
 export const LEAST_MEMORY_BYTES = 1e9;
 
+/** A TabMesh of this machine answers `/healthz` in milliseconds, also when it is busy. */
+export const HEALTH_PATIENCE_MS = 2000;
+
 // home/: state on disk
 
 /** Hashes and baselines: more models than one disk holds; the oldest go first. */
@@ -34,6 +37,12 @@ export const MOST_IDENTITIES = 64;
 export const MOST_FRUITLESS_ATTEMPTS = 4;
 export const FIRST_DOWNLOAD_RETRY_MS = 1000;
 export const LONGEST_DOWNLOAD_RETRY_MS = 30_000;
+/** A line of progress where no bar can be drawn: often enough to see life, seldom enough for a log. */
+export const PROGRESS_LINE_MS = 10_000;
+/** A repository of a thousand files, each with its hash, is a quarter of that. */
+export const MOST_LISTING_BYTES = 1024 * 1024;
+/** What a person can choose from at a glance. */
+export const MOST_SUGGESTIONS = 3;
 /** Browsers follow 20; hubs use 2. */
 export const MOST_REDIRECTS = 10;
 

@@ -6,6 +6,7 @@ import { entryCommand } from './commands/entry.ts';
 import { modelsCommand } from './commands/models.ts';
 import { serveCommand } from './commands/serve.ts';
 import { upCommand } from './commands/up.ts';
+import { LOG_LEVELS, levelNamed } from './logging.ts';
 import { dropDisabledFlags } from './options.ts';
 
 const ENVIRONMENT_HELP = `
@@ -15,7 +16,7 @@ Every flag can be given as the environment variable named beside it. Besides:
   TABMESH_API_KEYS       who may call an entry's /v1: alice:KEY,bob:KEY (default: everyone)
   TABMESH_API_KEY_LIMIT  requests a minute of each key (default: 100)
   TABMESH_CORS_ORIGINS   pages of other sites that may call /v1: https://app.example,… or * (default: none)
-  TABMESH_LOG            trace, debug, info, warn, error or silent`;
+  TABMESH_LOG            ${LOG_LEVELS.join(', ')}`;
 
 /** @param args without the program's own name. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -28,7 +29,12 @@ export function createProgram(): Command {
     .description('Chat with open models that run on many devices, and lend this one.')
     .version(VERSION)
     .showHelpAfterError('Add --help for what can be given.')
-    .addHelpText('after', ENVIRONMENT_HELP);
+    .addHelpText('after', ENVIRONMENT_HELP)
+    .hook('preAction', (_program, command) => {
+      const level = process.env.TABMESH_LOG ?? '';
+      if (level === '' || levelNamed(level) !== undefined) return;
+      command.error(`error: TABMESH_LOG is '${level}'. Give one of ${LOG_LEVELS.join(', ')}.`);
+    });
   for (const command of [upCommand(), entryCommand(), serveCommand(), modelsCommand(), doctorCommand()]) {
     program.addCommand(command.copyInheritedSettings(program).addHelpText('after', ENVIRONMENT_HELP));
   }

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { CATALOG, fitsIn, MeshError, memoryNeededBytes } from '@tabmesh/shared';
 import type { Home } from '../home/home.ts';
-import { LEAST_MEMORY_BYTES } from '../limits.ts';
+import { HEALTH_PATIENCE_MS, LEAST_MEMORY_BYTES } from '../limits.ts';
 import { formatBytes } from '../models/format-bytes.ts';
 import type { ModelStore } from '../models/model-store.ts';
 
@@ -57,15 +57,10 @@ async function engine(): Promise<readonly Finding[]> {
   try {
     const llama = await getLlama({ build: 'never', logLevel: LlamaLogLevel.disabled });
     try {
-      const { total, free } = await llama.getVramState();
-      const gpus = await llama.getGpuDeviceNames();
-      const gpu =
-        llama.gpu === false
-          ? 'none that llama.cpp can use: models run on the CPU'
-          : `${gpus.join(', ')} (${llama.gpu}), ${formatBytes(free)} of ${formatBytes(total)} free`;
+      const found = { library: llama.gpu, names: await llama.getGpuDeviceNames(), ...(await llama.getVramState()) };
       return [
         { name: 'llama.cpp', ok: true, detail: `${llama.llamaCppRelease.release}, ${llama.buildType}` },
-        { name: 'gpu', ok: true, detail: gpu },
+        { name: 'gpu', ok: true, detail: gpuWords(found) },
         fit((await freeMemory(llama)).freeBytes),
       ];
     } finally {
@@ -75,6 +70,19 @@ async function engine(): Promise<readonly Finding[]> {
     const advice = 'Install the packages again without --omit=optional: npm ci';
     return [{ name: 'llama.cpp', ok: false, detail: textOf(error), advice }];
   }
+}
+
+export interface FoundGpu {
+  readonly library: string | false;
+  readonly names: readonly string[];
+  readonly total: number;
+  readonly free: number;
+}
+
+/** Without memory of its own it is a renderer that the CPU plays, and llama.cpp leaves it alone. */
+export function gpuWords({ library, names, total, free }: FoundGpu): string {
+  if (library === false || total === 0) return 'no GPU: the CPU is used';
+  return `${names.join(', ')} (${library}), ${formatBytes(free)} of ${formatBytes(total)} free`;
 }
 
 /** Which models of the catalog this machine can hold now, each alone. */
@@ -113,10 +121,25 @@ async function freePort(port: number): Promise<Finding> {
     });
     return { name: 'port', ok: true, detail: `${port} is free` };
   } catch (error) {
+    const own = await tabmeshAt(port);
+    if (own !== undefined) return { name: 'port', ok: true, detail: `${port}: TabMesh ${own} runs there already` };
     const advice = `Stop the other program or choose another port: PORT=${port + 1} npm start`;
     return { name: 'port', ok: false, detail: `${port}: ${textOf(error)}`, advice };
   } finally {
     server.close();
+  }
+}
+
+/** The version of the TabMesh that listens there; undefined when it is another program. */
+async function tabmeshAt(port: number): Promise<string | undefined> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/healthz`, {
+      signal: AbortSignal.timeout(HEALTH_PATIENCE_MS),
+    });
+    const health: { name?: unknown; version?: unknown } = await response.json();
+    return health.name === 'tabmesh' ? String(health.version) : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,5 +1,6 @@
-/** A progress bar on a terminal; nothing where nobody looks. */
+/** A progress bar on a terminal; elsewhere a line every ten seconds, so that a log shows life. */
 import progress from 'cli-progress';
+import { PROGRESS_LINE_MS } from '../limits.ts';
 
 export interface ProgressBar {
   update(doneBytes: number, totalBytes: number | null): void;
@@ -8,34 +9,76 @@ export interface ProgressBar {
 }
 
 export function createProgressBar(label: string, stream: NodeJS.WriteStream = process.stderr): ProgressBar {
-  if (!stream.isTTY) return { update() {}, close() {} };
+  const state: Progress = { startMs: performance.now(), firstBytes: 0, doneBytes: 0, totalBytes: null };
+  const output = stream.isTTY ? drawn(label, state, stream) : written(label, state, stream);
+  let started = false;
+  return {
+    update(doneBytes, totalBytes) {
+      Object.assign(state, { doneBytes, totalBytes });
+      if (!started) Object.assign(state, { startMs: performance.now(), firstBytes: doneBytes });
+      if (started) output.update();
+      else output.start();
+      started = true;
+    },
+    close() {
+      if (started) output.close();
+      started = false;
+    },
+  };
+}
+
+interface Progress {
+  startMs: number;
+  /** What an earlier attempt brought counts for no speed. */
+  firstBytes: number;
+  doneBytes: number;
+  totalBytes: number | null;
+}
+
+interface Output {
+  start(): void;
+  update(): void;
+  close(): void;
+}
+
+function drawn(label: string, state: Progress, stream: NodeJS.WriteStream): Output {
   const bar = new progress.SingleBar({
     stream,
     hideCursor: true,
     clearOnComplete: false,
-    etaBuffer: 200,
-    format: (options, params, payload) => {
-      const done = `${megabytes(params.value)}/${payload.known ? megabytes(params.total) : '?'} MB`;
-      const percent = payload.known ? `${Math.floor(params.progress * 100)} %` : '';
-      const seconds = (Date.now() - params.startTime) / 1000;
-      const speed = seconds > 0 ? (params.value - payload.first) / seconds : 0;
-      const left = payload.known && speed > 0 ? ` · ${duration((params.total - params.value) / speed)} left` : '';
-      return `${label} ${progress.Format.BarFormat(params.progress, options)} ${percent} · ${done} · ${megabytes(speed)} MB/s${left}`;
-    },
+    format: (options, params) => `${label} ${progress.Format.BarFormat(params.progress, options)} ${figuresOf(state)}`,
   });
-  let started = false;
   return {
-    update(doneBytes, totalBytes) {
-      const payload = { known: totalBytes !== null, first: doneBytes };
-      if (!started) bar.start(totalBytes ?? doneBytes, doneBytes, payload);
-      else bar.update(doneBytes);
-      started = true;
-    },
-    close() {
-      if (started) bar.stop();
-      started = false;
-    },
+    start: () => bar.start(state.totalBytes ?? state.doneBytes, state.doneBytes),
+    update: () => bar.update(state.doneBytes),
+    close: () => bar.stop(),
   };
+}
+
+function written(label: string, state: Progress, stream: NodeJS.WriteStream): Output {
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    start() {
+      // By the clock and not by what comes: a download that stands still shows it.
+      timer = setInterval(() => stream.write(`${label.trim()}: ${figuresOf(state)}\n`), PROGRESS_LINE_MS);
+      timer.unref();
+    },
+    update() {},
+    close: () => clearInterval(timer),
+  };
+}
+
+/** `42 % · 840.0/2020.0 MB · 24.1 MB/s · 49 s left`. */
+function figuresOf({ startMs, firstBytes, doneBytes, totalBytes }: Progress): string {
+  const seconds = (performance.now() - startMs) / 1000;
+  const speed = seconds > 0 ? (doneBytes - firstBytes) / seconds : 0;
+  const isKnown = totalBytes !== null && totalBytes > 0;
+  return [
+    ...(isKnown ? [`${Math.floor((doneBytes / totalBytes) * 100)} %`] : []),
+    `${megabytes(doneBytes)}/${isKnown ? megabytes(totalBytes) : '?'} MB`,
+    `${megabytes(speed)} MB/s`,
+    ...(isKnown && speed > 0 ? [`${duration((totalBytes - doneBytes) / speed)} left`] : []),
+  ].join(' · ');
 }
 
 function megabytes(bytes: number): string {

@@ -9,6 +9,8 @@ export interface Home {
   readonly modelsPath: string;
   readonly hashCacheFile: string;
   readonly baselineFile: string;
+  /** Where each downloaded model came from. */
+  readonly downloadsFile: string;
 }
 
 /** `TABMESH_HOME`, else `~/.tabmesh`. */
@@ -27,6 +29,7 @@ export async function openHome(path: string): Promise<Home> {
     modelsPath: join(path, 'models'),
     hashCacheFile: join(path, 'hashes.json'),
     baselineFile: join(path, 'baselines.json'),
+    downloadsFile: join(path, 'downloads.json'),
   };
   try {
     await mkdir(home.modelsPath, { recursive: true });

@@ -3,7 +3,7 @@
  * its place only when it is whole and its SHA-256 is the expected one.
  */
 import { createWriteStream } from 'node:fs';
-import { mkdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, rename, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { backoffMs, MeshError, systemRandom } from '@tabmesh/shared';
@@ -15,6 +15,9 @@ import {
 } from '../limits.ts';
 import { pause } from '../pause.ts';
 import { sha256OfFiles } from './file-hash.ts';
+import { Hub, NETWORK_ADVICE } from './hub.ts';
+import { networkCause } from './network-cause.ts';
+import { bytesIn, discard, dropNote, readNote, writeNote } from './partial-file.ts';
 
 export interface DownloadOptions {
   readonly url: string;
@@ -26,6 +29,13 @@ export interface DownloadOptions {
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
   /** Before the second attempt; doubles with every attempt that brought nothing. */
   readonly retryDelayMs?: number | undefined;
+  /** Token, proxy. Default: those of no environment. */
+  readonly hub?: Hub | undefined;
+  /**
+   * Looks at the first bytes (at least four, unless the file is shorter) before any is kept, and throws for what is no such
+   * file.
+   */
+  readonly inspect?: ((first: Uint8Array) => void) | undefined;
 }
 
 export interface DownloadProgress {
@@ -42,14 +52,14 @@ export interface Downloaded {
   readonly verified: boolean;
 }
 
-/** @throws MeshError `download_failed`, `checksum_mismatch`, `cancelled` */
+/** @throws MeshError `download_failed`, `checksum_mismatch`, `cancelled`, or what `inspect` throws */
 export async function download(options: DownloadOptions): Promise<Downloaded> {
   const { file, signal, onProgress } = options;
   const part = `${file}.part`;
   await mkdir(dirname(file), { recursive: true });
   const hubSha256 = await fetchWhole(options, part);
   const expected = options.sha256 ?? hubSha256;
-  const sizeBytes = await sizeOf(part);
+  const sizeBytes = await bytesIn(part);
   const sha256 = await sha256OfFiles([part], {
     signal,
     onProgress: (doneBytes, totalBytes) => onProgress?.({ phase: 'check', doneBytes, totalBytes }),
@@ -62,16 +72,17 @@ export async function download(options: DownloadOptions): Promise<Downloaded> {
     );
   }
   await rename(part, file);
-  await rm(noteOf(part), { force: true });
+  await dropNote(part);
   return { sizeBytes, sha256, verified: expected !== undefined };
 }
 
 /** Returns the hub's hash, if any, once `part` has every byte. */
 async function fetchWhole(options: DownloadOptions, part: string): Promise<string | undefined> {
   const { signal, retryDelayMs = FIRST_DOWNLOAD_RETRY_MS } = options;
+  const atStart = await bytesIn(part);
   let fruitless = 0;
   for (;;) {
-    const before = await sizeOf(part);
+    const before = await bytesIn(part);
     let failure: unknown;
     try {
       const outcome = await fetchRest(options, part, before);
@@ -82,8 +93,13 @@ async function fetchWhole(options: DownloadOptions, part: string): Promise<strin
       if (isFileError(error)) throw unwritable(part, error);
       failure = error;
     }
-    fruitless = (await sizeOf(part)) > before ? 0 : fruitless + 1;
-    if (fruitless >= MOST_FRUITLESS_ATTEMPTS) throw broken(options.url, await sizeOf(part), failure);
+    // A wrong name or no network at all: nobody should wait for attempts that find the same.
+    const neverBegan = (await bytesIn(part)) === atStart && fruitless === 0;
+    if (neverBegan && !MeshError.is(failure) && networkCause(failure).isUnreachable) {
+      throw broken(options.url, atStart, failure);
+    }
+    fruitless = (await bytesIn(part)) > before ? 0 : fruitless + 1;
+    if (fruitless >= MOST_FRUITLESS_ATTEMPTS) throw broken(options.url, await bytesIn(part), failure);
     if (fruitless > 0)
       await pause(
         backoffMs(fruitless - 1, systemRandom, { firstMs: retryDelayMs, longestMs: LONGEST_DOWNLOAD_RETRY_MS }),
@@ -98,39 +114,82 @@ async function fetchRest(
   part: string,
   haveBytes: number,
 ): Promise<{ whole: boolean; sha256?: string | undefined }> {
-  const { url, signal, onProgress } = options;
+  const { url, signal, onProgress, hub = new Hub({}), inspect } = options;
   const note = haveBytes > 0 ? await readNote(part, url) : undefined;
   const resumed = note === undefined ? 0 : haveBytes;
   // `If-Range`: when the file has changed meanwhile, the server sends all of the new one instead of the rest.
   const headers = resumed > 0 && note !== undefined ? { range: `bytes=${resumed}-`, 'if-range': note.etag } : {};
-  const { response, sha256 } = await follow(url, { ...headers, 'accept-encoding': 'identity' }, signal);
+  const { response, sha256 } = await follow(hub, url, { ...headers, 'accept-encoding': 'identity' }, signal);
   const continues = response.status === 206;
   if (response.status === 416) await discard(part);
-  if (!response.ok || response.body === null) throw refused(url, response.status);
+  if (!response.ok || response.body === null) throw refused(hub, url, response.status);
   const start = continues ? resumed : 0;
   const totalBytes = totalOf(response, start);
   await checkSpace(part, url, totalBytes, start);
+  const chunks = continues ? response.body : await inspected(response.body, inspect);
   await writeNote(part, url, response.headers.get('etag'));
   let doneBytes = start;
   onProgress?.({ phase: 'download', doneBytes, totalBytes });
-  const counted = async function* (chunks: AsyncIterable<Uint8Array>) {
-    for await (const chunk of chunks) {
+  const counted = async function* (arriving: AsyncIterable<Uint8Array>) {
+    for await (const chunk of arriving) {
       doneBytes += chunk.length;
       onProgress?.({ phase: 'download', doneBytes, totalBytes });
       yield chunk;
     }
   };
   const target = createWriteStream(part, { flags: continues ? 'a' : 'w' });
-  await pipeline(response.body, counted, target, { signal });
+  await pipeline(chunks, counted, target, { signal });
   return { whole: totalBytes === null || doneBytes === totalBytes, sha256 };
 }
 
+/** The same chunks again, once their beginning was looked at: what is refused touches no file. */
+async function inspected(
+  body: AsyncIterable<Uint8Array>,
+  inspect: DownloadOptions['inspect'],
+): Promise<AsyncIterable<Uint8Array>> {
+  const arriving = body[Symbol.asyncIterator]();
+  let first = new Uint8Array();
+  while (first.length < INSPECTED_BYTES) {
+    const { done, value } = await arriving.next();
+    if (done) break;
+    first = Buffer.concat([first, value]);
+  }
+  try {
+    inspect?.(first);
+  } catch (error) {
+    await arriving.return?.();
+    throw error;
+  }
+  return (async function* () {
+    yield first;
+    yield* { [Symbol.asyncIterator]: () => arriving };
+  })();
+}
+
+const INSPECTED_BYTES = 4;
+
+/**
+ * The hash and the size that a hub tells of a file, without the file.
+ * @throws MeshError `download_failed`, `cancelled`
+ */
+export async function lookUp(hub: Hub, url: string, signal: AbortSignal) {
+  try {
+    const { response, sha256 } = await follow(hub, url, { 'accept-encoding': 'identity' }, signal);
+    await response.body?.cancel();
+    if (!response.ok) throw refused(hub, url, response.status);
+    return { sha256, sizeBytes: totalOf(response, 0) };
+  } catch (error) {
+    if (signal.aborted) throw MeshError.cancelled();
+    throw MeshError.is(error) ? error : broken(url, 0, error);
+  }
+}
+
 /** Redirects by hand, because hubs send the hash with the redirect and not with the file. */
-async function follow(url: string, headers: Record<string, string>, signal: AbortSignal) {
+async function follow(hub: Hub, url: string, headers: Record<string, string>, signal: AbortSignal) {
   let next = url;
   let sha256: string | undefined;
   for (let hop = 0; hop <= MOST_REDIRECTS; hop += 1) {
-    const response = await fetch(next, { headers, signal, redirect: 'manual' });
+    const response = await hub.fetch(next, headers, signal);
     sha256 ??= hashIn(response.headers.get('x-linked-etag')) ?? hashIn(response.headers.get('etag'));
     const location = response.headers.get('location');
     if (response.status < 300 || response.status >= 400 || location === null) return { response, sha256 };
@@ -144,7 +203,7 @@ function hashIn(etag: string | null): string | undefined {
   return etag?.match(/^(?:W\/)?"?([0-9a-f]{64})"?$/i)?.[1]?.toLowerCase();
 }
 
-function totalOf(response: Response, start: number): number | null {
+function totalOf(response: { headers: { get(name: string): string | null } }, start: number): number | null {
   const total = response.headers.get('content-range')?.match(/\/(\d+)$/)?.[1];
   if (total !== undefined) return Number(total);
   const length = response.headers.get('content-length');
@@ -162,52 +221,19 @@ async function checkSpace(part: string, url: string, totalBytes: number | null, 
   );
 }
 
-interface Note {
-  readonly url: string;
-  /** A strong etag; without one a partial file can't be continued safely. */
-  readonly etag: string;
-}
-
-const noteOf = (part: string) => `${part}.json`;
-
-async function readNote(part: string, url: string): Promise<Note | undefined> {
-  try {
-    const note: Partial<Note> = JSON.parse(await readFile(noteOf(part), 'utf8'));
-    return note.url === url && typeof note.etag === 'string' ? { url, etag: note.etag } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function writeNote(part: string, url: string, etag: string | null): Promise<void> {
-  if (etag === null || etag.startsWith('W/')) await rm(noteOf(part), { force: true });
-  else await writeFile(noteOf(part), JSON.stringify({ url, etag } satisfies Note));
-}
-
-async function discard(part: string): Promise<void> {
-  await rm(part, { force: true });
-  await rm(noteOf(part), { force: true });
-}
-
-async function sizeOf(path: string): Promise<number> {
-  try {
-    return (await stat(path)).size;
-  } catch {
-    return 0;
-  }
-}
-
-function refused(url: string, status: number): MeshError {
+function refused(hub: Hub, url: string, status: number): MeshError {
   const retryable = status === 416 || status === 408 || status === 429 || status >= 500;
-  const reason = status === 404 ? 'there is no such file' : `the server answered ${status}`;
-  return new MeshError('download_failed', `${url} can't be downloaded: ${reason}. Check the address.`, { retryable });
+  const unknown = status === 404 ? 'there is no such file' : `the server answered ${status}`;
+  const reason = hub.refusal(url, status) ?? `${unknown}. Check the address`;
+  return new MeshError('download_failed', `${url} can't be downloaded: ${reason}.`, { retryable });
 }
 
 function broken(url: string, haveBytes: number, cause: unknown): MeshError {
   if (MeshError.is(cause)) return cause;
-  const next = haveBytes > 0 ? 'Pull again: it goes on where it stopped' : 'Check the address and the network';
   const what = haveBytes > 0 ? `broke off after ${haveBytes} bytes` : 'could not begin';
-  return new MeshError('download_failed', `The download of ${url} ${what}. ${next}.`, { cause });
+  const why = cause === undefined ? 'the server sends nothing more' : networkCause(cause).words;
+  const next = haveBytes > 0 ? 'Pull again: it goes on where it stopped.' : NETWORK_ADVICE;
+  return new MeshError('download_failed', `The download of ${url} ${what}: ${why}. ${next}`, { cause });
 }
 
 function isFileError(error: unknown): error is NodeJS.ErrnoException {

@@ -4,10 +4,10 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { MeshError } from '@tabmesh/shared';
-import { MOST_KEPT_ENTRIES } from '../limits.ts';
+import { keepEntry, readEntries } from '../home/kept-entries.ts';
 
 export interface HashOptions {
   /** Where results are kept; absent: nowhere. */
@@ -25,21 +25,19 @@ export async function sha256OfFiles(paths: readonly string[], options: HashOptio
   const { cacheFile } = options;
   const { key, totalBytes } = await fingerprint(paths);
   if (cacheFile !== undefined) {
-    const kept = (await readCache(cacheFile))[key];
-    if (kept !== undefined) return kept;
+    const kept = new Map(await readEntries(cacheFile)).get(key);
+    if (isDigest(kept)) return kept;
   }
   const digest = await digestOf(paths, totalBytes, options);
-  if (cacheFile !== undefined) await remember(cacheFile, key, digest);
+  if (cacheFile !== undefined) await keepEntry(cacheFile, key, digest);
   return digest;
 }
 
 /** Keeps a digest that was computed while the file had another name. */
 export async function rememberSha256(path: string, digest: string, cacheFile: string): Promise<void> {
   const { key } = await fingerprint([path]);
-  await remember(cacheFile, key, digest);
+  await keepEntry(cacheFile, key, digest);
 }
-
-type Cache = Readonly<Record<string, string>>;
 
 async function fingerprint(paths: readonly string[]): Promise<{ key: string; totalBytes: number }> {
   const parts: string[] = [];
@@ -70,26 +68,6 @@ async function digestOf(paths: readonly string[], totalBytes: number, options: H
   return hash.digest('hex');
 }
 
-/** A cache that can't be read is an empty one; entries that are no digest are left out. */
-async function readCache(cacheFile: string): Promise<Cache> {
-  try {
-    const entries: [string, unknown][] = Object.entries(JSON.parse(await readFile(cacheFile, 'utf8')));
-    return Object.fromEntries(entries.filter((entry): entry is [string, string] => isDigest(entry[1])));
-  } catch {
-    return {};
-  }
-}
-
 function isDigest(value: unknown): value is string {
   return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
-}
-
-/** Replaced whole, so that a reader never sees half a file. Of two writers at once the last one's entries stay. */
-async function remember(cacheFile: string, key: string, digest: string): Promise<void> {
-  const entries = Object.entries(await readCache(cacheFile)).filter(([kept]) => kept !== key);
-  const cache = Object.fromEntries([...entries, [key, digest]].slice(-MOST_KEPT_ENTRIES));
-  await mkdir(dirname(cacheFile), { recursive: true });
-  const draft = `${cacheFile}.${process.pid}.tmp`;
-  await writeFile(draft, `${JSON.stringify(cache, null, 2)}\n`);
-  await rename(draft, cacheFile);
 }

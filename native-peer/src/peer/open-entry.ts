@@ -14,7 +14,7 @@ import { homePath, openHome } from '../home/home.ts';
 import { openIdentity } from '../home/identity-file.ts';
 import { repository } from '../home/repository.ts';
 import { VERSION } from '../home/version.ts';
-import { checkBindAddress } from './bind-address.ts';
+import { checkBindAddress, explainBind } from './bind-address.ts';
 
 export interface OpenEntryOptions {
   readonly port: number;
@@ -25,7 +25,7 @@ export interface OpenEntryOptions {
   readonly logger: Logger;
 }
 
-/** @throws MeshError `unauthorized`, `invalid_request`, `home_not_writable`, `port_in_use` */
+/** @throws MeshError `invalid_request`, `home_not_writable`, `port_in_use` */
 export async function openEntry({ port, host, isPublic, fallback, logger }: OpenEntryOptions): Promise<Entry> {
   checkBindAddress(host, isPublic);
   const settings = fallbackSettings(fallback ?? {});
@@ -60,7 +60,7 @@ export async function openEntry({ port, host, isPublic, fallback, logger }: Open
     };
   } catch (error) {
     await opened.close();
-    throw error;
+    throw explainBind(error, host, port);
   }
 }
 

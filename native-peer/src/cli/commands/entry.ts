@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { addFallbackOptions, type FallbackFlags, fallbackTexts } from '../fallback-options.ts';
 import { createLogger } from '../logging.ts';
 import { hostOption, portOption, portOr, publicOption } from '../options.ts';
+import { printReady } from '../print-ready.ts';
 import { runService, type Service } from '../run-service.ts';
 
 interface EntryCommandOptions extends FallbackFlags {
@@ -39,6 +40,6 @@ async function runEntry(options: EntryCommandOptions, stop: AbortSignal): Promis
     await entry.close();
     throw error;
   }
-  console.log(`TabMesh ready: ${entry.url}`);
+  printReady(entry.url, host);
   return { failed: new Promise<never>(() => {}), close: () => entry.close() };
 }

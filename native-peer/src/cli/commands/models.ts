@@ -1,5 +1,5 @@
 /** `tabmesh models`: what can be served from this machine. */
-import { fitsIn, MeshError, memoryNeededBytes } from '@tabmesh/shared';
+import { fitsIn, MeshError, ModelId, memoryNeededBytes } from '@tabmesh/shared';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { homePath, openHome } from '../../home/home.ts';
 import { repository } from '../../home/repository.ts';
@@ -8,6 +8,17 @@ import { type ListedModel, ModelStore } from '../../models/model-store.ts';
 import { jsonOption } from '../options.ts';
 import { createProgressBar } from '../progress-bar.ts';
 import { runTask } from '../run-task.ts';
+
+interface PullFlags {
+  readonly sha256?: string;
+  readonly name?: ModelId;
+}
+
+const HUB_HELP = `
+As the hub's own tools have it:
+  HF_TOKEN                 a token, for models that want one
+  HF_ENDPOINT              another hub or a mirror (default: https://huggingface.co)
+  HTTPS_PROXY, HTTP_PROXY  the proxy that leads out, if there is one; NO_PROXY names what needs none`;
 
 export function modelsCommand(): Command {
   return new Command('models')
@@ -23,15 +34,22 @@ export function modelsCommand(): Command {
     .addCommand(
       new Command('pull')
         .description('download a model; goes on where an earlier attempt stopped')
-        .argument('<name-or-url>', 'a name of `tabmesh models ls`, or the address of a GGUF file')
+        .argument(
+          '<name-or-url>',
+          "a name of `tabmesh models ls`, a hub's repository (owner/name:Q4_K_M), or the address of a GGUF file",
+        )
+        .addOption(
+          new Option('--name <name>', "what to call it here (default: made from the file's name)")
+            .env('TABMESH_NAME')
+            .argParser(modelName),
+        )
         .addOption(
           new Option('--sha256 <hex>', 'what the file must hash to; else the hub is asked')
             .env('TABMESH_SHA256')
             .argParser(sha256),
         )
-        .action((source: string, options: { sha256?: string }) =>
-          runTask((stop) => pull(source, options.sha256, stop)),
-        ),
+        .addHelpText('after', HUB_HELP)
+        .action((source: string, options: PullFlags) => runTask((stop) => pull(source, options, stop))),
     )
     .addCommand(
       new Command('rm')
@@ -55,13 +73,14 @@ async function ls(json: boolean): Promise<void> {
   else for (const line of table(models)) console.log(line);
 }
 
-async function pull(source: string, expected: string | undefined, stop: AbortSignal): Promise<void> {
+async function pull(source: string, { sha256, name }: PullFlags, stop: AbortSignal): Promise<void> {
   const store = await openStore();
   const bars = { download: createProgressBar('Downloading'), check: createProgressBar('Checking') };
   try {
     const pulled = await store.pull({
       source,
-      sha256: expected,
+      sha256,
+      name,
       signal: stop,
       onProgress({ phase, doneBytes, totalBytes }) {
         if (phase === 'check') bars.download.close();
@@ -70,8 +89,10 @@ async function pull(source: string, expected: string | undefined, stop: AbortSig
     });
     bars.check.close();
     const checked = pulled.verified ? 'its SHA-256 is the expected one' : `nobody told its SHA-256 (${pulled.sha256})`;
-    console.log(`Pulled ${pulled.id}, ${formatBytes(pulled.sizeBytes)}; ${checked}.`);
-    console.log(`Serve it: npx tabmesh serve --model ${pulled.id}`);
+    const size = formatBytes(pulled.sizeBytes);
+    if (pulled.isNew) console.log(`Pulled ${pulled.id}, ${size}; ${checked}.`);
+    else console.log(`${pulled.id} is here already, ${size}. To get it anew: npx tabmesh models rm ${pulled.id}`);
+    console.log(`Serve it: npx tabmesh serve ${pulled.id}`);
   } catch (error) {
     bars.download.close();
     bars.check.close();
@@ -112,4 +133,10 @@ function table(models: readonly (ListedModel & { readonly fits: boolean })[]): s
 function sha256(text: string): string {
   if (!/^[0-9a-f]{64}$/i.test(text)) throw new InvalidArgumentError('Give the 64 hex digits of a SHA-256.');
   return text.toLowerCase();
+}
+
+function modelName(text: string): ModelId {
+  const name = ModelId.safeParse(text);
+  if (!name.success) throw new InvalidArgumentError('Give a name of letters, digits and . _ : - such as Qwen3-8B-2.');
+  return name.data;
 }

@@ -15,7 +15,7 @@ import { createProgressBar } from '../progress-bar.ts';
 import { runService, type Service } from '../run-service.ts';
 
 interface ServeOptions {
-  readonly model: readonly string[];
+  readonly model?: readonly string[];
   readonly join: string;
   readonly engine: 'llama' | HttpEngineKind;
   readonly url?: string;
@@ -35,14 +35,14 @@ With --engine openai or ollama:
 export function serveCommand(): Command {
   return new Command('serve')
     .description('lend this machine: serve one or more models to a mesh')
+    .argument('[models...]', 'the same as --model')
     .addOption(
       new Option(
         '--model <file-or-name...>',
         "GGUF files or names of `tabmesh models ls`, or the names of another engine's models; with commas in the variable",
       )
         .env('TABMESH_MODEL')
-        .argParser(list)
-        .makeOptionMandatory(),
+        .argParser(list),
     )
     .addOption(
       new Option('--join <url>', "the entry's address")
@@ -75,16 +75,21 @@ export function serveCommand(): Command {
         .default(DEFAULT_GRACE_SECONDS),
     )
     .addHelpText('after', KEY_HELP)
-    .action((options: ServeOptions) => runService((stop) => serve(options, stop)));
+    .action((named: string[], options: ServeOptions, command: Command) => {
+      const models = named.length > 0 ? named : (options.model ?? []);
+      if (models.length > 0) return runService((stop) => serve(options, models, stop));
+      return command.error("error: no model is named. Name one or more, such as 'tabmesh serve mesh-tiny'.");
+    });
 }
 
 /** Once it is known that the models are there. */
 type Start = (serving: ServingOptions, stop: AbortSignal) => Promise<NativePeer>;
 
-async function serve(options: ServeOptions, stop: AbortSignal): Promise<Service> {
+async function serve(options: ServeOptions, models: readonly string[], stop: AbortSignal): Promise<Service> {
   const logger = createLogger('info');
   const home = await openHome(homePath());
-  const start = options.engine === 'llama' ? await withLlama(options, home) : withServer(options, options.engine);
+  const start =
+    options.engine === 'llama' ? await withLlama(options, models, home) : withServer(options, models, options.engine);
   const opened = await openIdentity(home.path, 'identity', systemRandom);
   try {
     const peer = await start(
@@ -111,12 +116,12 @@ async function serve(options: ServeOptions, stop: AbortSignal): Promise<Service>
   }
 }
 
-async function withLlama(options: ServeOptions, home: Home): Promise<Start> {
+async function withLlama(options: ServeOptions, names: readonly string[], home: Home): Promise<Start> {
   if (options.url !== undefined) {
     throw new MeshError('invalid_request', '--url needs to know the protocol: add --engine openai or --engine ollama.');
   }
   const store = new ModelStore({ home, embeddedPath: repository.models });
-  const models = await Promise.all(options.model.map((name) => store.find(name)));
+  const models = await Promise.all(names.map((name) => store.find(name)));
   return async (serving, stop) => {
     const { startNativePeer } = await import('../../llama/serve-models.ts');
     const { freeMemoryBytes } = await import('../../llama/memory-fit.ts');
@@ -139,7 +144,7 @@ async function withLlama(options: ServeOptions, home: Home): Promise<Start> {
   };
 }
 
-function withServer({ url, model, slots, context }: ServeOptions, kind: HttpEngineKind): Start {
+function withServer({ url, slots, context }: ServeOptions, models: readonly string[], kind: HttpEngineKind): Start {
   const key = takeKey();
   const address = url ?? (kind === 'ollama' ? OLLAMA_URL : undefined);
   if (address === undefined) {
@@ -151,7 +156,7 @@ function withServer({ url, model, slots, context }: ServeOptions, kind: HttpEngi
   }
   return async (serving, stop) => {
     const { startHttpPeer } = await import('../../http-engine/serve-http-models.ts');
-    return startHttpPeer({ ...serving, kind, url: address, key, models: model, slots, contextTokens: context }, stop);
+    return startHttpPeer({ ...serving, kind, url: address, key, models, slots, contextTokens: context }, stop);
   };
 }
 

@@ -1,12 +1,15 @@
 /** `tabmesh up`, which is `npm start`: an entry and one native peer with the embedded model, ready when chat works. */
-import { ModelId, systemClock } from '@tabmesh/shared';
+import { systemClock } from '@tabmesh/shared';
 import { Command, Option } from 'commander';
+import { homePath, openHome } from '../../home/home.ts';
 import { repository } from '../../home/repository.ts';
 import { UP_GRACE_SECONDS } from '../../limits.ts';
+import type { FoundModel } from '../../models/model-store.ts';
 import { addFallbackOptions, type FallbackFlags, fallbackTexts } from '../fallback-options.ts';
 import { createLogger } from '../logging.ts';
 import { hasScreen, openBrowser } from '../open-browser.ts';
 import { gpuOption, hostOption, portOption, portOr, publicOption, slotsOption, threadsOption } from '../options.ts';
+import { printReady } from '../print-ready.ts';
 import { runService, type Service } from '../run-service.ts';
 
 interface UpOptions extends FallbackFlags {
@@ -38,6 +41,7 @@ export function upCommand(): Command {
 
 async function up(options: UpOptions, stop: AbortSignal): Promise<Service> {
   const logger = createLogger('warn');
+  const { id } = await findModel(options.model);
   const port = portOr(options.port);
   const { ensureWebBuilt } = await import('../../../../shared/setup/build-web.mjs');
   await ensureWebBuilt(repository.root);
@@ -64,13 +68,12 @@ async function up(options: UpOptions, stop: AbortSignal): Promise<Service> {
     await Promise.all([peer.close(), entry.close()]);
   };
   try {
-    const id = await modelIdOf(options.model);
     await Promise.race([firstAnswer(entry.mesh, id, stop), peer.failed]);
   } catch (error) {
     await close();
     throw error;
   }
-  console.log(`TabMesh ready: ${entry.url}`);
+  printReady(entry.url, options.host);
   const wanted = options.open && process.env.TABMESH_NO_OPEN === undefined;
   if (wanted && hasScreen(process.env, process.stdout.isTTY)) openBrowser(entry.url);
   return { failed: peer.failed, close };
@@ -94,7 +97,9 @@ function serveArguments(options: UpOptions, url: string): string[] {
   return threads === undefined ? args : [...args, '--threads', String(threads)];
 }
 
-async function modelIdOf(nameOrPath: string): Promise<ModelId> {
-  const { modelIdOfFile } = await import('../../models/model-file-name.ts');
-  return nameOrPath.endsWith('.gguf') ? modelIdOfFile(nameOrPath) : ModelId.parse(nameOrPath);
+/** Before anything is started: a wrong name should not take a minute. */
+async function findModel(nameOrPath: string): Promise<FoundModel> {
+  const { ModelStore } = await import('../../models/model-store.ts');
+  const store = new ModelStore({ home: await openHome(homePath()), embeddedPath: repository.models });
+  return store.find(nameOrPath);
 }
