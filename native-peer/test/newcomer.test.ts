@@ -168,3 +168,17 @@ describe('doctor', () => {
     );
   });
 });
+
+describe('completion', () => {
+  it('CL50: the shell completes commands and flags, by a script that the command prints', async () => {
+    for (const shell of ['bash', 'zsh', 'fish', 'powershell']) {
+      const { code, stdout } = await run(['complete', shell]);
+      expect(code).toBe(0);
+      expect(stdout).toContain('tabmesh');
+    }
+    expect((await run(['complete', '--', 'mo'])).stdout).toMatch(/^models\t/m);
+    expect((await run(['complete', '--', 'models', ''])).stdout).toMatch(/^pull\t/m);
+    expect((await run(['complete', '--', 'serve', '--gp'])).stdout).toMatch(/^--gpu\t/m);
+    expect((await run(['complete', 'no-shell'])).code).toBe(1);
+  });
+});

@@ -1,4 +1,5 @@
 /** The `tabmesh` command. Each subcommand lives in a file of its own and loads what is heavy when it runs. */
+import completeIn from '@bomb.sh/tab/commander';
 import { Command } from 'commander';
 import { VERSION } from '../home/version.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -38,5 +39,9 @@ export function createProgram(): Command {
   for (const command of [upCommand(), entryCommand(), serveCommand(), modelsCommand(), doctorCommand()]) {
     program.addCommand(command.copyInheritedSettings(program).addHelpText('after', ENVIRONMENT_HELP));
   }
+  // Adds `complete`, which prints the script for a shell and answers it.
+  completeIn(program);
+  const complete = program.commands.find((command) => command.name() === 'complete');
+  complete?.description('print the script with which a shell completes commands and flags');
   return program;
 }

@@ -11,4 +11,4 @@ export function printReady(url: string, host: string): void {
 
 /** Browsers keep these behind HTTPS; the machine itself is trusted without. */
 const INSECURE =
-  "  Browsers there can chat. To lend a GPU they want HTTPS, which a proxy in front of this port gives: README, 'Two machines'.";
+  "  Browsers there can chat, and lend one CPU thread. Their GPU wants HTTPS or localhost: see 'Two machines' in the README.";

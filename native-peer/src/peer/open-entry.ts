@@ -34,6 +34,8 @@ export async function openEntry({ port, host, isPublic, fallback, logger }: Open
     limit: process.env.TABMESH_API_KEY_LIMIT,
     origins: process.env.TABMESH_CORS_ORIGINS,
   });
+  const webRoot = builtWeb();
+  if (webRoot === undefined) logger.warn({}, NO_WEB_APP);
   const home = await openHome(homePath());
   const opened = await openIdentity(home.path, 'entry', systemRandom);
   try {
@@ -41,7 +43,7 @@ export async function openEntry({ port, host, isPublic, fallback, logger }: Open
       host,
       port,
       modelRoot: repository.models,
-      ...(existsSync(join(repository.web, 'index.html')) ? { webRoot: repository.web } : {}),
+      ...(webRoot === undefined ? {} : { webRoot }),
       identity: opened.identity,
       version: VERSION,
       ledgerPath: join(home.path, 'ledger.sqlite'),
@@ -62,6 +64,16 @@ export async function openEntry({ port, host, isPublic, fallback, logger }: Open
     await opened.close();
     throw explainBind(error, host, port);
   }
+}
+
+const NO_WEB_APP =
+  repository.root === undefined
+    ? 'This installation has no web app: API and status work. Install @tabmesh/client beside it to have one.'
+    : 'The web app is not built: API and status work. npm start builds it.';
+
+function builtWeb(): string | undefined {
+  const { web } = repository;
+  return web !== undefined && existsSync(join(web, 'index.html')) ? web : undefined;
 }
 
 /** Out of the environment, so that no child process inherits them. */

@@ -43,8 +43,10 @@ async function up(options: UpOptions, stop: AbortSignal): Promise<Service> {
   const logger = createLogger('warn');
   const { id } = await findModel(options.model);
   const port = portOr(options.port);
-  const { ensureWebBuilt } = await import('../../../../shared/setup/build-web.mjs');
-  await ensureWebBuilt(repository.root);
+  if (repository.root !== undefined) {
+    const { ensureWebBuilt } = await import('../../../../shared/setup/build-web.mjs');
+    await ensureWebBuilt(repository.root);
+  }
   const { openEntry } = await import('../../peer/open-entry.ts');
   const { supervisePeer } = await import('../../peer/supervised-peer.ts');
   const { firstAnswer } = await import('../../peer/first-answer.ts');
