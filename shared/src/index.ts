@@ -1,8 +1,9 @@
 /** The mesh core, for browsers and Node alike. Node's own adapters: `@tabmesh/shared/node`. */
+
+export { backoffMs, doublingMs } from './backoff.ts';
 export * from './catalog/catalog.ts';
 export * from './catalog/fit.ts';
 export * from './catalog/sla-gate.ts';
-export { backoffMs } from './connection/backoff.ts';
 export { AnswerText } from './engine-kit/answer-text.ts';
 export * from './engine-kit/baseline.ts';
 export { StopScanner } from './engine-kit/stop-scanner.ts';
@@ -10,10 +11,13 @@ export * from './errors.ts';
 export * from './identity/identity.ts';
 export * from './identity/peer-name.ts';
 export { JobTimer } from './jobs/job-timer.ts';
+export * from './limits.ts';
+export { LruMap } from './lru-map.ts';
 export * from './measurement/efficiency.ts';
 export type { MeshModel } from './membership/served-models.ts';
 export * from './mesh/mesh.ts';
 export * from './mesh/mesh-interface.ts';
+export { pause } from './pause.ts';
 export * from './ports/clock.ts';
 export * from './ports/engine.ts';
 export * from './ports/logger.ts';
@@ -22,6 +26,7 @@ export * from './ports/signaling.ts';
 export * from './ports/signer.ts';
 export * from './ports/transport.ts';
 export * from './protocol/announcement.ts';
+export * from './protocol/capabilities.ts';
 export * from './protocol/decode.ts';
 export * from './protocol/ids.ts';
 export * from './protocol/messages.ts';

@@ -2,9 +2,8 @@
  * A native peer whose models another program runs. That program comes and goes on its own: a model whose server is gone
  * leaves the mesh at once, and comes back with the server.
  */
-import { backoffMs, type Engine, MeshError, systemClock, systemRandom } from '@tabmesh/shared';
+import { backoffMs, type Engine, MeshError, pause, systemClock, systemRandom } from '@tabmesh/shared';
 import { SERVER_RETRIES } from '../limits.ts';
-import { pause } from '../pause.ts';
 import { type NativePeer, openServing, type Serving, type ServingOptions } from '../peer/serving.ts';
 import { connectHttpEngine, type HttpEngineKind } from './connect-http-engine.ts';
 
@@ -93,7 +92,7 @@ async function keepServing(
 
 async function untilServed(serving: Serving, name: string, options: HttpPeerOptions, stop: AbortSignal) {
   for (let failures = 0; !stop.aborted; failures += 1) {
-    await pause(backoffMs(failures, systemRandom, SERVER_RETRIES), stop);
+    await pause(systemClock, backoffMs(failures, systemRandom, SERVER_RETRIES), stop);
     if (stop.aborted) return undefined;
     try {
       return await serveOne(serving, name, options, stop);

@@ -6,14 +6,13 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, rename, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { backoffMs, MeshError, systemRandom } from '@tabmesh/shared';
+import { backoffMs, MeshError, pause, systemClock, systemRandom } from '@tabmesh/shared';
 import {
   FIRST_DOWNLOAD_RETRY_MS,
   LONGEST_DOWNLOAD_RETRY_MS,
   MOST_FRUITLESS_ATTEMPTS,
   MOST_REDIRECTS,
 } from '../limits.ts';
-import { pause } from '../pause.ts';
 import { sha256OfFiles } from './file-hash.ts';
 import { Hub, NETWORK_ADVICE } from './hub.ts';
 import { networkCause } from './network-cause.ts';
@@ -102,6 +101,7 @@ async function fetchWhole(options: DownloadOptions, part: string): Promise<strin
     if (fruitless >= MOST_FRUITLESS_ATTEMPTS) throw broken(options.url, await bytesIn(part), failure);
     if (fruitless > 0)
       await pause(
+        systemClock,
         backoffMs(fruitless - 1, systemRandom, { firstMs: retryDelayMs, longestMs: LONGEST_DOWNLOAD_RETRY_MS }),
         signal,
       );

@@ -1,7 +1,6 @@
 /** Whether chat works, by chatting: the only proof that every part is in place. */
-import { type Mesh, MeshError, type ModelId } from '@tabmesh/shared';
+import { type Mesh, MeshError, type ModelId, pause, systemClock } from '@tabmesh/shared';
 import { FIRST_ANSWER_RETRY_MS } from '../limits.ts';
-import { pause } from '../pause.ts';
 import { waitFor } from './online.ts';
 
 /**
@@ -18,6 +17,6 @@ export async function firstAnswer(mesh: Mesh, model: ModelId, signal: AbortSigna
     } catch (error) {
       if (!MeshError.is(error) || !error.retryable) throw error;
     }
-    await pause(FIRST_ANSWER_RETRY_MS, signal);
+    await pause(systemClock, FIRST_ANSWER_RETRY_MS, signal);
   }
 }

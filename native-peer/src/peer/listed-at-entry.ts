@@ -1,7 +1,6 @@
 /** Whether others can find a model, asked of the entry: what a peer announces reaches the entry a moment later. */
-import { MeshError, type ModelId, type PeerId } from '@tabmesh/shared';
+import { MeshError, type ModelId, type PeerId, pause, systemClock } from '@tabmesh/shared';
 import { LISTING_POLL_MS } from '../limits.ts';
-import { pause } from '../pause.ts';
 
 export interface Listing {
   readonly entryUrl: string;
@@ -17,7 +16,7 @@ export async function listedAtEntry(listing: Listing, patience: AbortSignal, sig
   const either = AbortSignal.any([patience, signal]);
   while (!either.aborted) {
     if (await isListed(listing, either)) return true;
-    await pause(LISTING_POLL_MS, either);
+    await pause(systemClock, LISTING_POLL_MS, either);
   }
   if (signal.aborted) throw MeshError.cancelled();
   return false;

@@ -1,8 +1,7 @@
 /** What came of an answer and was not read yet. It says when that is too much; whoever fills it stops then. */
+import { MAX_UNREAD_CHARS } from '../limits.ts';
 import type { TokensEvent } from '../ports/engine.ts';
 
-/** An answer that nobody reads is given up beyond this. */
-const MOST_CHARS = 4 * 1024 * 1024;
 /** What an event takes beside its text, and a probability beside its own. */
 const EVENT_CHARS = 256;
 const LIKELIHOOD_CHARS = 64;
@@ -12,7 +11,7 @@ export class Inbox<Event extends TokensEvent | { readonly type: 'end' }> {
   #chars = 0;
 
   get isFull(): boolean {
-    return this.#chars > MOST_CHARS;
+    return this.#chars > MAX_UNREAD_CHARS;
   }
 
   push(event: Event): void {

@@ -3,6 +3,7 @@
  * token), where a window that is too short for that falls back to tokens ÷ wall time and is marked. Tokens that arrive
  * together with the first one were decoded before the window began, and don't count in it either.
  */
+import { MAX_TOKENS_PER_SECOND } from '../limits.ts';
 export interface JobMeasurement {
   readonly ttftMs: number;
   /** null when no rate can be told: no time passed, or a rate that no hardware reaches. */
@@ -13,8 +14,6 @@ export interface JobMeasurement {
 
 const SHORTEST_WINDOW_MS = 50;
 const FEWEST_TOKENS = 8;
-/** Beyond it a counter is wrong, not a GPU fast. */
-export const FASTEST_TOKENS_PER_SECOND = 50_000;
 
 export class JobTimer {
   readonly #startMs: number;
@@ -48,7 +47,7 @@ export class JobTimer {
     const rate = durationMs > 0 ? (tokens * 1000) / durationMs : Number.POSITIVE_INFINITY;
     return {
       ttftMs: this.#firstTokenMs - this.#startMs,
-      tokensPerSecond: rate > FASTEST_TOKENS_PER_SECOND ? null : rate,
+      tokensPerSecond: rate > MAX_TOKENS_PER_SECOND ? null : rate,
       approximate,
     };
   }

@@ -10,12 +10,12 @@ export interface MeshModel {
 }
 
 /** A peer, and what it announces of one model. */
-export interface Serving {
+export interface ServingPeer {
   readonly peer: Announcement;
   readonly served: ServedModel;
 }
 
-export function servingAmong(announcements: readonly Announcement[], model: ModelId): Serving[] {
+export function servingAmong(announcements: readonly Announcement[], model: ModelId): ServingPeer[] {
   return announcements.flatMap((peer) => {
     const served = peer.models.find(({ id }) => id === model);
     return served === undefined ? [] : [{ peer, served }];

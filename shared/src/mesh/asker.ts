@@ -12,7 +12,7 @@ import { answer } from '../requesting/answer.ts';
 import { type Deadline, startDeadline } from '../requesting/deadline.ts';
 import { embed } from '../requesting/embedding.ts';
 import { RaceBudget } from '../requesting/race-budget.ts';
-import { type JobLine, placeInLine, type Requester } from '../requesting/requester.ts';
+import { type JobLine, queueHints, type Requester } from '../requesting/requester.ts';
 import type { Chooser, RouteEvent } from './chooser.ts';
 import type { AnswerEvent, CompletionRequest, EmbedAnswer, EmbedRequest } from './mesh-interface.ts';
 
@@ -71,7 +71,7 @@ export function createAsker(options: AskerOptions): Asker {
         begun: request.begun,
         maxTokens: request.maxTokens,
         client: request.client,
-        deadlineMs: deadline.atMs,
+        deadlineAtMs: deadline.atMs,
         onBegun() {
           deadline.met();
         },
@@ -124,7 +124,7 @@ export function createAsker(options: AskerOptions): Asker {
         newJob: () => ({
           jobId: JobId.parse(randomHexId(random)),
           model,
-          ...placeInLine(client, atMs === undefined ? undefined : atMs - clock.monotonicMs()),
+          ...queueHints(client, atMs === undefined ? undefined : atMs - clock.monotonicMs()),
         }),
         assign: (failed) => chooser.assignEmbedding(model, failed),
         lineTo,

@@ -6,15 +6,15 @@ import { catalogModel, DEFAULT_TEMPERATURE, tierOf } from '../catalog/catalog.ts
 import { SLA_TARGETS } from '../catalog/sla-targets.ts';
 import { checkedParameters } from '../jobs/checked-parameters.ts';
 import { extrasOf, featuresNeeded, hasFeatures } from '../jobs/job-features.ts';
-import { RecentKeys } from '../jobs/recent-keys.ts';
+import { MAX_REMEMBERED_CONVERSATIONS, MAX_STALL_MS } from '../limits.ts';
+import { LruMap } from '../lru-map.ts';
 import type { Clock } from '../ports/clock.ts';
 import { type Random, randomHexId } from '../ports/random.ts';
 import type { Announcement, ModelFeature, ServedModel } from '../protocol/announcement.ts';
 import { JobId, type ModelId, type PeerId } from '../protocol/ids.ts';
 import type { AnswerNeeds, Assignment } from '../requesting/answer.ts';
-import { LONGEST_STALL_MS } from '../requesting/requester.ts';
 import { type KnownSpeed, toCandidate } from '../routing/candidate.ts';
-import { Distrust } from '../routing/distrust.ts';
+import { PeerPenalties } from '../routing/peer-penalties.ts';
 import { explain, firstTokenByMs, type RouteCandidate, type RouteQuery, route } from '../routing/route.ts';
 import type { AnswerEvent, CompletionRequest } from './mesh-interface.ts';
 
@@ -57,13 +57,11 @@ const SHORTEST_STALL_MS = 10_000;
 const READING_MS_PER_CHAR = 10;
 /** Sooner a rival would only be begun to be cancelled. */
 const SHORTEST_LATE_MS = 100;
-/** Conversations whose peer is remembered. */
-const MOST_CONVERSATIONS = 1_000;
 
 export function createChooser(options: ChooserOptions): Chooser {
   const { clock, random } = options;
-  const distrust = new Distrust();
-  const conversationPeers = new RecentKeys<string, PeerId>(MOST_CONVERSATIONS);
+  const penalties = new PeerPenalties();
+  const conversationPeers = new LruMap<string, PeerId>(MAX_REMEMBERED_CONVERSATIONS);
 
   function candidatesFor(
     model: ModelId,
@@ -104,7 +102,7 @@ export function createChooser(options: ChooserOptions): Chooser {
       begun === undefined
         ? [isAble]
         : [(served: ServedModel) => isAble(served) && served.classId === begun.classId, isAble];
-    const exclusions = [(id: PeerId) => failed.has(id) || distrust.holds(id, nowMs), (id: PeerId) => failed.has(id)];
+    const exclusions = [(id: PeerId) => failed.has(id) || penalties.holds(id, nowMs), (id: PeerId) => failed.has(id)];
     for (const isExcluded of exclusions) {
       for (const isFit of fits) {
         const candidates = candidatesFor(model, prefixHolder, isFit, isExcluded, nowMs);
@@ -164,7 +162,7 @@ export function createChooser(options: ChooserOptions): Chooser {
         }),
         lateMs,
         stallMs:
-          Math.min(LONGEST_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_FACTOR * lateMs)) +
+          Math.min(MAX_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_FACTOR * lateMs)) +
           READING_MS_PER_CHAR * lengthOf(request, begun),
         route: {
           type: 'route',
@@ -179,11 +177,11 @@ export function createChooser(options: ChooserOptions): Chooser {
       };
     },
     answered(peerId, conversationId) {
-      distrust.clear(peerId);
+      penalties.clear(peerId);
       if (conversationId !== undefined) conversationPeers.set(conversationId, peerId);
     },
-    failed: (peerId) => distrust.failed(peerId, clock.monotonicMs()),
-    late: (peerId) => distrust.late(peerId, clock.monotonicMs()),
+    failed: (peerId) => penalties.failed(peerId, clock.monotonicMs()),
+    late: (peerId) => penalties.late(peerId, clock.monotonicMs()),
   };
 }
 

@@ -1,5 +1,4 @@
 /** This end's own provider as a line like any other: a job that stays at home takes the same path as one that travels. */
-
 import type { JobSink } from '../jobs/job-sink.ts';
 import type { PeerId } from '../protocol/ids.ts';
 import type { Provider } from '../providing/provider.ts';

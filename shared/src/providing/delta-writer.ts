@@ -2,9 +2,9 @@
  * Turns an engine's tokens into numbered deltas. A lone token leaves at once; tokens that come faster than one in
  * `COALESCE_MS` share a delta, so that a 1,400 tok/s engine costs 250 messages a second and not 1,400.
  */
-
 import { charsOf } from '../jobs/inbox.ts';
 import type { JobSink } from '../jobs/job-sink.ts';
+import { MAX_GATHERED_CHARS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { TokensEvent } from '../ports/engine.ts';
 import type { JobId } from '../protocol/ids.ts';
@@ -12,8 +12,6 @@ import type { FinishReason, TokenLogprob, Usage } from '../protocol/messages.ts'
 
 /** Below what a reader or a 60 Hz screen can tell. */
 const COALESCE_MS = 4;
-/** What a busy event loop lets gather leaves in parts, because a message has its limit. */
-const MOST_GATHERED_CHARS = 64 * 1024;
 
 export class DeltaWriter {
   readonly #jobId: JobId;
@@ -45,7 +43,7 @@ export class DeltaWriter {
     this.#tokens += tokenCount;
     if (logprobs !== undefined) this.#logprobs = [...(this.#logprobs ?? []), ...logprobs];
     const sinceMs = this.#clock.monotonicMs() - this.#lastSentMs;
-    if (sinceMs >= COALESCE_MS || this.#gatheredChars > MOST_GATHERED_CHARS) this.#flush();
+    if (sinceMs >= COALESCE_MS || this.#gatheredChars > MAX_GATHERED_CHARS) this.#flush();
     else this.#cancelFlush ??= this.#clock.after(COALESCE_MS - sinceMs, () => this.#flush());
   }
 

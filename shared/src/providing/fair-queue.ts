@@ -3,15 +3,13 @@
  * who asks much waits behind who asks little. A full line makes room for a newcomer by whoever has most in it.
  */
 import type { JobSink } from '../jobs/job-sink.ts';
+import { MAX_QUEUE_CLIENTS } from '../limits.ts';
 
 export interface Waiting {
   readonly sink: JobSink;
   /** As the asker tells its clients apart; one that asks for itself has none. */
   readonly client: string | undefined;
 }
-
-/** Of one asker, whose turns are remembered; who names more is taken to begin anew. */
-const MOST_CLIENTS = 1_000;
 
 export class FairQueue<Job extends Waiting> {
   /** In the order of arrival. */
@@ -61,7 +59,7 @@ export class FairQueue<Job extends Waiting> {
     this.#turn += 1;
     const turns = this.#turns.get(next.sink) ?? { last: 0, clients: new Map() };
     turns.last = this.#turn;
-    if (turns.clients.size >= MOST_CLIENTS) turns.clients.clear();
+    if (turns.clients.size >= MAX_QUEUE_CLIENTS) turns.clients.clear();
     turns.clients.set(next.client, this.#turn);
     this.#turns.set(next.sink, turns);
     return next;

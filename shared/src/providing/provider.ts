@@ -7,6 +7,7 @@ import { failedOutcome, finishedOutcome, type JobOutcome, logUnsampled } from '.
 import type { JobSink } from '../jobs/job-sink.ts';
 import { type JobMeasurement, JobTimer } from '../jobs/job-timer.ts';
 import { encodeVector } from '../jobs/vectors.ts';
+import { ENGINE_RELEASE_TIMEOUT_MS, MAX_ENGINES, MAX_QUEUE_WAIT_MS, MAX_QUEUED_PER_SLOT } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Engine, EngineEvent } from '../ports/engine.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -45,14 +46,6 @@ interface Service {
   onIdle: (() => void) | undefined;
 }
 
-/** As many as an announcement lists. */
-const MOST_ENGINES = 32;
-/** Waiting answers per slot; past it a wait is worse than another peer. */
-const QUEUE_PER_SLOT = 4;
-/** Requesters take a peer that is silent for 60 s for lost; a wait that may be longer is refused. */
-const LONGEST_WAIT_MS = 30_000;
-/** An engine lets go within a token; one that does not by now hangs. */
-const LET_GO_MS = 5_000;
 const FIRST_ANSWER_GUESS_MS = 2_000;
 const ANSWER_WEIGHT = 0.2;
 
@@ -70,8 +63,8 @@ export class Provider {
     if (this.#services.has(engine.model.id)) {
       throw new MeshError('invalid_request', `This peer serves '${engine.model.id}' already. Stop that engine first.`);
     }
-    if (this.#services.size >= MOST_ENGINES) {
-      throw new MeshError('invalid_request', `A peer serves at most ${MOST_ENGINES} models. Stop another one first.`);
+    if (this.#services.size >= MAX_ENGINES) {
+      throw new MeshError('invalid_request', `A peer serves at most ${MAX_ENGINES} models. Stop another one first.`);
     }
     this.#services.set(engine.model.id, {
       engine,
@@ -168,7 +161,7 @@ export class Provider {
     // Without grace they are told within this call: a page that freezes has no other moment.
     if (service.running.size > 0 && (graceMs === 0 || !(await this.#within(graceMs, idle)))) {
       for (const job of service.running.values()) this.#stop(service, job, MeshError.peerDraining());
-      await this.#within(LET_GO_MS, idle);
+      await this.#within(ENGINE_RELEASE_TIMEOUT_MS, idle);
     }
     this.#services.delete(service.engine.model.id);
     onChange();
@@ -199,9 +192,9 @@ export class Provider {
     const { engine, running, queue } = service;
     const { slots } = engine.model;
     if (running.size < slots) return true;
-    const patienceMs = Math.min(job.start.patienceMs ?? LONGEST_WAIT_MS, LONGEST_WAIT_MS);
+    const patienceMs = Math.min(job.start.patienceMs ?? MAX_QUEUE_WAIT_MS, MAX_QUEUE_WAIT_MS);
     if (this.#waitMs(service, job) > patienceMs) return false;
-    if (queue.length >= slots * QUEUE_PER_SLOT) {
+    if (queue.length >= slots * MAX_QUEUED_PER_SLOT) {
       const leaving = queue.lessEntitled(job);
       if (leaving === undefined) return false;
       this.#stop(service, leaving, MeshError.peerBusy(this.#waitMs(service, leaving)));
@@ -266,6 +259,7 @@ export class Provider {
     const writer = new DeltaWriter({ jobId, sink, clock });
     let end: Extract<EngineEvent, { type: 'end' }> | undefined;
     let outcome: JobOutcome | undefined;
+    const stopped = aborted(signal);
     try {
       for await (const event of service.engine.generate(start.parameters, signal)) {
         if (event.type === 'end') {
@@ -276,7 +270,7 @@ export class Provider {
           timer.tokens(clock.monotonicMs(), event.tokenCount);
           writer.push(event);
           const pause = sink.ready();
-          if (pause !== undefined) await Promise.race([pause, aborted(signal)]);
+          if (pause !== undefined) await Promise.race([pause, stopped]);
         }
       }
       if (end === undefined) throw MeshError.engineFailed('it stopped without an end');

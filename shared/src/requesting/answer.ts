@@ -5,12 +5,13 @@
  */
 import { MeshError } from '../errors.ts';
 import type { JobOutcome } from '../jobs/job-outcome.ts';
+import { MAX_ATTEMPTS, MAX_CONTINUATIONS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { AnswerBeginning, TokensEvent } from '../ports/engine.ts';
 import type { ClassId, JobId, ModelId, PeerId } from '../protocol/ids.ts';
 import type { FinishReason, JobParameters, Usage } from '../protocol/messages.ts';
 import { Attempt, firstToSpeak, isLate } from './attempt.ts';
-import { type JobEvent, type JobLine, placeInLine, type Requester } from './requester.ts';
+import { type JobEvent, type JobLine, queueHints, type Requester } from './requester.ts';
 
 /** What may narrow the choice, as an answer learns it. */
 export interface AnswerNeeds {
@@ -46,7 +47,7 @@ export interface AnswerOptions<Route> {
   /** Whom it is for, where the asker asks for several. */
   readonly client: string | undefined;
   /** When the first token must be there, by the clock. */
-  readonly deadlineMs: number | undefined;
+  readonly deadlineAtMs: number | undefined;
   /** The next peer; undefined when there is none left. */
   assign(needs: AnswerNeeds): Assignment<Route> | undefined;
   /** Whether one more peer may be asked beside a late one; asked once it would be. */
@@ -82,11 +83,6 @@ interface Spoken<Route> {
   readonly event: JobEvent;
 }
 
-/** Peers that an answer may be offered to, one after the other, without a token from any of them. */
-const MOST_ATTEMPTS = 8;
-/** What is half written is worth more patience. */
-const MOST_CONTINUATIONS = 20;
-
 /** What tells of the peer's state; a busy or leaving one is as good as it says. */
 const BROKEN: ReadonlySet<string> = new Set([
   'peer_lost',
@@ -104,39 +100,43 @@ export async function* answer<Route>(
   options: AnswerOptions<Route>,
   signal: AbortSignal,
 ): AsyncGenerator<AnswerPart<Route>, void, undefined> {
-  const course = new Course(options, signal);
-  for (let left = MOST_ATTEMPTS; left > 0; left -= 1) {
-    const assignment = course.assign();
+  const progress = new AnswerProgress(options, signal);
+  for (let left = MAX_ATTEMPTS; left > 0; left -= 1) {
+    const assignment = progress.assign();
     if (assignment === undefined) break;
     yield assignment.route;
-    const winner = await course.race(assignment);
+    const winner = await progress.race(assignment);
     if (winner === undefined) continue;
     const { attempt } = winner;
-    const before = course.tokenCount;
+    const before = progress.tokenCount;
     try {
       if (attempt.assignment !== assignment) yield attempt.assignment.route;
       for (let { event } = winner; ; event = await attempt.next()) {
-        const part = course.take(event, attempt.assignment, before);
+        const part = progress.take(event, attempt.assignment, before);
         yield part;
         if (part.type === 'end') return;
       }
     } catch (error) {
-      course.note(attempt.assignment, error);
+      progress.note(attempt.assignment, error);
     } finally {
       attempt.close();
     }
-    if (course.tokenCount > before) left = MOST_CONTINUATIONS;
+    if (progress.tokenCount > before) left = MAX_CONTINUATIONS;
     // All of it came; only the word that this was the end did not.
-    if (course.tokenCount === options.maxTokens) {
-      yield course.endWith('length', { promptTokens: 0, cachedTokens: 0, completionTokens: course.tokenCount }, null);
+    if (progress.tokenCount === options.maxTokens) {
+      yield progress.endWith(
+        'length',
+        { promptTokens: 0, cachedTokens: 0, completionTokens: progress.tokenCount },
+        null,
+      );
       return;
     }
   }
-  throw options.failure(course.lastError);
+  throw options.failure(progress.lastError);
 }
 
 /** What is known of one answer from peer to peer. */
-class Course<Route> {
+class AnswerProgress<Route> {
   readonly #options: AnswerOptions<Route>;
   readonly #signal: AbortSignal;
   readonly #startedMs: number;
@@ -231,7 +231,7 @@ class Course<Route> {
   }
 
   #begin(assignment: Assignment<Route>): Attempt<Assignment<Route>> {
-    const { clock, requester, model, client, deadlineMs, lineTo, onOutcome } = this.#options;
+    const { clock, requester, model, client, deadlineAtMs, lineTo, onOutcome } = this.#options;
     const { jobId, peerId, parameters, stallMs } = assignment;
     return new Attempt(
       assignment,
@@ -239,8 +239,8 @@ class Course<Route> {
         const line = await lineTo(peerId, stop);
         // Who reads already waits for the next token, however late the first one may be.
         const patienceMs =
-          deadlineMs === undefined || this.tokenCount > 0 ? undefined : deadlineMs - clock.monotonicMs();
-        const job = { jobId, model, ...placeInLine(client, patienceMs), parameters };
+          deadlineAtMs === undefined || this.tokenCount > 0 ? undefined : deadlineAtMs - clock.monotonicMs();
+        const job = { jobId, model, ...queueHints(client, patienceMs), parameters };
         return requester.run(line, job, stop, (outcome) => onOutcome(peerId, jobId, outcome), stallMs);
       },
       this.#signal,

@@ -4,7 +4,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { JobEvent } from './requester.ts';
 
 /** Reaches the peer and starts the job, which ends when the signal is aborted. */
-export type OpenJob = (signal: AbortSignal) => Promise<AsyncIterator<JobEvent>>;
+export type StartJob = (signal: AbortSignal) => Promise<AsyncIterator<JobEvent>>;
 
 export class Attempt<Assignment> {
   readonly assignment: Assignment;
@@ -18,7 +18,7 @@ export class Attempt<Assignment> {
   #events: AsyncIterator<JobEvent> | undefined;
   #ended = false;
 
-  constructor(assignment: Assignment, open: OpenJob, signal: AbortSignal) {
+  constructor(assignment: Assignment, open: StartJob, signal: AbortSignal) {
     this.assignment = assignment;
     this.#signal = signal;
     // By hand: what `AbortSignal.any` keeps of every job costs an entry as much as checking its messages.
@@ -43,7 +43,7 @@ export class Attempt<Assignment> {
     this.#events?.return?.().catch(() => {});
   }
 
-  async #begin(open: OpenJob, signal: AbortSignal): Promise<JobEvent | undefined> {
+  async #begin(open: StartJob, signal: AbortSignal): Promise<JobEvent | undefined> {
     try {
       this.#events = await open(signal);
       return await this.next();

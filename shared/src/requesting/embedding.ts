@@ -1,8 +1,9 @@
 /** The embeddings of a list of texts: one job after the other, each at whichever peer can take it. */
 import { MeshError } from '../errors.ts';
+import { MAX_EMBED_INPUTS } from '../limits.ts';
 import type { Embeddings } from '../ports/engine.ts';
 import type { PeerId } from '../protocol/ids.ts';
-import { MOST_EMBED_INPUTS, type PeerMessageOf } from '../protocol/messages.ts';
+import type { PeerMessageOf } from '../protocol/messages.ts';
 import { isBroken } from './answer.ts';
 import type { JobLine, Requester } from './requester.ts';
 
@@ -25,8 +26,8 @@ export async function embed(
   const vectors: Float32Array[] = [];
   let promptTokens = 0;
   let peerId: PeerId | undefined;
-  for (let start = 0; start < inputs.length; start += MOST_EMBED_INPUTS) {
-    const part = await embedPart(options, inputs.slice(start, start + MOST_EMBED_INPUTS), signal);
+  for (let start = 0; start < inputs.length; start += MAX_EMBED_INPUTS) {
+    const part = await embedPart(options, inputs.slice(start, start + MAX_EMBED_INPUTS), signal);
     // Vectors of different models could not be compared with each other.
     if (vectors[0] !== undefined && part.vectors[0]?.length !== vectors[0].length) {
       throw new MeshError('upstream_failed', 'Two peers gave embeddings of different lengths. Send the request again.');

@@ -8,6 +8,7 @@ import { failedOutcome, finishedOutcome, type JobOutcome } from '../jobs/job-out
 import type { JobReply } from '../jobs/job-sink.ts';
 import { type JobMeasurement, JobTimer } from '../jobs/job-timer.ts';
 import { decodeVectors } from '../jobs/vectors.ts';
+import { MAX_ANSWER_BYTES, MAX_STALL_MS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Embeddings, TokensEvent } from '../ports/engine.ts';
 import type { JobId, PeerId } from '../protocol/ids.ts';
@@ -23,7 +24,7 @@ export interface JobLine {
 export type JobRequest = Omit<PeerMessageOf<'job-start'>, 'type'>;
 
 /** How a job says who waits for it and how long; what is absent is not said. */
-export function placeInLine(
+export function queueHints(
   client: string | undefined,
   patienceMs: number | undefined,
 ): Pick<JobRequest, 'client' | 'patienceMs'> {
@@ -74,8 +75,6 @@ interface OpenEmbed {
   reject(error: Error): void;
 }
 
-/** Prefilling a long prompt on a large model takes that order of time; a pause in an answer is never longer. */
-export const LONGEST_STALL_MS = 60_000;
 /** No token for this long behind the first one, until the pace is known, and the peer counts as lost; … */
 const SECOND_TOKEN_STALL_MS = 10_000;
 const KNOWN_PACE_DELTAS = 8;
@@ -83,8 +82,6 @@ const KNOWN_PACE_DELTAS = 8;
 const STALL_PAUSES = 4;
 const SHORTEST_STALL_MS = 2_000;
 const PAUSE_DECAY = 0.99;
-/** Longer than any model's answer; who reads it as a whole keeps it in memory. */
-const MOST_ANSWER_BYTES = 16 * 1024 * 1024;
 const encoder = new TextEncoder();
 
 export class Requester {
@@ -115,7 +112,7 @@ export class Requester {
     job: JobRequest,
     signal: AbortSignal,
     onOutcome: (outcome: JobOutcome) => void = () => {},
-    stallMs = LONGEST_STALL_MS,
+    stallMs = MAX_STALL_MS,
   ): AsyncGenerator<JobEvent, void, undefined> {
     if (signal.aborted) throw MeshError.cancelled();
     if (!line.isOpen) throw MeshError.peerLost('its link closed');
@@ -189,8 +186,8 @@ export class Requester {
     });
     const onAbort = () => fail(MeshError.cancelled());
     signal.addEventListener('abort', onAbort);
-    const cancelStall = this.#clock.after(LONGEST_STALL_MS, () =>
-      fail(MeshError.peerLost(`silent for ${LONGEST_STALL_MS / 1000} s`)),
+    const cancelStall = this.#clock.after(MAX_STALL_MS, () =>
+      fail(MeshError.peerLost(`silent for ${MAX_STALL_MS / 1000} s`)),
     );
     try {
       line.send({ type: 'embed-start', ...job });
@@ -258,7 +255,7 @@ export class Requester {
     }
     const text = delta.text.replace(/\p{Surrogate}/gu, '\ufffd');
     job.receivedBytes += encoder.encode(text).length;
-    if (job.receivedBytes > MOST_ANSWER_BYTES || (delta.logprobs ?? []).length > delta.tokenCount) {
+    if (job.receivedBytes > MAX_ANSWER_BYTES || (delta.logprobs ?? []).length > delta.tokenCount) {
       this.#fail(job, MeshError.peerLost('it sent more than its tokens can hold'));
       return;
     }
@@ -342,7 +339,7 @@ class PeerRefusal extends MeshError {
 function stallMsOf({ deltas, longPauseMs, firstStallMs }: OpenJob): number {
   if (deltas === 0) return firstStallMs;
   if (deltas < KNOWN_PACE_DELTAS) return SECOND_TOKEN_STALL_MS;
-  return Math.min(LONGEST_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_PAUSES * longPauseMs));
+  return Math.min(MAX_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_PAUSES * longPauseMs));
 }
 
 function endedByPeer(error: unknown): boolean {

@@ -1,5 +1,5 @@
 /** A map that keeps the keys used last and forgets the rest. */
-export class RecentKeys<Key, Value> {
+export class LruMap<Key, Value> {
   readonly #most: number;
   readonly #values = new Map<Key, Value>();
 
@@ -13,13 +13,16 @@ export class RecentKeys<Key, Value> {
     return value;
   }
 
+  /** Without counting as a use. */
+  peek(key: Key): Value | undefined {
+    return this.#values.get(key);
+  }
+
   set(key: Key, value: Value): void {
     this.#values.delete(key);
     this.#values.set(key, value);
     if (this.#values.size <= this.#most) return;
-    for (const oldest of this.#values.keys()) {
-      this.#values.delete(oldest);
-      return;
-    }
+    const [oldest] = this.#values.keys();
+    if (oldest !== undefined) this.#values.delete(oldest);
   }
 }
