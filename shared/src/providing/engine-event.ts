@@ -5,9 +5,10 @@
 import { z } from 'zod';
 import { MeshError } from '../errors.ts';
 import type { EngineEvent } from '../ports/engine.ts';
-import { FinishReason, Usage } from '../protocol/messages.ts';
+import { Usage } from '../protocol/messages.ts';
 
-const End = z.object({ type: z.literal('end'), reason: FinishReason, usage: Usage });
+/** Narrower than the wire, which lets a newer peer's reason pass: an engine of this version gives one of these. */
+const End = z.object({ type: z.literal('end'), reason: z.enum(['stop', 'length']), usage: Usage });
 
 /** @throws MeshError `engine_failed`, which names the field */
 export function checkEngineEvent(event: EngineEvent): void {
