@@ -24,6 +24,7 @@ export default defineConfig({
             'signaling/test/**/*.test.ts',
             'client/test/**/*.test.ts',
             'tests/wire/*.test.ts',
+            'tests/examples/shout-engine.test.ts',
           ],
         },
       },
@@ -31,7 +32,12 @@ export default defineConfig({
         root,
         test: {
           name: 'native',
-          include: ['native-peer/test/**/*.test.ts', 'tests/native/**/*.test.ts', 'tests/clients/**/*.test.ts'],
+          include: [
+            'native-peer/test/**/*.test.ts',
+            'tests/native/**/*.test.ts',
+            'tests/clients/**/*.test.ts',
+            'tests/examples/walk.test.ts',
+          ],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           // llama.cpp and two cores: one file at a time.

@@ -15,6 +15,7 @@ import type { JobId, ModelId } from '../protocol/ids.ts';
 import type { PeerMessageOf } from '../protocol/messages.ts';
 import { WIRE_CODE_OF } from '../protocol/wire-errors.ts';
 import { DeltaWriter } from './delta-writer.ts';
+import { checkEngineEvent } from './engine-event.ts';
 import { FairQueue, type Waiting } from './fair-queue.ts';
 
 export interface ProviderOptions {
@@ -263,6 +264,7 @@ export class Provider {
     const stopped = aborted(signal);
     try {
       for await (const event of service.engine.generate(start.parameters, signal)) {
+        checkEngineEvent(event);
         if (event.type === 'end') {
           end = event;
           if (!signal.aborted) writer.end(event.reason, event.usage);

@@ -56,8 +56,11 @@ const StoredMilestone = z.object({
   tokensPerSecond: z.number().nullable(),
 });
 
+/** Of the first attempt to connect. */
+const ignore: (error: Error) => void = () => {};
+
 /** Connects by itself, now and whenever the connection was lost; until then every call fails at once. */
-export function openRedisStorage(url: string, { silenceMs = REDIS_SILENCE_MS } = {}): LedgerStorage {
+export function openRedisStorage(url: string, { silenceMs = REDIS_SILENCE_MS, onAway = ignore } = {}): LedgerStorage {
   const client = createClient({
     url,
     disableOfflineQueue: true,
@@ -68,7 +71,10 @@ export function openRedisStorage(url: string, { silenceMs = REDIS_SILENCE_MS } =
       reconnectStrategy: (retries) => doublingMs(retries, RECONNECTS),
     },
   });
-  // Calls that fail say so themselves; an error event without a listener would end the process.
+  // Later on the call that fails tells; the event would end the process if nobody listened.
+  client.once('error', (error: Error) => {
+    if (!client.isReady) onAway(error);
+  });
   client.on('error', () => {});
   client.connect().catch(() => {});
 

@@ -10,7 +10,7 @@ export interface StatusParts {
 }
 
 export function registerStatus(app: FastifyInstance, parts: StatusParts): void {
-  app.get('/healthz', async () => ({ status: 'ok' }));
+  app.get('/healthz', async () => ({ status: 'ok', name: 'tabmesh', version: parts.version }));
 
   app.get('/readyz', async () => {
     const model = (await parts.mesh).defaultModel();
