@@ -1,12 +1,18 @@
-/** `npm run check`: types, lint, import directions, formatting; every check runs, all that fail are told. */
+/** `npm run check`: the lock file, types, lint, import directions, formatting; every check runs, all that fail are told. */
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { ensurePackages } from '../shared/setup/ensure-packages.mjs';
 
 const root = resolve(import.meta.dirname, '..');
-await ensurePackages(root);
+try {
+  await ensurePackages(root);
+} catch (error) {
+  console.error(error.message);
+  process.exit(error.exitCode ?? 1);
+}
 
 const CHECKS = [
+  ['lock file', 'node', 'tests/platforms/check-lock-file.mjs'],
   ['types: shared', 'tsc', '-p', 'shared'],
   ['types: signaling', 'tsc', '-p', 'signaling'],
   ['types: native-peer', 'tsc', '-p', 'native-peer'],
