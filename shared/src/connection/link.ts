@@ -3,9 +3,11 @@
  * Bytes come in, decoded messages go out; nothing past this file sees bytes.
  */
 import { MeshError } from '../errors.ts';
+import { CONNECT_TIMEOUT_MS, HEARTBEAT_MS, LEAVING_TIMEOUT_MS, MAX_VIOLATIONS, SILENCE_TIMEOUT_MS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Channel, IceServer, Transport, TransportHandlers } from '../ports/transport.ts';
+import { CAPABILITIES } from '../protocol/capabilities.ts';
 import { decodePeerMessage, encodePeerMessage } from '../protocol/decode.ts';
 import { FrameAssembler } from '../protocol/frames.ts';
 import type { PeerId } from '../protocol/ids.ts';
@@ -33,21 +35,12 @@ export interface LinkOptions {
 /** `leaving`: closed for its users, while the goodbye and what was said before it are still under way. */
 type LinkState = 'connecting' | 'greeting' | 'open' | 'leaving' | 'closed';
 
-/** ICE, DTLS and the handshake together; a slow mobile network needs a few seconds. */
-const CONNECT_TIMEOUT_MS = 10_000;
-const HEARTBEAT_MS = 2_000;
-/** Three missed heartbeats: WebRTC itself takes 15 to 30 s to notice a closed page. */
-const SILENCE_LIMIT_MS = 6_500;
 /** A peer that the entry takes for gone has this time for an answer, … */
 const PROBE_MS = 150;
 const PROBE_ROUND_TRIPS = 4;
 /** … and more as long as it is heard from this often. Heartbeats count from 1. */
 const PROBE_SILENCE_MS = 100;
 const PROBE_ID = 0;
-/** WebRTC drops what is under way when it is closed: whoever leaves lets the other end hang up, this long. */
-const LEAVING_MS = 1_000;
-/** A peer that goes on sending nonsense is cut off. */
-const VIOLATION_LIMIT = 8;
 /** The round trip is the least of the last few, as in BBR: what a busy event loop adds is not the network's. */
 const RTT_SAMPLES = 8;
 /** The first pings follow each other faster, since a link is busiest while it opens. */
@@ -63,6 +56,7 @@ export class Link {
   #state: LinkState = 'connecting';
   /** The other end's hello has come. */
   #greeted = false;
+  #capabilities: ReadonlySet<string> = new Set();
   #cancelProbe: (() => void) | undefined;
   #cancelTimer: () => void;
   #leaving: Promise<void> | undefined;
@@ -100,6 +94,16 @@ export class Link {
   /** Round trip; null until the first heartbeat came back. */
   get rttMs(): number | null {
     return this.#rttSamplesMs.length === 0 ? null : Math.min(...this.#rttSamplesMs);
+  }
+
+  /** How it came about. */
+  get way(): string {
+    return this.#options.transport.way;
+  }
+
+  /** Whether the other end has said that it can do this; nothing before its hello. */
+  can(capability: string): boolean {
+    return this.#capabilities.has(capability);
   }
 
   signal(payload: string): void {
@@ -154,7 +158,7 @@ export class Link {
       this.#left = resolve;
     });
     this.#stopTimers();
-    this.#cancelTimer = this.#options.clock.after(LEAVING_MS, () => this.#end(undefined));
+    this.#cancelTimer = this.#options.clock.after(LEAVING_TIMEOUT_MS, () => this.#end(undefined));
     this.#options.onClose(this, undefined);
   }
 
@@ -170,6 +174,7 @@ export class Link {
       type: 'hello',
       protocol: PROTOCOL_VERSION,
       peerId: this.#options.self,
+      capabilities: [...CAPABILITIES],
     });
     if (this.#greeted) this.#open();
   }
@@ -197,7 +202,7 @@ export class Link {
       }
       this.#violations += 1;
       this.#options.logger.warn({ peer: this.remote, code: error.code }, error.message);
-      if (this.#state !== 'open' || this.#violations >= VIOLATION_LIMIT) this.#fail(error);
+      if (this.#state !== 'open' || this.#violations >= MAX_VIOLATIONS) this.#fail(error);
     }
   }
 
@@ -210,6 +215,7 @@ export class Link {
         );
       }
       if (message.peerId !== this.remote) throw MeshError.protocolViolation('the peer gave another id');
+      this.#capabilities = new Set(message.capabilities);
       this.#greeted = true;
       // The other end's transport may open, and its hello arrive, before this end's own transport says so.
       if (this.#state === 'greeting') this.#open();
@@ -246,7 +252,7 @@ export class Link {
     if (this.#state !== 'open') return;
     const { clock } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (nowMs - this.#lastHeardMs > SILENCE_LIMIT_MS) {
+    if (nowMs - this.#lastHeardMs > SILENCE_TIMEOUT_MS) {
       this.#fail(MeshError.connectionFailed('the peer fell silent'));
       return;
     }
@@ -287,9 +293,12 @@ export class Link {
 }
 
 /** A platform without WebRTC throws: for whoever dials that is an attempt that failed. */
-function openChannel({ transport, clock, initiator, iceServers }: LinkOptions, handlers: TransportHandlers): Channel {
+function openChannel(
+  { transport, clock, initiator, remote, iceServers }: LinkOptions,
+  handlers: TransportHandlers,
+): Channel {
   try {
-    return transport.open({ initiator, iceServers }, handlers);
+    return transport.open({ initiator, remote, iceServers }, handlers);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     clock.after(0, () => handlers.onClose(MeshError.connectionFailed(reason, error)));

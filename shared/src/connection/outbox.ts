@@ -3,6 +3,7 @@
  * an end that does not read is given up before memory fills.
  */
 import { MeshError } from '../errors.ts';
+import { CHANNEL_HIGH_WATER_BYTES, CHANNEL_LOW_WATER_BYTES, MAX_OUTBOX_BYTES, UNREAD_TIMEOUT_MS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Channel } from '../ports/transport.ts';
 import { toFrames } from '../protocol/frames.ts';
@@ -14,14 +15,7 @@ export interface OutboxOptions {
   onFailure(error: MeshError): void;
 }
 
-/** Chromium closes a channel at 16 MB buffered. */
-const HIGH_WATER_BYTES = 256 * 1024;
-const LOW_WATER_BYTES = 64 * 1024;
-/** Past this the other end is not reading. */
-const LIMIT_BYTES = 8 * 1024 * 1024;
 const DRAIN_POLL_MS = 4;
-/** It may answer pings and still take nothing: what waits for it would hold a slot for ever. */
-const STALL_LIMIT_MS = 6_500;
 
 export class Outbox {
   readonly #options: OutboxOptions;
@@ -41,14 +35,14 @@ export class Outbox {
   write(message: Uint8Array): void {
     const { channel } = this.#options;
     for (const frame of toFrames(message)) {
-      if (this.#frames.length === 0 && channel.bufferedBytes() < HIGH_WATER_BYTES) {
+      if (this.#frames.length === 0 && channel.bufferedBytes() < CHANNEL_HIGH_WATER_BYTES) {
         if (!this.#transmit(frame)) return;
         continue;
       }
       this.#frames.push(frame);
       this.#bytes += frame.length;
     }
-    if (this.#bytes > LIMIT_BYTES) this.#failUnread();
+    if (this.#bytes > MAX_OUTBOX_BYTES) this.#failUnread();
     else if (this.#bytes > 0) this.#scheduleDrain();
   }
 
@@ -82,13 +76,13 @@ export class Outbox {
     if (bufferedBytes !== this.#stalledAtBytes) {
       this.#stalledAtBytes = bufferedBytes;
       this.#movedMs = clock.monotonicMs();
-    } else if (clock.monotonicMs() - this.#movedMs > STALL_LIMIT_MS) {
+    } else if (clock.monotonicMs() - this.#movedMs > UNREAD_TIMEOUT_MS) {
       this.#failUnread();
       return;
     }
-    if (bufferedBytes <= LOW_WATER_BYTES) {
+    if (bufferedBytes <= CHANNEL_LOW_WATER_BYTES) {
       let sent = 0;
-      while (channel.bufferedBytes() < HIGH_WATER_BYTES) {
+      while (channel.bufferedBytes() < CHANNEL_HIGH_WATER_BYTES) {
         const frame = this.#frames[sent];
         if (frame === undefined) break;
         if (!this.#transmit(frame)) return;

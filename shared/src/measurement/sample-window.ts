@@ -1,4 +1,5 @@
 /** The last hour of one peer's measurements for one model, and their medians. */
+import { MAX_SAMPLES } from '../limits.ts';
 import type { Measured } from '../protocol/announcement.ts';
 
 /** What one job tells: its TTFT, and its decode rate unless none could be measured. */
@@ -17,8 +18,6 @@ interface Sample {
 }
 
 const WINDOW_MS = 3_600_000;
-/** A busy peer finishes more in an hour; the newest tell enough. */
-const MOST_SAMPLES = 512;
 /** Enough for a median that one odd answer doesn't move, few enough to follow a peer whose machine got another task. */
 const NEWEST_SAMPLES = 9;
 
@@ -48,7 +47,7 @@ export class SampleWindow {
     this.#samples.push({ atMs: nowMs, ttftMs, tokensPerSecond, approximate });
     this.#ttfts.add(ttftMs);
     this.#ratesLike(approximate).add(tokensPerSecond);
-    if (this.#samples.length > MOST_SAMPLES) this.#dropOldest();
+    if (this.#samples.length > MAX_SAMPLES) this.#dropOldest();
   }
 
   /** Medians over the window that ends now; null without samples in it. */

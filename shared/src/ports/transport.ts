@@ -2,6 +2,8 @@
  * A reliable, ordered, bidirectional byte-message channel to one other peer, negotiated by exchanging small JSON
  * strings. Adapters: simple-peer over WebRTC (browser and Node), `VirtualNetwork` (testing); all pass `transportContract`.
  */
+import type { PeerId } from '../protocol/ids.ts';
+
 export interface TransportHandlers {
   /** A session description or candidate that the other end must get, in order, as an opaque JSON string. */
   onSignal(payload: string): void;
@@ -15,7 +17,7 @@ export interface TransportHandlers {
 export interface Channel {
   /** Feeds a payload of the other end's `onSignal`. A payload that makes no sense closes the channel. */
   signal(payload: string): void;
-  /** Sends up to `MAX_FRAME_BYTES`. The bytes are copied or sent before it returns. Throws when not open. */
+  /** Sends up to `MAX_FRAME_BYTES` (see `limits.ts`). The bytes are copied or sent before it returns. Throws when not open. */
   send(bytes: Uint8Array): void;
   /** Bytes accepted by `send` and not yet handed to the network. */
   bufferedBytes(): number;
@@ -29,15 +31,19 @@ export interface IceServer {
   readonly credential?: string | undefined;
 }
 
-export interface Transport {
-  open(
-    options: {
-      readonly initiator: boolean;
-      readonly iceServers: readonly IceServer[];
-    },
-    handlers: TransportHandlers,
-  ): Channel;
+export interface ChannelOptions {
+  readonly initiator: boolean;
+  /** Who is to be at the other end. */
+  readonly remote: PeerId;
+  readonly iceServers: readonly IceServer[];
 }
 
-/** Chromium and node-datachannel both take 256 KiB; above 64 KiB channels stall (simple-peer #393). */
-export const MAX_FRAME_BYTES = 32 * 1024;
+/** One way in which a link can come about. A member may have several. */
+export interface Transport {
+  /** Its name, the same at both ends, at most 32 characters: `webrtc`. */
+  readonly way: string;
+  open(options: ChannelOptions, handlers: TransportHandlers): Channel;
+}
+
+/** A member's ways, best first; the first is one that every member has, the others are used where both ends announce them. */
+export type Transports = readonly [Transport, ...Transport[]];

@@ -4,9 +4,10 @@
  */
 import type { z } from 'zod';
 import { MeshError } from '../errors.ts';
+import { MAX_MESSAGE_BYTES } from '../limits.ts';
 import type { SignedRecord } from './announcement.ts';
 import { Announcement } from './announcement.ts';
-import { MAX_MESSAGE_BYTES, PeerMessage } from './messages.ts';
+import { PeerMessage } from './messages.ts';
 import { SessionDescription } from './signaling.ts';
 import { type VerifySignature, verifySignature } from './signature.ts';
 

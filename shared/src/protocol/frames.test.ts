@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MAX_FRAME_BYTES } from '../ports/transport.ts';
+import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES } from '../limits.ts';
 import { FrameAssembler, toFrames } from './frames.ts';
-import { MAX_MESSAGE_BYTES } from './messages.ts';
 
 const pattern = (length: number) => Uint8Array.from({ length }, (_, index) => (index * 31) % 256);
 

@@ -3,8 +3,7 @@
  * 1 when more pieces follow, 0 for the last. The channel is ordered, so pieces of one message are neighbours.
  */
 import { MeshError } from '../errors.ts';
-import { MAX_FRAME_BYTES } from '../ports/transport.ts';
-import { MAX_MESSAGE_BYTES } from './messages.ts';
+import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES } from '../limits.ts';
 
 const LAST = 0;
 const MORE = 1;

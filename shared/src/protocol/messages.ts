@@ -4,16 +4,12 @@
  */
 import { z } from 'zod';
 import { MESH_ERROR_CODES } from '../errors.ts';
+import { MAX_EMBED_INPUTS } from '../limits.ts';
+import { Capabilities } from './capabilities.ts';
 import { JobId, ModelId, PeerId } from './ids.ts';
 
 /** Raised by every change that an older peer could not understand; the handshake refuses another number. */
 export const PROTOCOL_VERSION = 1;
-
-/** A whole message, before fragmentation. Holds a 128k-token prompt. */
-export const MAX_MESSAGE_BYTES = 1024 * 1024;
-
-/** Of one embedding job: its answer has to fit in a message, at up to 8,192 floats each. */
-export const MOST_EMBED_INPUTS = 16;
 
 export const ChatMessage = z.object({
   role: z.enum(['system', 'user', 'assistant', 'tool']),
@@ -39,6 +35,8 @@ export const Hello = z.object({
   type: z.literal('hello'),
   protocol: z.int().min(1),
   peerId: PeerId,
+  /** Absent from those who know none. */
+  capabilities: Capabilities.optional(),
 });
 
 export const Ping = z.object({ type: z.literal('ping'), id: z.int().min(0) });
@@ -147,14 +145,14 @@ export const EmbedStart = z.object({
   jobId: JobId,
   model: ModelId,
   ...inLine,
-  inputs: z.array(z.string().min(1)).min(1).max(MOST_EMBED_INPUTS),
+  inputs: z.array(z.string().min(1)).min(1).max(MAX_EMBED_INPUTS),
 });
 
 /** `vectors`: one for each text, 32-bit floats, little-endian, in base64url; all of the same length. */
 export const EmbedEnd = z.object({
   type: z.literal('embed-end'),
   jobId: JobId,
-  vectors: z.array(z.string().max(64 * 1024)).max(MOST_EMBED_INPUTS),
+  vectors: z.array(z.string().max(64 * 1024)).max(MAX_EMBED_INPUTS),
   promptTokens: tokenCount,
 });
 

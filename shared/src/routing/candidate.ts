@@ -4,7 +4,7 @@ import type { RouteCandidate } from './route.ts';
 
 export type KnownSpeed = Pick<Measured, 'ttftMs' | 'ttftP95Ms' | 'tokensPerSecond'>;
 
-export interface Acquaintance {
+export interface PeerContext {
   readonly local: boolean;
   /** Round trip of the open link; null while unmeasured, undefined when there is no link. */
   readonly linkRttMs: number | null | undefined;
@@ -19,7 +19,7 @@ export interface Acquaintance {
 const CONNECT_GUESS_MS = 300;
 const RTT_GUESS_MS = 50;
 
-export function toCandidate(peer: Announcement, model: ServedModel, known: Acquaintance): RouteCandidate {
+export function toCandidate(peer: Announcement, model: ServedModel, known: PeerContext): RouteCandidate {
   const { local, linkRttMs, ownMeasured, failed, holdsPrefix } = known;
   const measured = ownMeasured ?? model.measured;
   return {

@@ -4,7 +4,7 @@
  * as if nothing had happened.
  */
 import { MeshError } from '../errors.ts';
-import type { Mesh } from '../mesh-interface.ts';
+import type { Mesh } from '../mesh/mesh-interface.ts';
 import type { Engine } from '../ports/engine.ts';
 import { ModelId } from '../protocol/ids.ts';
 import { createScriptedEngine } from './scripted-engine.ts';

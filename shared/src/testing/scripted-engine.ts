@@ -5,8 +5,8 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import { StopScanner } from '../engine-kit/stop-scanner.ts';
 import { MeshError } from '../errors.ts';
-import { StopScanner } from '../inference/stop-scanner.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Embeddings, Engine, EngineEvent, EngineModel, GenerationRequest } from '../ports/engine.ts';
 import type { ModelFeature } from '../protocol/announcement.ts';

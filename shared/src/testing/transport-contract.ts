@@ -1,8 +1,9 @@
 /**
  * What every transport must do. Framework-free, so that the cases run in Node and inside a page; a case that fails throws.
  */
+import { MAX_FRAME_BYTES } from '../limits.ts';
 import type { Channel, Transport } from '../ports/transport.ts';
-import { MAX_FRAME_BYTES } from '../ports/transport.ts';
+import { PeerId } from '../protocol/ids.ts';
 
 export interface TransportSubject {
   readonly offerer: Transport;
@@ -16,6 +17,8 @@ export interface TransportCase {
   readonly title: string;
   run(subject: TransportSubject): Promise<void>;
 }
+
+const SOMEBODY = PeerId.parse('A'.repeat(43));
 
 export const transportContract: readonly TransportCase[] = [
   {
@@ -109,7 +112,7 @@ interface End {
 function openEnd(transport: Transport, initiator: boolean, onSignal: (payload: string) => void): End {
   const state = { received: [] as Uint8Array[], opened: false, closed: 0 };
   const channel = transport.open(
-    { initiator, iceServers: [] },
+    { initiator, remote: SOMEBODY, iceServers: [] },
     {
       onSignal,
       onOpen: () => {

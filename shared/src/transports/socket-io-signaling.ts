@@ -4,8 +4,9 @@
  */
 import { io, type Socket } from 'socket.io-client';
 import type { z } from 'zod';
-import { backoffMs } from '../connection/backoff.ts';
+import { backoffMs } from '../backoff.ts';
 import { MeshError } from '../errors.ts';
+import { JOIN_TIMEOUT_MS } from '../limits.ts';
 import { type Logger, silentLogger } from '../ports/logger.ts';
 import type { Signaling, SignalingHandlers } from '../ports/signaling.ts';
 import { SignedRecord } from '../protocol/announcement.ts';
@@ -27,8 +28,6 @@ export interface SocketIoSignalingOptions {
 }
 
 const RETRIES = { firstMs: 250, longestMs: 10_000 };
-/** From connecting to being welcomed: past it the other end is no entry, or stuck. */
-const JOIN_TIMEOUT_MS = 15_000;
 
 /** @throws MeshError `invalid_request` when `url` is no http(s) address. */
 export function createSocketIoSignaling(options: SocketIoSignalingOptions): Signaling {

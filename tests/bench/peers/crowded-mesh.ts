@@ -17,10 +17,10 @@ import {
   systemRandom,
 } from '@tabmesh/shared';
 import { createSeededRandom, VirtualMesh } from '@tabmesh/shared/testing';
-import { createChooser } from '../../../shared/src/chooser.ts';
-import type { AnswerNeeds } from '../../../shared/src/inference/answer.ts';
 import { Measurements } from '../../../shared/src/measurement/measurements.ts';
-import { modelsServedBy, servingAmong } from '../../../shared/src/roster/served-models.ts';
+import { modelsServedBy, servingAmong } from '../../../shared/src/membership/served-models.ts';
+import { createChooser } from '../../../shared/src/mesh/chooser.ts';
+import type { AnswerNeeds } from '../../../shared/src/requesting/answer.ts';
 import { createInstantEngine } from './instant-engine.ts';
 
 export interface CrowdedMesh {

@@ -40,7 +40,8 @@ export async function joinWithLinks(url: string, kind: PeerKind, transport: Tran
 
   const links = new Links({
     identity,
-    transport,
+    transports: [transport],
+    hasWay: () => false,
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,

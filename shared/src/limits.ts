@@ -1,0 +1,110 @@
+/**
+ * The limits of the core that a stranger can meet: sizes, counts and times, each beside the reason for its number. What
+ * passes one is refused, cut or given up where it is used. Weights of the router and schedules of measurements are no
+ * limits and stand with their formulas; bounds of single wire fields stand in the schemas of `protocol`.
+ */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+// The wire.
+
+/** One frame. Chromium and node-datachannel take 256 KiB; above 64 KiB channels stall (simple-peer #393). */
+export const MAX_FRAME_BYTES = 32 * KIB;
+/** A whole message between linked peers, before it is cut into frames. Holds a prompt of 128k tokens. */
+export const MAX_MESSAGE_BYTES = MIB;
+/** A socket.io message, at either end. */
+export const MAX_SIGNALING_BYTES = 256 * KIB;
+/** Names of what a member can do, in a handshake or an announcement; more are skipped. */
+export const MAX_CAPABILITIES = 64;
+export const MAX_CAPABILITY_CHARS = 64;
+/** Texts of one embedding job: its answer has to fit in a message, at up to 8,192 floats each. */
+export const MAX_EMBED_INPUTS = 16;
+/** No hardware decodes faster; a wrong field once gave 953,000. */
+export const MAX_TOKENS_PER_SECOND = 50_000;
+
+// One link.
+
+/** ICE, DTLS and the handshake together; a slow mobile network needs a few seconds. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+export const HEARTBEAT_MS = 2_000;
+/** Three missed heartbeats: WebRTC itself takes 15 to 30 s to notice a closed page. */
+export const SILENCE_TIMEOUT_MS = 6_500;
+/** A peer that answers pings and takes nothing that is sent to it would hold a slot for ever. */
+export const UNREAD_TIMEOUT_MS = 6_500;
+/** What waits to be sent beyond the channel's own buffer; past this the other end is not reading. */
+export const MAX_OUTBOX_BYTES = 8 * MIB;
+/** A channel's own buffer is filled up to here (Chromium closes a channel at 16 MB) … */
+export const CHANNEL_HIGH_WATER_BYTES = 256 * KIB;
+/** … and filled again from here. */
+export const CHANNEL_LOW_WATER_BYTES = 64 * KIB;
+/** A peer that goes on sending nonsense is cut off. */
+export const MAX_VIOLATIONS = 8;
+/** WebRTC drops what is under way when it is closed: whoever leaves lets the other end hang up, this long. */
+export const LEAVING_TIMEOUT_MS = 1_000;
+
+// All links.
+
+/** A first attempt fails now and then for reasons that a second one doesn't meet (libdatachannel's candidate race). */
+export const MAX_DIAL_ATTEMPTS = 3;
+/** Links and attempts. Chromium allows 500 connections a page. */
+export const MAX_SESSIONS = 400;
+/** Peers to keep links to, so that a prompt finds the line open and the round trip measured. */
+export const STANDING_LINKS = 8;
+
+// Joining, and who is there.
+
+/** From the socket to the entry's welcome. */
+export const JOIN_TIMEOUT_MS = 15_000;
+/** An announcement outlives two lost renewals. */
+export const ANNOUNCEMENT_LIFETIME_MS = 30_000;
+export const ANNOUNCEMENT_RENEWAL_MS = 10_000;
+/** Load changes with every job; peers need it to within this. */
+export const ANNOUNCEMENT_INTERVAL_MS = 250;
+/** Links that an announcement lists. */
+export const MAX_ANNOUNCED_LINKS = 32;
+/** More peers than an entry is meant for; a flood of keys must not fill the memory. */
+export const MAX_ROSTER_PEERS = 20_000;
+
+// Asking.
+
+/** Peers that an answer may be offered to, one after the other, without a token from any of them. */
+export const MAX_ATTEMPTS = 8;
+/** What is half written is worth more patience. */
+export const MAX_CONTINUATIONS = 20;
+/** Prefilling a long prompt on a large model takes that order of time; a pause in an answer is never longer. */
+export const MAX_STALL_MS = 60_000;
+/** Longer than any model's answer; who reads it as a whole keeps it in memory. */
+export const MAX_ANSWER_BYTES = 16 * MIB;
+/** An answer that nobody reads is given up beyond this. */
+export const MAX_UNREAD_CHARS = 4 * MIB;
+
+// Answering.
+
+/** Models that one peer serves: as many as an announcement lists. */
+export const MAX_ENGINES = 32;
+/** Waiting answers for each slot; past it a wait is worse than another peer. */
+export const MAX_QUEUED_PER_SLOT = 4;
+/** Askers take a peer that is silent for 60 s for lost; a wait that may be longer is refused. */
+export const MAX_QUEUE_WAIT_MS = 30_000;
+/** An engine lets go of a stopped answer within a token; one that does not by now hangs. */
+export const ENGINE_RELEASE_TIMEOUT_MS = 5_000;
+/** Askers whose turn is remembered. */
+export const MAX_QUEUE_CLIENTS = 1_000;
+/** Text that waits for a reader before a delta leaves whatever its age. */
+export const MAX_GATHERED_CHARS = 64 * KIB;
+
+// What is remembered.
+
+/** A peer that failed is the last choice for this long, doubling up to the next. */
+export const FIRST_PENALTY_MS = 30_000;
+export const MAX_PENALTY_MS = 300_000;
+/** One that was later than a rival. */
+export const LATE_PENALTY_MS = 10_000;
+/** Models whose name is remembered after the last peer left. */
+export const MAX_REMEMBERED_MODELS = 1_000;
+/** Conversations whose peer is remembered. */
+export const MAX_REMEMBERED_CONVERSATIONS = 1_000;
+/** Peers whose samples are kept, and the samples of one. */
+export const MAX_MEASURED_PEERS = 1_000;
+export const MAX_SAMPLES = 512;

@@ -1,0 +1,191 @@
+/**
+ * All live announcements that a member knows, each with the sources (entries) that vouch for it. Records come in as signed;
+ * only what checks out and is newer is kept. A record goes when no source vouches for it any more: each takes its word back,
+ * or does not renew it within the record's lifetime.
+ */
+import { MeshError } from '../errors.ts';
+import { MAX_ROSTER_PEERS } from '../limits.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Announcement, SignedRecord } from '../protocol/announcement.ts';
+import { readAnnouncement } from '../protocol/decode.ts';
+import type { ModelId, PeerId, SourceId } from '../protocol/ids.ts';
+import { type VerifySignature, verifySignature } from '../protocol/signature.ts';
+import { type ServingPeer, servingAmong } from './served-models.ts';
+
+export interface RosterOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The member's own id: its own announcement is not part of its roster. */
+  readonly self: PeerId;
+  /** Default: the one for any platform. */
+  readonly verify?: VerifySignature | undefined;
+  /** A peer with an open link is there, whether or not an entry renews what it announced. */
+  isLinked(peerId: PeerId): boolean;
+  onChange(): void;
+  onRemoved(peerId: PeerId): void;
+}
+
+interface KnownPeer {
+  announcement: Announcement;
+  /**
+   * Until when the word of each source holds, on this end's monotonic clock: peers' wall clocks may be hours apart. Empty:
+   * the peer is kept for its open link alone.
+   */
+  readonly vouchers: Map<SourceId, number>;
+}
+
+export class Roster {
+  readonly #options: RosterOptions;
+  readonly #known = new Map<PeerId, KnownPeer>();
+  /** By model, as long as nothing changes: every prompt asks. */
+  #serving = new Map<ModelId, readonly ServingPeer[]>();
+  #cancelExpiry: (() => void) | undefined;
+  #expiryAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(options: RosterOptions) {
+    this.#options = options;
+  }
+
+  get(peerId: PeerId): Announcement | undefined {
+    return this.#known.get(peerId)?.announcement;
+  }
+
+  announcements(): Announcement[] {
+    return Array.from(this.#known.values(), ({ announcement }) => announcement);
+  }
+
+  /** The peers that announce the model, and what they announce of it. */
+  serving(model: ModelId): readonly ServingPeer[] {
+    const known = this.#serving.get(model) ?? servingAmong(this.announcements(), model);
+    this.#serving.set(model, known);
+    return known;
+  }
+
+  /** Whether one of the sources that vouch for the peer is as wanted. */
+  someSource(peerId: PeerId, isWanted: (source: SourceId) => boolean): boolean {
+    for (const source of this.#known.get(peerId)?.vouchers.keys() ?? []) if (isWanted(source)) return true;
+    return false;
+  }
+
+  /** Takes over what the source knows: it vouches for nobody that it does not list. */
+  replace(source: SourceId, records: readonly SignedRecord[]): void {
+    const listed = new Set<PeerId>();
+    for (const record of records) {
+      const peerId = this.#upsert(source, record);
+      if (peerId !== undefined) listed.add(peerId);
+    }
+    for (const [peerId, { vouchers }] of this.#known) {
+      if (listed.has(peerId) || !vouchers.delete(source) || vouchers.size > 0) continue;
+      // An entry that was started again knows nobody yet.
+      if (!this.#options.isLinked(peerId)) this.#remove(peerId);
+    }
+    this.#changed();
+  }
+
+  /** Nothing but the link kept a peer that no source vouches for. */
+  handleLinkClosed(peerId: PeerId): void {
+    if (this.#known.get(peerId)?.vouchers.size !== 0) return;
+    this.#remove(peerId);
+    this.#changed();
+  }
+
+  apply(source: SourceId, delta: { upserted: readonly SignedRecord[]; removed: readonly PeerId[] }): void {
+    for (const record of delta.upserted) this.#upsert(source, record);
+    for (const peerId of delta.removed) this.#takeBack(source, peerId);
+    this.#changed();
+  }
+
+  close(): void {
+    this.#cancelExpiry?.();
+    this.#cancelExpiry = undefined;
+    this.#known.clear();
+    this.#serving.clear();
+  }
+
+  #changed(): void {
+    this.#serving.clear();
+    this.#options.onChange();
+  }
+
+  /** The peer that the record is about, whether or not it brought news; undefined when it was refused. */
+  #upsert(source: SourceId, record: SignedRecord): PeerId | undefined {
+    let announcement: Announcement;
+    try {
+      announcement = readAnnouncement(record);
+      const { peerId, sequence } = announcement;
+      if (peerId === this.#options.self) return undefined;
+      const known = this.#known.get(peerId);
+      if (known === undefined && this.#known.size >= MAX_ROSTER_PEERS) return undefined;
+      // Before the signature, which costs a millisecond: nothing changes for a record that brings no news.
+      if (known !== undefined && known.announcement.sequence >= sequence) {
+        // A repeated record renews nobody's word, but the first word of another source counts.
+        if (!known.vouchers.has(source)) this.#vouch(source, known);
+        return peerId;
+      }
+      // It would count as several peers, and pages keep one row for each.
+      if (new Set(announcement.models.map(({ id }) => id)).size < announcement.models.length) {
+        throw MeshError.protocolViolation('it lists a model twice');
+      }
+      (this.#options.verify ?? verifySignature)(record, peerId);
+    } catch (error) {
+      if (!MeshError.is(error)) throw error;
+      this.#options.logger.warn({ code: error.code }, `An announcement was refused: ${error.message}`);
+      return undefined;
+    }
+    const { peerId } = announcement;
+    const peer = this.#known.get(peerId) ?? { announcement, vouchers: new Map() };
+    peer.announcement = announcement;
+    this.#known.set(peerId, peer);
+    this.#vouch(source, peer);
+    return peerId;
+  }
+
+  #vouch(source: SourceId, { announcement, vouchers }: KnownPeer): void {
+    const expiresAtMs = this.#options.clock.monotonicMs() + announcement.lifetimeMs;
+    vouchers.set(source, expiresAtMs);
+    if (expiresAtMs < this.#expiryAtMs) this.#scheduleExpiry(expiresAtMs);
+  }
+
+  /** A peer that the source has lost is lost, linked or not, unless another one has it. */
+  #takeBack(source: SourceId, peerId: PeerId): void {
+    const peer = this.#known.get(peerId);
+    if (peer === undefined) return;
+    peer.vouchers.delete(source);
+    if (peer.vouchers.size === 0) this.#remove(peerId);
+  }
+
+  #remove(peerId: PeerId): void {
+    if (this.#known.delete(peerId)) this.#options.onRemoved(peerId);
+  }
+
+  #scheduleExpiry(atMs: number): void {
+    this.#cancelExpiry?.();
+    this.#expiryAtMs = atMs;
+    this.#cancelExpiry = this.#options.clock.after(atMs - this.#options.clock.monotonicMs(), () => this.#expire());
+  }
+
+  #expire(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    let nextMs = Number.POSITIVE_INFINITY;
+    let expired = false;
+    for (const [peerId, { announcement, vouchers }] of this.#known) {
+      const isLinked = this.#options.isLinked(peerId);
+      const wasVouchedFor = vouchers.size > 0;
+      for (const [source, expiresAtMs] of vouchers) {
+        if (expiresAtMs > nowMs) nextMs = Math.min(nextMs, expiresAtMs);
+        else if (isLinked) {
+          vouchers.set(source, nowMs + announcement.lifetimeMs);
+          nextMs = Math.min(nextMs, nowMs + announcement.lifetimeMs);
+        } else vouchers.delete(source);
+      }
+      if (vouchers.size > 0 || !wasVouchedFor) continue;
+      this.#remove(peerId);
+      expired = true;
+    }
+    this.#expiryAtMs = Number.POSITIVE_INFINITY;
+    this.#cancelExpiry = undefined;
+    if (nextMs < Number.POSITIVE_INFINITY) this.#scheduleExpiry(nextMs);
+    if (expired) this.#changed();
+  }
+}

@@ -1,0 +1,27 @@
+/**
+ * What a member says it can do or understand beyond the messages that every version knows, in its handshake and in its
+ * announcements. Whatever the other end did not name is not used with it; names that this end does not know are skipped.
+ * So members of different versions share what both have, and no version number has to forbid a link.
+ */
+import { z } from 'zod';
+import { MAX_CAPABILITIES, MAX_CAPABILITY_CHARS } from '../limits.ts';
+
+/** Named byte streams beside the messages of a link. */
+export const STREAMS = 'streams';
+
+/** That a link may come about by this transport. The first one of every member, `webrtc`, need not be named. */
+export function wayCapability(way: string): string {
+  return `way:${way}`;
+}
+
+/** What this version can do. */
+export const CAPABILITIES: readonly string[] = [];
+
+const name = z.string().min(1).max(MAX_CAPABILITY_CHARS);
+
+/** Entries that are no names, and those past `MAX_CAPABILITIES`, are skipped; they refuse nothing. */
+export const Capabilities = z
+  .array(z.unknown())
+  .transform(
+    (entries) => entries.slice(0, MAX_CAPABILITIES).filter((entry) => name.safeParse(entry).success) as string[],
+  );

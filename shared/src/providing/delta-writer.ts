@@ -1,0 +1,81 @@
+/**
+ * Turns an engine's tokens into numbered deltas. A lone token leaves at once; tokens that come faster than one in
+ * `COALESCE_MS` share a delta, so that a 1,400 tok/s engine costs 250 messages a second and not 1,400.
+ */
+import { charsOf } from '../jobs/inbox.ts';
+import type { JobSink } from '../jobs/job-sink.ts';
+import { MAX_GATHERED_CHARS } from '../limits.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { TokensEvent } from '../ports/engine.ts';
+import type { JobId } from '../protocol/ids.ts';
+import type { FinishReason, TokenLogprob, Usage } from '../protocol/messages.ts';
+
+/** Below what a reader or a 60 Hz screen can tell. */
+const COALESCE_MS = 4;
+
+export class DeltaWriter {
+  readonly #jobId: JobId;
+  readonly #sink: JobSink;
+  readonly #clock: Clock;
+  #sentTokens = 0;
+  #text = '';
+  #tokens = 0;
+  #logprobs: TokenLogprob[] | undefined;
+  #lastSentMs = Number.NEGATIVE_INFINITY;
+  #gatheredChars = 0;
+  #cancelFlush: (() => void) | undefined;
+
+  constructor(options: { jobId: JobId; sink: JobSink; clock: Clock }) {
+    this.#jobId = options.jobId;
+    this.#sink = options.sink;
+    this.#clock = options.clock;
+  }
+
+  /** Sent so far. */
+  get tokenCount(): number {
+    return this.#sentTokens;
+  }
+
+  push(event: TokensEvent): void {
+    const { text, tokenCount, logprobs } = event;
+    this.#gatheredChars += charsOf(event);
+    this.#text += text;
+    this.#tokens += tokenCount;
+    if (logprobs !== undefined) this.#logprobs = [...(this.#logprobs ?? []), ...logprobs];
+    const sinceMs = this.#clock.monotonicMs() - this.#lastSentMs;
+    if (sinceMs >= COALESCE_MS || this.#gatheredChars > MAX_GATHERED_CHARS) this.#flush();
+    else this.#cancelFlush ??= this.#clock.after(COALESCE_MS - sinceMs, () => this.#flush());
+  }
+
+  end(reason: FinishReason, usage: Usage): void {
+    this.#flush();
+    if (this.#sink.isOpen) this.#sink.send({ type: 'job-end', jobId: this.#jobId, reason, usage });
+  }
+
+  /** What is not sent yet is dropped. */
+  close(): void {
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
+    this.#tokens = 0;
+  }
+
+  #flush(): void {
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
+    if (this.#tokens === 0 || !this.#sink.isOpen) return;
+    this.#sink.send({
+      type: 'token-delta',
+      jobId: this.#jobId,
+      firstToken: this.#sentTokens,
+      tokenCount: this.#tokens,
+      text: this.#text,
+      ...(this.#logprobs === undefined ? {} : { logprobs: this.#logprobs }),
+    });
+    this.#sentTokens += this.#tokens;
+    this.#text = '';
+    this.#tokens = 0;
+    this.#logprobs = undefined;
+    this.#gatheredChars = 0;
+    this.#lastSentMs = this.#clock.monotonicMs();
+  }
+}
