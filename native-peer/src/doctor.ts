@@ -2,8 +2,10 @@
 import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { CATALOG, createIdentity, fitsIn, MeshError, memoryNeededBytes, systemRandom } from '@tabmesh/shared';
+import { wrongNode } from '@tabmesh/shared/setup/node-version';
 import { formatBytes } from './format-bytes.ts';
 import type { Home } from './home.ts';
+import { missingLlama } from './missing-llama.ts';
 import type { ModelStore } from './model-store.ts';
 
 export interface Finding {
@@ -36,12 +38,9 @@ export async function* examine({ openHome, openStore, port }: DoctorOptions): As
 const LEAST_MEMORY_BYTES = 1e9;
 
 function node(): Finding {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const ok = major > 20 || (major === 20 && minor >= 19);
+  const wrong = wrongNode(process.versions.node);
   const detail = `${process.versions.node} on ${process.platform} ${process.arch}`;
-  return ok
-    ? { name: 'node', ok, detail }
-    : { name: 'node', ok, detail, advice: 'Install Node 20.19 or newer from https://nodejs.org' };
+  return wrong === undefined ? { name: 'node', ok: true, detail } : { name: 'node', ok: false, detail, advice: wrong };
 }
 
 function memory(): Finding {
@@ -53,6 +52,8 @@ function memory(): Finding {
 }
 
 async function engine(): Promise<readonly Finding[]> {
+  const missing = missingLlama();
+  if (missing !== undefined) return [{ name: 'llama.cpp', ok: false, detail: 'not installed', advice: missing }];
   const { getLlama, LlamaLogLevel } = await import('node-llama-cpp');
   const { freeMemory } = await import('./memory-fit.ts');
   try {
