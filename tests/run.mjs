@@ -3,7 +3,7 @@
  * runs the suites. Only Node's built-ins until the packages are there.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ensurePackages } from '../shared/setup/ensure-packages.mjs';
@@ -49,12 +49,26 @@ function runTypeScript(file, args) {
 
 /** One vitest run per project: two cores can't drive browsers and llama.cpp at once. Ends with the totals of all. */
 function runSuites(projects, args) {
-  const reports = mkdtempSync(join(tmpdir(), 'tabmesh-tests-'));
+  const folder = mkdtempSync(join(tmpdir(), 'tabmesh-tests-'));
+  // The suites end with the same Ctrl-C; this process stays for what they can't clear away then.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => {});
+  try {
+    return runIn(folder, projects, args);
+  } finally {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+function runIn(folder, projects, args) {
+  const scratch = join(folder, 'scratch');
+  mkdirSync(scratch);
+  // Every temporary folder of a test lies in here, so that none outlives the run, however it ends.
+  const environment = { TMPDIR: scratch, TEMP: scratch, TMP: scratch };
   const totals = { passed: 0, failed: 0, skipped: 0 };
   let status = 0;
   for (const project of projects) {
-    const report = join(reports, `${project}.json`);
-    const exit = node([
+    const report = join(folder, `${project}.json`);
+    const runTests = [
       join(root, 'node_modules/vitest/vitest.mjs'),
       'run',
       '--config',
@@ -65,7 +79,8 @@ function runSuites(projects, args) {
       '--reporter=json',
       `--outputFile.json=${report}`,
       ...args,
-    ]);
+    ];
+    const exit = node(runTests, environment);
     const counted = readTotals(report);
     totals.passed += counted.passed;
     totals.failed += counted.failed;
@@ -74,7 +89,11 @@ function runSuites(projects, args) {
     if (exit !== 0 && counted.failed === 0) totals.failed += 1;
     if (exit !== 0) status = exit;
   }
-  rmSync(reports, { recursive: true, force: true });
+  const left = readdirSync(scratch).filter((name) => name.startsWith('tabmesh-'));
+  if (left.length > 0 && status === 0) {
+    console.error(`\nTests left folders behind: ${left.join(', ')}. Each is to remove its own.`);
+    status = 1;
+  }
   const skipped = totals.skipped === 0 ? '' : `, ${totals.skipped} skipped`;
   console.log(`\n${totals.passed} passed, ${totals.failed} failed${skipped}`);
   return status;
@@ -93,10 +112,11 @@ function readTotals(report) {
   }
 }
 
-function node(args) {
+function node(args, environment = {}) {
   const { status, signal } = spawnSync(process.execPath, args, {
     cwd: root,
     stdio: 'inherit',
+    env: { ...process.env, ...environment },
   });
   return status ?? (signal === null ? 1 : 130);
 }

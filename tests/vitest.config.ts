@@ -25,6 +25,7 @@ export default defineConfig({
             'client/test/**/*.test.ts',
             'tests/wire/*.test.ts',
             'tests/platforms/*.test.ts',
+            'tests/examples/shout-engine.test.ts',
           ],
         },
       },
@@ -32,7 +33,12 @@ export default defineConfig({
         root,
         test: {
           name: 'native',
-          include: ['native-peer/test/**/*.test.ts', 'tests/native/**/*.test.ts', 'tests/clients/**/*.test.ts'],
+          include: [
+            'native-peer/test/**/*.test.ts',
+            'tests/native/**/*.test.ts',
+            'tests/clients/**/*.test.ts',
+            'tests/examples/walk.test.ts',
+          ],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           // llama.cpp and two cores: one file at a time.

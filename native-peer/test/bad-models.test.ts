@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadLlamaEngine } from '../src/load-llama-engine.ts';
+import { loadLlamaEngine } from '../src/llama/load-llama-engine.ts';
 import { MINI } from './embedded-models.ts';
 import { writeHugeModel } from './huge-model.ts';
 import { temporaryFolder } from './temporary-folder.ts';

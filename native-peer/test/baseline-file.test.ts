@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { BaselineCollector, type Clock, silentLogger, systemClock } from '@tabmesh/shared';
 import { describe, expect, it, vi } from 'vitest';
 import { describeEngineContract } from '../../shared/src/testing/describe-engine-contract.ts';
-import { createBaselineFile } from '../src/baseline-file.ts';
-import { loadLlamaEngine } from '../src/load-llama-engine.ts';
+import { createBaselineFile } from '../src/home/baseline-file.ts';
+import { loadLlamaEngine } from '../src/llama/load-llama-engine.ts';
 import { TINY } from './embedded-models.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 

@@ -2,7 +2,7 @@
 
 import type { Token } from 'node-llama-cpp';
 import { describe, expect, it } from 'vitest';
-import { createChatPrompt, type Vocabulary } from '../src/chat-prompt.ts';
+import { createChatPrompt, type Vocabulary } from '../src/llama/chat-prompt.ts';
 
 const BOS = 1 as Token;
 const vocabulary: Vocabulary = {

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { CATALOG } from '@tabmesh/shared';
 import type { Command } from 'commander';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createProgram } from '../src/cli.ts';
-import { dropDisabledFlags } from '../src/options.ts';
+import { createProgram } from '../src/cli/cli.ts';
+import { dropDisabledFlags } from '../src/cli/options.ts';
 import { startFileServer } from './file-server.ts';
 import { writeHugeModel } from './huge-model.ts';
 import { startTabmesh } from './tabmesh-process.ts';
@@ -56,7 +56,7 @@ describe('command line', () => {
       const { code, stderr } = await run(['entry', '--host', '0.0.0.0', '--port', '0'], environment);
       expect(code).toBe(1);
       expect(stderr).toContain('--public');
-      expect(stderr).toContain('(unauthorized)');
+      expect(stderr).toContain('(invalid_request)');
     }
     const environment = { TABMESH_PUBLIC: '1', TABMESH_JSON: 'false' };
     dropDisabledFlags(environment);
@@ -89,7 +89,7 @@ describe('command line', () => {
 
   it('CL7: Ctrl-C stops a pull, and the next pull brings the model', async () => {
     const home = { TABMESH_HOME: await temporaryFolder() };
-    const server = await startFileServer(Buffer.alloc(2_000_000, 'x'));
+    const server = await startFileServer(Buffer.concat([Buffer.from('GGUF'), Buffer.alloc(1_999_996, 'x')]));
     server.manners.holdAfterBytes = 1_000_000;
     const first = startTabmesh(['models', 'pull', server.url], home);
     await server.requested;

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type DownloadProgress, download } from '../src/download.ts';
+import { type DownloadProgress, download } from '../src/models/download.ts';
 import { startFileServer } from './file-server.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 

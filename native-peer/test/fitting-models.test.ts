@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { createIdentity, ModelId, silentLogger, systemRandom } from '@tabmesh/shared';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type NativePeerOptions, startNativePeer } from '../src/serve-models.ts';
+import { type NativePeerOptions, startNativePeer } from '../src/llama/serve-models.ts';
 import { MINI, TINY } from './embedded-models.ts';
 import { writeHugeModel } from './huge-model.ts';
 import { startTabmesh } from './tabmesh-process.ts';

@@ -4,8 +4,8 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemRandom } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
-import { homePath, openHome } from '../src/home.ts';
-import { openIdentity } from '../src/identity-file.ts';
+import { homePath, openHome } from '../src/home/home.ts';
+import { openIdentity } from '../src/home/identity-file.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 describe('home', () => {

@@ -4,7 +4,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createIdentity, ModelId, systemRandom } from '@tabmesh/shared';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { listedAtEntry } from '../src/listed-at-entry.ts';
+import { listedAtEntry } from '../src/peer/listed-at-entry.ts';
 
 const { peerId } = createIdentity(systemRandom);
 const model = ModelId.parse('mesh-tiny');

@@ -3,9 +3,9 @@ import { ClassId, type Engine, ModelId } from '@tabmesh/shared';
 import type { CustomBatchingPrioritizationStrategy, Token } from 'node-llama-cpp';
 import { describe, expect, it } from 'vitest';
 import { answer, ask } from '../../shared/src/testing/engine-subject.ts';
-import { commonBatches } from '../src/llama-batches.ts';
-import { LlamaEngine } from '../src/llama-engine.ts';
-import { startLlama } from '../src/start-llama.ts';
+import { commonBatches } from '../src/llama/llama-batches.ts';
+import { LlamaEngine } from '../src/llama/llama-engine.ts';
+import { startLlama } from '../src/llama/start-llama.ts';
 import { TINY } from './embedded-models.ts';
 
 const SLOTS = 4;

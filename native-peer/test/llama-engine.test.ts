@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type ChatMessage, type Engine, type EngineEvent, type GenerationRequest, MeshError } from '@tabmesh/shared';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeEngineContract } from '../../shared/src/testing/describe-engine-contract.ts';
-import { loadLlamaEngine } from '../src/load-llama-engine.ts';
+import { loadLlamaEngine } from '../src/llama/load-llama-engine.ts';
 import { MINI, REFERENCE, TINY } from './embedded-models.ts';
 
 const load = (file: string, slots: number) => loadLlamaEngine({ file, slots, threads: 1, gpu: 'off' });

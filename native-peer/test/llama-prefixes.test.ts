@@ -2,7 +2,7 @@
 import type { ChatMessage, Engine, GenerationRequest, Usage } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
 import { type Answer, answer, ask, never } from '../../shared/src/testing/engine-subject.ts';
-import { loadLlamaEngine } from '../src/load-llama-engine.ts';
+import { loadLlamaEngine } from '../src/llama/load-llama-engine.ts';
 import { TINY } from './embedded-models.ts';
 import { writeLongContextModel } from './long-context-model.ts';
 import { temporaryFolder } from './temporary-folder.ts';

@@ -2,7 +2,7 @@
 import { type Engine, type GenerationRequest, MeshError, type TokenLogprob } from '@tabmesh/shared';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answer, ask, collect, never } from '../../shared/src/testing/engine-subject.ts';
-import { loadLlamaEngine } from '../src/load-llama-engine.ts';
+import { loadLlamaEngine } from '../src/llama/load-llama-engine.ts';
 import { TINY } from './embedded-models.ts';
 
 const STORY = 'Tell me a story about a fox.';

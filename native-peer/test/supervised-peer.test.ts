@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Logger, silentLogger } from '@tabmesh/shared';
 import { ManualClock } from '@tabmesh/shared/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { supervisePeer } from '../src/supervised-peer.ts';
+import { supervisePeer } from '../src/peer/supervised-peer.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 async function supervise(script: string) {

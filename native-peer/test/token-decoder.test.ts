@@ -1,7 +1,7 @@
 /** Tokens to text, with a vocabulary in which every byte is a token, the worst one that there can be. */
 import type { Token } from 'node-llama-cpp';
 import { describe, expect, it } from 'vitest';
-import { TokenDecoder } from '../src/token-decoder.ts';
+import { TokenDecoder } from '../src/llama/token-decoder.ts';
 
 const bytes = (text: string) => [...Buffer.from(text)].map((byte) => byte as Token);
 const detokenize = (tokens: readonly Token[]) => Buffer.from([...tokens]).toString('utf8');

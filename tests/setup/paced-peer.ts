@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { createIdentity, silentLogger, systemRandom } from '@tabmesh/shared';
 import { homePath, loadLlamaEngine, openHome, openServing } from 'tabmesh';
-import { runService } from '../../native-peer/src/run-service.ts';
+import { runService } from '../../native-peer/src/cli/run-service.ts';
 import { BreakableEngine } from './breakable-engine.ts';
 import { root } from './command.ts';
 

@@ -15,6 +15,7 @@ import {
   type ModelFeature,
 } from '@tabmesh/shared';
 import { grammarOfSchema } from '@tabmesh/shared/json-grammar';
+import { CHECK_SERVER_MS } from '../limits.ts';
 import { isUnreachable } from './model-server.ts';
 import { PartText } from './part-text.ts';
 import type { ServerProtocol } from './server-protocol.ts';
@@ -24,9 +25,6 @@ export interface HttpEngineParts {
   readonly features: readonly ModelFeature[];
   readonly clock: Clock;
 }
-
-/** An idle server that went away is noticed within this, so that its model is not offered much longer than it is there. */
-const CHECK_MS = 10_000;
 
 export class HttpEngine implements Engine {
   readonly model: EngineModel;
@@ -185,7 +183,7 @@ export class HttpEngine implements Engine {
   }
 
   #scheduleCheck(): void {
-    this.#cancelCheck = this.#options.clock.after(CHECK_MS, () => {
+    this.#cancelCheck = this.#options.clock.after(CHECK_SERVER_MS, () => {
       void this.#check().then(() => {
         if (this.#lost === undefined && !this.#closing.signal.aborted) this.#scheduleCheck();
       });

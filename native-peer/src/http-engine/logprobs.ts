@@ -1,6 +1,7 @@
 /** Token probabilities as OpenAI's protocol and Ollama's tell them, in the mesh's terms. */
 import type { TokenLogprob } from '@tabmesh/shared';
 import { z } from 'zod';
+import { MOST_TOKEN_BYTES, MOST_TOKEN_CHARS } from '../limits.ts';
 
 const Likely = z.object({
   token: z.string(),
@@ -9,10 +10,6 @@ const Likely = z.object({
 });
 export const Logprob = Likely.extend({ top_logprobs: z.array(Likely).nullish() });
 type Likely = z.infer<typeof Likely>;
-
-/** What the mesh's messages hold. */
-const MOST_TOKEN_CHARS = 1024;
-const MOST_TOKEN_BYTES = 256;
 
 export function tokenLogprob(logprob: z.infer<typeof Logprob>, top: number): TokenLogprob {
   return { ...likelihood(logprob), top: (logprob.top_logprobs ?? []).slice(0, top).map(likelihood) };

@@ -1,6 +1,7 @@
 /** Requests to one server, with its key, and the text of its streams. */
 import { MeshError } from '@tabmesh/shared';
 import { createParser } from 'eventsource-parser';
+import { MOST_MESSAGE_CHARS } from '../limits.ts';
 import { refusalOf, unreachable } from './server-failure.ts';
 
 export interface ModelServerOptions {
@@ -9,9 +10,6 @@ export interface ModelServerOptions {
   /** Sent as a bearer token; to this server only. */
   readonly key: string | undefined;
 }
-
-/** A message of a stream holds a token with its twenty likeliest; more than this is no such stream. */
-const MOST_MESSAGE_CHARS = 4 * 1024 * 1024;
 
 export class ModelServer {
   readonly #base: string;

@@ -4,6 +4,7 @@
  */
 import { classIdOf, type EngineModel, type GenerationRequest } from '@tabmesh/shared';
 import { z } from 'zod';
+import { UNKNOWN_CONTEXT_TOKENS } from '../limits.ts';
 import { Logprob, tokenLogprob } from './logprobs.ts';
 import type { ModelServer } from './model-server.ts';
 import { nameAtServer, servedName } from './served-name.ts';
@@ -16,7 +17,6 @@ import {
   parsed,
   type ServerProtocol,
   seedOf,
-  UNKNOWN_CONTEXT_TOKENS,
   wireMessages,
 } from './server-protocol.ts';
 

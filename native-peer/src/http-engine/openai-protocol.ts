@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { classIdOf, type EngineModel, type GenerationRequest } from '@tabmesh/shared';
 import { z } from 'zod';
+import { UNKNOWN_CONTEXT_TOKENS } from '../limits.ts';
 import { Logprob, tokenLogprob } from './logprobs.ts';
 import type { ModelServer } from './model-server.ts';
 import { nameAtServer, servedName } from './served-name.ts';
@@ -18,7 +19,6 @@ import {
   parsed,
   type ServerProtocol,
   seedOf,
-  UNKNOWN_CONTEXT_TOKENS,
   wireMessages,
 } from './server-protocol.ts';
 

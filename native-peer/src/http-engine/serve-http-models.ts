@@ -2,8 +2,9 @@
  * A native peer whose models another program runs. That program comes and goes on its own: a model whose server is gone
  * leaves the mesh at once, and comes back with the server.
  */
-import { type Engine, MeshError, systemClock } from '@tabmesh/shared';
-import { type NativePeer, openServing, type Serving, type ServingOptions } from '../serving.ts';
+import { backoffMs, type Engine, MeshError, pause, systemClock, systemRandom } from '@tabmesh/shared';
+import { SERVER_RETRIES } from '../limits.ts';
+import { type NativePeer, openServing, type Serving, type ServingOptions } from '../peer/serving.ts';
 import { connectHttpEngine, type HttpEngineKind } from './connect-http-engine.ts';
 
 export interface HttpPeerOptions extends ServingOptions {
@@ -15,9 +16,6 @@ export interface HttpPeerOptions extends ServingOptions {
   readonly slots: number;
   readonly contextTokens: number | undefined;
 }
-
-const FIRST_RETRY_MS = 500;
-const LONGEST_RETRY_MS = 30_000;
 
 /** @throws MeshError of `connectHttpEngine`, or the entry's refusal. Nothing is left running then. */
 export async function startHttpPeer(options: HttpPeerOptions, signal: AbortSignal): Promise<NativePeer> {
@@ -94,7 +92,7 @@ async function keepServing(
 
 async function untilServed(serving: Serving, name: string, options: HttpPeerOptions, stop: AbortSignal) {
   for (let failures = 0; !stop.aborted; failures += 1) {
-    await pause(Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures), stop);
+    await pause(systemClock, backoffMs(failures, systemRandom, SERVER_RETRIES), stop);
     if (stop.aborted) return undefined;
     try {
       return await serveOne(serving, name, options, stop);
@@ -103,16 +101,4 @@ async function untilServed(serving: Serving, name: string, options: HttpPeerOpti
     }
   }
   return undefined;
-}
-
-function pause(delayMs: number, stop: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const finish = () => {
-      cancel();
-      stop.removeEventListener('abort', finish);
-      resolve();
-    };
-    const cancel = systemClock.after(delayMs, finish);
-    stop.addEventListener('abort', finish);
-  });
 }

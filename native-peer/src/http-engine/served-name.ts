@@ -1,5 +1,6 @@
 /** The name under which the mesh serves a server's model. */
 import { CATALOG, ModelId } from '@tabmesh/shared';
+import { lettersOf } from '../models/model-names.ts';
 
 /**
  * The catalog's name where the server's is a spelling of it (`Qwen/Qwen3-8B`, `qwen3:8b`, `/models/Qwen3-8B.gguf`), so that
@@ -17,7 +18,7 @@ export function servedName(name: string): ModelId {
     .replace(/[^A-Za-z0-9._:-]/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, 128);
-  const known = CATALOG.find(({ id }) => letters(id) === letters(own));
+  const known = CATALOG.find(({ id }) => lettersOf(id) === lettersOf(own));
   if (known !== undefined) return known.id;
   const id = ModelId.safeParse(own);
   return id.success ? id.data : ModelId.parse('model');
@@ -27,8 +28,4 @@ export function servedName(name: string): ModelId {
 export function nameAtServer(names: readonly string[], asked: string): string | undefined {
   const exact = names.find((name) => name === asked || name === `${asked}:latest`);
   return exact ?? names.find((name) => servedName(name) === servedName(asked));
-}
-
-function letters(name: string): string {
-  return name.toLowerCase().replace(/[^a-z0-9]/g, '');
 }

@@ -2,9 +2,7 @@
  * What a server's refusal means to the mesh. No text of a refused key is passed on: servers quote the key in it.
  */
 import { MeshError } from '@tabmesh/shared';
-
-/** Of the server's text, in our one sentence. */
-const MOST_QUOTED_CHARS = 300;
+import { MOST_QUOTED_CHARS } from '../limits.ts';
 
 /**
  * `context_length_exceeded` carries in its details what the server tells: `promptTokens`.

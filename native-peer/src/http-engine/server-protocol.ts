@@ -42,9 +42,6 @@ export interface ModelAtServer {
   readonly contextTokens: number | undefined;
 }
 
-/** Of servers that don't say what theirs is. */
-export const UNKNOWN_CONTEXT_TOKENS = 4096;
-
 /** Every server takes it: some hold a seed in 32 bits, some take negative ones for none. */
 export function seedOf({ seed }: GenerationRequest): number | undefined {
   return seed === undefined ? undefined : ((seed % SEEDS) + SEEDS) % SEEDS;

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ServerParts } from '../build-server.ts';
 
 export function registerStatus(app: FastifyInstance, parts: ServerParts): void {
-  app.get('/healthz', async () => ({ status: 'ok' }));
+  app.get('/healthz', async () => ({ status: 'ok', name: 'tabmesh', version: parts.version }));
 
   app.get('/readyz', async () => {
     const model = (await parts.mesh).defaultModel();

@@ -1,6 +1,6 @@
 /** A native peer in a process of its own that tells when its engine has let go of an answer, on the machine's clock. */
 import type { Engine } from '@tabmesh/shared';
-import { loadLlamaEngine } from '../../../native-peer/src/load-llama-engine.ts';
+import { loadLlamaEngine } from '../../../native-peer/src/llama/load-llama-engine.ts';
 import { answerCalls } from '../run/answer-calls.ts';
 import type { Serving } from './bench-mesh.ts';
 import { joinFromNode } from './node-mesh.ts';

@@ -1,0 +1,54 @@
+/** The grammars of one model: made once for each form of answer, and moved past the beginning of an answer that goes on. */
+import { MeshError, type ResponseFormat } from '@tabmesh/shared';
+import { anyObjectGrammar, grammarOfSchema } from '@tabmesh/shared/json-grammar';
+import { type LlamaGrammar, LlamaGrammarEvaluationState, type LlamaModel, type Token } from 'node-llama-cpp';
+import { MOST_KEPT_GRAMMARS } from '../limits.ts';
+import { grammarFeeder } from './llama-internals.ts';
+
+export class LlamaGrammars {
+  readonly #model: LlamaModel;
+  /** By the form's text, the one used last at the end. */
+  readonly #grammars = new Map<string, LlamaGrammar>();
+
+  constructor(model: LlamaModel) {
+    this.#model = model;
+  }
+
+  /**
+   * The state of one answer, past its beginning if there is one.
+   * @throws MeshError `invalid_request` when the schema can't be followed or the beginning does not follow it.
+   */
+  async stateOf(format: ResponseFormat, beginning: readonly Token[]): Promise<LlamaGrammarEvaluationState> {
+    const state = new LlamaGrammarEvaluationState({ model: this.#model, grammar: await this.#grammarOf(format) });
+    if (beginning.length === 0) return state;
+    const feed = grammarFeeder(this.#model);
+    if (feed === undefined) throw MeshError.unsupportedFeature('continue');
+    try {
+      for (const token of beginning) feed(state, token);
+    } catch (cause) {
+      throw new MeshError('invalid_request', 'The beginning of the answer does not follow its JSON schema.', { cause });
+    }
+    return state;
+  }
+
+  async #grammarOf(format: ResponseFormat): Promise<LlamaGrammar> {
+    // The schema is checked first: only what passed has a text of bearable length.
+    const text = format.type === 'json_object' ? anyObjectGrammar() : grammarOfSchema(format.schema);
+    const grammar = this.#grammars.get(text) ?? (await this.#create(text));
+    this.#grammars.delete(text);
+    this.#grammars.set(text, grammar);
+    for (const [oldest] of this.#grammars) {
+      if (this.#grammars.size <= MOST_KEPT_GRAMMARS) break;
+      this.#grammars.delete(oldest);
+    }
+    return grammar;
+  }
+
+  async #create(grammar: string): Promise<LlamaGrammar> {
+    try {
+      return await this.#model.llama.createGrammar({ grammar });
+    } catch (cause) {
+      throw new MeshError('invalid_request', "llama.cpp can't follow this JSON schema. Make it simpler.", { cause });
+    }
+  }
+}

@@ -1,0 +1,84 @@
+/** An entry with this machine's key, the embedded models and, when it is built, the web app. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Logger, systemRandom } from '@tabmesh/shared';
+import {
+  accessSettings,
+  createBudgetFile,
+  type Entry,
+  type FallbackTexts,
+  fallbackSettings,
+  startEntry,
+} from '@tabmesh/signaling';
+import { homePath, openHome } from '../home/home.ts';
+import { openIdentity } from '../home/identity-file.ts';
+import { repository } from '../home/repository.ts';
+import { VERSION } from '../home/version.ts';
+import { checkBindAddress, explainBind } from './bind-address.ts';
+
+export interface OpenEntryOptions {
+  readonly port: number;
+  readonly host: string;
+  /** Whether the user said that other machines may reach it. */
+  readonly isPublic: boolean;
+  readonly fallback?: FallbackTexts;
+  readonly logger: Logger;
+}
+
+/** @throws MeshError `invalid_request`, `home_not_writable`, `port_in_use` */
+export async function openEntry({ port, host, isPublic, fallback, logger }: OpenEntryOptions): Promise<Entry> {
+  checkBindAddress(host, isPublic);
+  const settings = fallbackSettings(fallback ?? {});
+  const access = accessSettings({
+    keys: takeKeys(),
+    limit: process.env.TABMESH_API_KEY_LIMIT,
+    origins: process.env.TABMESH_CORS_ORIGINS,
+  });
+  const webRoot = builtWeb();
+  if (webRoot === undefined) logger.warn({}, NO_WEB_APP);
+  const home = await openHome(homePath());
+  const opened = await openIdentity(home.path, 'entry', systemRandom);
+  try {
+    const entry = await startEntry({
+      host,
+      port,
+      modelRoot: repository.models,
+      ...(webRoot === undefined ? {} : { webRoot }),
+      identity: opened.identity,
+      version: VERSION,
+      ledgerPath: join(home.path, 'ledger.sqlite'),
+      redisUrl: process.env.REDIS_URL,
+      logger,
+      access,
+      fallback: settings && { settings, store: createBudgetFile(join(home.path, 'fallback-budget.json'), logger) },
+    });
+    return {
+      url: entry.url,
+      mesh: entry.mesh,
+      async close() {
+        await entry.close();
+        await opened.close();
+      },
+    };
+  } catch (error) {
+    await opened.close();
+    throw explainBind(error, host, port);
+  }
+}
+
+const NO_WEB_APP =
+  repository.root === undefined
+    ? 'This installation has no web app: API and status work. Install @tabmesh/client beside it to have one.'
+    : 'The web app is not built: API and status work. npm start builds it.';
+
+function builtWeb(): string | undefined {
+  const { web } = repository;
+  return web !== undefined && existsSync(join(web, 'index.html')) ? web : undefined;
+}
+
+/** Out of the environment, so that no child process inherits them. */
+function takeKeys(): string | undefined {
+  const keys = process.env.TABMESH_API_KEYS;
+  delete process.env.TABMESH_API_KEYS;
+  return keys;
+}
