@@ -103,7 +103,7 @@ function readPackage(folder: string): PackageJson {
 }
 
 function textOf(found: readonly Licence[]): string {
-  const own = readFileSync(join(dirname(import.meta.dirname), '../LICENSE'), 'utf8').trim();
+  const own = readFileSync(join(dirname(import.meta.dirname), 'LICENSE'), 'utf8').trim();
   const parts = [...found].sort((one, other) => one.title.localeCompare(other.title, 'en'));
   const all = [{ title: 'TabMesh (MIT)', text: own }, ...parts];
   return all.map(({ title, text }) => `${title}\n${'-'.repeat(title.length)}\n\n${text}\n`).join('\n\n');
