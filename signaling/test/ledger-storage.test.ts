@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '@tabmesh/shared';
 import { createClient } from 'redis';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { INSTALL_TIMEOUT_MS } from '../../tests/setup/debian-program.ts';
 import { openLedgerStorage } from '../src/ledger/open-storage.ts';
 import { openRedisStorage } from '../src/ledger/redis-storage.ts';
@@ -78,6 +78,36 @@ describe('where the ledger is', () => {
     await storage.write({ id: 'a', counts: [row()], milestones: [] });
     expect(await storage.read(0, ['answers'])).toEqual([row()]);
     await storage.close();
+  });
+
+  it('LD40: a file that was closed has nothing beside it', async () => {
+    const own = await mkdtemp(join(folder, 'own-'));
+    const storage = openSqliteStorage(join(own, 'ledger.sqlite'));
+    await storage.write({ id: 'a', counts: [row()], milestones: [] });
+    expect((await readdir(own)).length).toBeGreaterThan(1);
+    await storage.close();
+    expect(await readdir(own)).toEqual(['ledger.sqlite']);
+    const again = openSqliteStorage(join(own, 'ledger.sqlite'));
+    expect(await again.read(0, ['answers'])).toHaveLength(1);
+    await again.close();
+  });
+
+  it('LD41: a Redis that does not answer at the start is told of at once, with its address and without its password', async () => {
+    const { port } = new URL(redis.url);
+    await redis.kill();
+    try {
+      const told = new Promise<unknown[]>((resolve) => {
+        const logger = { ...silentLogger, warn: (...told: unknown[]) => resolve(told) };
+        const url = `redis://user:secret@127.0.0.1:${port}`;
+        void openLedgerStorage({ redisUrl: url }, logger).then((storage) => onTestFinished(() => storage.close()));
+      });
+      const [fields, message] = await told;
+      expect(fields).toMatchObject({ redis: `127.0.0.1:${port}`, error: expect.stringContaining('ECONNREFUSED') });
+      expect(message).toContain('tries again');
+      expect(JSON.stringify(fields)).not.toContain('secret');
+    } finally {
+      await redis.restart();
+    }
   });
 
   it('LD7: an address that is none is refused, without repeating the password in it', async () => {

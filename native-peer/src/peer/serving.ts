@@ -5,6 +5,7 @@
 import { totalmem } from 'node:os';
 import {
   BaselineCollector,
+  checkEngineEvent,
   createMesh,
   createSocketIoSignaling,
   DeviceLoad,
@@ -155,5 +156,10 @@ async function answerOnce(engine: Engine, signal: AbortSignal): Promise<void> {
     topP: 1,
     stop: [],
   } as const;
-  for await (const _ of engine.generate(request, signal));
+  let isEnded = false;
+  for await (const event of engine.generate(request, signal)) {
+    checkEngineEvent(event);
+    isEnded = event.type === 'end';
+  }
+  if (!isEnded) throw MeshError.engineFailed('it stopped without an end');
 }

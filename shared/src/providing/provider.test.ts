@@ -310,6 +310,20 @@ describe('an engine', () => {
     expect(provider.totals()).toEqual({ activeJobs: 0, finishedJobs: 0, tokens: 1 });
   });
 
+  it('PR36: that forgets a field of its end has failed at once, by the name of the field', async () => {
+    serveAs(async function* () {
+      yield token;
+      yield { type: 'end', reason: 'stop', usage: { promptTokens: 1, completionTokens: 1 } } as EngineEvent;
+    });
+    const sink = sinkOf();
+    const jobId = start(sink);
+    await clock.advance(10);
+    expect(sink.of(jobId).end).toMatchObject({
+      code: 'engine_failed',
+      message: expect.stringContaining('usage.cachedTokens'),
+    });
+  });
+
   it('PR21: that dies midway ends its job after the tokens that came, and refuses the next', async () => {
     serve({ scenario: 'dies-midway', slots: 1 });
     const sink = sinkOf();

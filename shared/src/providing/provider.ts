@@ -14,6 +14,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { JobId, ModelId } from '../protocol/ids.ts';
 import type { PeerMessageOf } from '../protocol/messages.ts';
 import { DeltaWriter } from './delta-writer.ts';
+import { checkEngineEvent } from './engine-event.ts';
 import { FairQueue, type Waiting } from './fair-queue.ts';
 
 export interface ProviderOptions {
@@ -262,6 +263,7 @@ export class Provider {
     const stopped = aborted(signal);
     try {
       for await (const event of service.engine.generate(start.parameters, signal)) {
+        checkEngineEvent(event);
         if (event.type === 'end') {
           end = event;
           if (!signal.aborted) writer.end(event.reason, event.usage);

@@ -14,7 +14,10 @@ export async function openLedgerStorage({ redisUrl, ledgerPath }: LedgerPlace, l
   if (redisUrl !== undefined && redisUrl !== '') {
     const { openRedisStorage } = await import('./redis-storage.ts');
     try {
-      return openRedisStorage(redisUrl);
+      const { host } = new URL(redisUrl);
+      return openRedisStorage(redisUrl, {
+        onAway: ({ message }) => logger.warn({ redis: host, error: message }, REDIS_AWAY),
+      });
     } catch (cause) {
       // The address may hold a password.
       const message = 'REDIS_URL is no address of a Redis. Write it as redis://host:6379, or unset it.';
@@ -31,3 +34,6 @@ export async function openLedgerStorage({ redisUrl, ledgerPath }: LedgerPlace, l
     return openSqliteStorage(':memory:');
   }
 }
+
+const REDIS_AWAY =
+  'The Redis of REDIS_URL does not answer. The entry runs, tries again by itself and keeps its counts in memory until then.';

@@ -52,8 +52,11 @@ const StoredMilestone = z.object({
   tokensPerSecond: z.number().nullable(),
 });
 
+/** Of the first attempt to connect. */
+const ignore: (error: Error) => void = () => {};
+
 /** Connects by itself, now and whenever the connection was lost; until then every call fails at once. */
-export function openRedisStorage(url: string, { silenceMs = SILENCE_MS } = {}): LedgerStorage {
+export function openRedisStorage(url: string, { silenceMs = SILENCE_MS, onAway = ignore } = {}): LedgerStorage {
   const client = createClient({
     url,
     disableOfflineQueue: true,
@@ -64,7 +67,10 @@ export function openRedisStorage(url: string, { silenceMs = SILENCE_MS } = {}): 
       reconnectStrategy: (retries) => Math.min(50 * 2 ** Math.min(retries, 10), LONGEST_RECONNECT_MS),
     },
   });
-  // The call that fails tells; the event would end the process if nobody listened.
+  // Later on the call that fails tells; the event would end the process if nobody listened.
+  client.once('error', (error: Error) => {
+    if (!client.isReady) onAway(error);
+  });
   client.on('error', () => {});
   client.connect().catch(() => {});
 

@@ -69,8 +69,11 @@ export function openSqliteStorage(path: string, { mostBytes = MOST_BYTES, open =
     async close() {
       if (isClosed) return;
       isClosed = true;
-      // The package lets go of the file only with its last statement: leave nothing beside it that is needed.
-      database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      // The package lets go of the file only with its last statement. Without a log of its own it leaves nothing beside it;
+      // a second process on the file keeps the log, and takes it along when it closes.
+      try {
+        database.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;');
+      } catch {}
       database.close();
     },
   };

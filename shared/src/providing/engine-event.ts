@@ -1,0 +1,37 @@
+/**
+ * What an engine yields, checked before it is sent: the other end takes a message that is none for a peer that has gone mad,
+ * and whoever wrote the engine would read of a lost peer instead of a missing field.
+ */
+import { z } from 'zod';
+import { MeshError } from '../errors.ts';
+import type { EngineEvent } from '../ports/engine.ts';
+import { FinishReason, Usage } from '../protocol/messages.ts';
+
+const End = z.object({ type: z.literal('end'), reason: FinishReason, usage: Usage });
+
+/** @throws MeshError `engine_failed`, which names the field */
+export function checkEngineEvent(event: EngineEvent): void {
+  // An end comes once per answer; tokens come by the hundred a second and get by without a schema.
+  if (typeof event === 'object' && event?.type === 'tokens') checkTokens(event.text, event.tokenCount);
+  else checkEnd(event);
+}
+
+function checkEnd(event: unknown): void {
+  const [issue] = End.safeParse(event).error?.issues ?? [];
+  if (issue === undefined) return;
+  if (issue.path.length > 0 && issue.path[0] !== 'type') {
+    throw wrong(`an end with a wrong '${issue.path.join('.')}'`, issue.message);
+  }
+  throw wrong('what is neither tokens nor an end', JSON.stringify(event)?.slice(0, 100) ?? 'nothing');
+}
+
+function checkTokens(text: unknown, tokenCount: unknown): void {
+  if (typeof text !== 'string') throw wrong("tokens with a wrong 'text'", `expected string, received ${typeof text}`);
+  if (!Number.isSafeInteger(tokenCount) || (tokenCount as number) < 0) {
+    throw wrong("tokens with a wrong 'tokenCount'", `expected a count, received ${String(tokenCount)}`);
+  }
+}
+
+function wrong(what: string, why: string): MeshError {
+  return MeshError.engineFailed(`it yielded ${what} (${why})`);
+}
