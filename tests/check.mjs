@@ -39,14 +39,19 @@ const CHECKS = [
 
 const failed = [];
 for (const [name, command, ...args] of CHECKS) {
-  const program = command === 'node' ? process.execPath : resolve(root, 'node_modules/.bin', command);
-  const { status } = spawnSync(program, args, {
-    cwd: root,
-    stdio: 'inherit',
-    shell: process.platform === 'win32',
-  });
+  const { status } = command === 'node' ? run(process.execPath, args) : runBinary(command, args);
   console.log(`${status === 0 ? 'ok    ' : 'FAILED'} ${name}`);
   if (status !== 0) failed.push(name);
 }
 if (failed.length > 0) console.error(`\n${failed.length} of ${CHECKS.length} checks failed: ${failed.join(', ')}`);
 process.exitCode = failed.length === 0 ? 0 : 1;
+
+/** On Windows the commands of packages are batch files: only a shell runs them, and it wants quotes around blanks. */
+function runBinary(command, args) {
+  const program = resolve(root, 'node_modules/.bin', command);
+  return process.platform === 'win32' ? run(`"${program}"`, args, true) : run(program, args);
+}
+
+function run(program, args, shell = false) {
+  return spawnSync(program, args, { cwd: root, stdio: 'inherit', shell });
+}

@@ -43,6 +43,12 @@ const install = (place) => {
 };
 const named = args.filter((arg) => !arg.startsWith('-')).map((arg) => arg.slice(0, arg.lastIndexOf('@')));
 if (named.some((name) => lacks.includes(name))) process.exit(1);
+// Optional packages that are left out go, those too that an earlier command named.
+for (const place of Object.keys(installed)) {
+  if (!args.includes('--omit=optional') || !packages[place].optional) continue;
+  rmSync(place, { recursive: true, force: true });
+  delete installed[place];
+}
 for (const [place, entry] of Object.entries(packages)) {
   if (place === '') continue;
   const suits = !entry.optional || (entry.os.includes('linux') && !args.includes('--omit=optional'));

@@ -38,15 +38,9 @@ async function install(place, freeBytes) {
   const { root, packages, machine, isSlim } = place;
   for (const line of announcement({ machine, isSlim, freeBytes })) console.log(line);
   const npm = (args) => runOrThrow([...args, ...QUIETLY], root);
-  if (isSlim) {
-    await npm(['ci', ...LEAN]);
-    // npm can't leave out some optional packages: so all of them, then by name those of this machine.
-    const wanted = [...nativePackages(packages, machine), ...portablePackages(packages)];
-    const names = wanted.map(([at, { version }]) => `${nameAt(at)}@${version}`);
-    if (names.length > 0) await npm(['install', '--no-save', ...LEAN, ...names]);
-  } else {
-    await npm(['ci', ...EVERYTHING]);
-  }
+  await npm(['ci', ...(isSlim ? LEAN : EVERYTHING)]);
+  const named = namedPackages(place);
+  if (named.length > 0) await npm(['install', '--no-save', ...LEAN, ...named]);
   const places = missingPlaces(root, packages, machine);
   const needed = places.filter((at) => !packages[at].optional);
   if (needed.length > 0) throw new Error(`npm left out ${needed.map(nameAt).join(', ')}. ${FAILED}`);
@@ -59,20 +53,22 @@ async function install(place, freeBytes) {
  * npm passes over an optional package that it can't get without a word, so llama.cpp is looked for, and asked for by name.
  * What npm refuses is asked for again a day later.
  */
-async function ensureLlama({ root, packages, machine, isSlim }) {
+async function ensureLlama(place) {
+  const { root, packages, machine, isSlim } = place;
   const name = llamaPackage(machine);
   const version = packages['node_modules/node-llama-cpp']?.version;
   if (name === undefined || version === undefined || isInstalled(root, name, version)) return;
   const wanted = `${name}@${version}`;
   const stamp = readStamp(root);
   if (stamp.refused === wanted && Date.now() - stamp.refusedAtMs < DAY_MS) return;
-  const command = ['install', '--no-save', ...(isSlim ? LEAN : EVERYTHING), wanted];
+  // A later installation by name takes away what an earlier one brought.
+  const command = ['install', '--no-save', ...(isSlim ? LEAN : EVERYTHING), ...namedPackages(place), wanted];
   const status = await runNpm([...command, ...QUIETLY, '--loglevel=silent', '--fetch-retries=0'], { cwd: root });
   if (status === 0 && isInstalled(root, name, version)) return;
   writeStamp(root, { ...stamp, refused: wanted, refusedAtMs: Date.now() });
   console.error(
     `llama.cpp is missing: npm could not get ${wanted}. The web app, the entry and \`tabmesh serve --engine …\` work ` +
-      `without it; to try again: npm ${command.join(' ')} --ignore-scripts`,
+      `without it; to try again: npm ${command.join(' ')}`,
   );
 }
 
@@ -81,6 +77,13 @@ const DAY_MS = 86_400_000;
 /** With their versions: another version may be there to be had. */
 function missing({ root, packages, machine }) {
   return missingPlaces(root, packages, machine).map((at) => `${at}@${packages[at].version}`);
+}
+
+/** npm leaves out every optional package or none: in the slim way all of them, then by name those of this machine. */
+function namedPackages({ packages, machine, isSlim }) {
+  if (!isSlim) return [];
+  const wanted = [...nativePackages(packages, machine), ...portablePackages(packages)];
+  return wanted.map(([at, { version }]) => `${nameAt(at)}@${version}`);
 }
 
 /** Optional for a reason of their own, and of no machine in particular. */
