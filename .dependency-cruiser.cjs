@@ -67,6 +67,20 @@ module.exports = {
       to: { path: '^(signaling|client|native-peer|tests)/' },
     },
     {
+      name: 'entry-rooms-know-no-wiring',
+      comment: 'build-server.ts and entry.ts see every room; a room declares what it needs as an interface of its own.',
+      severity: 'error',
+      from: { path: '^signaling/src/[^/]+/' },
+      to: { path: '^signaling/src/[^/]+$' },
+    },
+    {
+      name: 'entry-inner-rooms-know-no-outer',
+      comment: 'A folder within a room serves the room and does not know its files.',
+      severity: 'error',
+      from: { path: '^signaling/src/([^/]+)/[^/]+/' },
+      to: { path: '^signaling/src/$1/[^/]+$' },
+    },
+    {
       name: 'client-knows-no-server',
       severity: 'error',
       from: { path: '^client/src/' },

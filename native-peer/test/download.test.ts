@@ -2,9 +2,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { type DownloadProgress, download } from '../src/models/download.ts';
+import { Hub } from '../src/models/hub.ts';
 import { startFileServer } from './file-server.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -59,6 +61,33 @@ describe('download', () => {
     server.manners.cutAfterBytes = 400_000;
     expect((await pull({ sha256: SHA256 })).sizeBytes).toBe(BODY.length);
     expect(server.requests.length).toBeGreaterThanOrEqual(BODY.length / 400_000);
+  });
+
+  it('NP20: a file arrives whole of which all waits to be written when the server hangs up', async () => {
+    const { server, file, pull } = await setUp();
+    const body = Buffer.concat([BODY, BODY]);
+    const blunt = createServer((socket) => {
+      socket.on('error', () => socket.destroy());
+      socket.once('data', () => {
+        socket.write(`HTTP/1.0 200 OK\r\ncontent-length: ${body.length}\r\n\r\n`);
+        socket.end(body);
+      });
+    });
+    await new Promise<void>((resolve) => blunt.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void blunt.close());
+    const hub = new Hub({});
+    const slow = {
+      refusal: () => undefined,
+      async fetch(...asked: Parameters<Hub['fetch']>) {
+        const response = await hub.fetch(...asked);
+        // What comes meanwhile waits.
+        for (let turn = 0; turn < 3; turn += 1) await (await fetch(server.redirectUrl)).arrayBuffer();
+        return response;
+      },
+    } as unknown as Hub;
+    const { port } = blunt.address() as AddressInfo;
+    await pull({ url: `http://127.0.0.1:${port}/model.gguf`, sha256: hashOf(body), hub: slow });
+    expect((await readFile(file)).length).toBe(body.length);
   });
 
   it('NP23: a connection that brings nothing any more fails as download_failed, and what came stays', async () => {
