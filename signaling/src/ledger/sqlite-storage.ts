@@ -26,7 +26,10 @@ const ADD_UP = `INSERT INTO counts SELECT kind, startMs - startMs % ${DAY_MS} AS
 const PAGE_BYTES = 4_096;
 
 /** `:memory:` keeps nothing. The file is made, its folder must be there. */
-export function openSqliteStorage(path: string, { mostBytes = MAX_LEDGER_BYTES, open = openDatabase } = {}): LedgerStorage {
+export function openSqliteStorage(
+  path: string,
+  { mostBytes = MAX_LEDGER_BYTES, open = openDatabase } = {},
+): LedgerStorage {
   const database = open(path);
   // A second process on the same file waits for its turn; a batch is lost only when the machine itself goes down.
   database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA max_page_count = ${Math.ceil(mostBytes / PAGE_BYTES)};`);
