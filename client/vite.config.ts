@@ -1,5 +1,6 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, loadEnv } from 'vite';
+import { licences } from './build/licences.ts';
 import { precompress } from './build/precompress.ts';
 
 /** Threads in WebAssembly need a cross-origin isolated page; the entry sends the same two headers. */
@@ -10,14 +11,15 @@ const isolation = {
 
 export default defineConfig(({ mode }) => {
   const entry = loadEnv(mode, import.meta.dirname, 'TABMESH_').TABMESH_ENTRY ?? 'http://127.0.0.1:8080';
+  const licenceTexts = licences();
   return {
     root: import.meta.dirname,
-    plugins: [svelte(), precompress()],
+    plugins: [svelte(), licenceTexts.write(), precompress()],
     resolve: {
       // The package's main file needs Node's globals; its own browser build does not.
       alias: [{ find: /^simple-peer$/, replacement: 'simple-peer/simplepeer.min.js' }],
     },
-    worker: { format: 'es' },
+    worker: { format: 'es', plugins: () => [licenceTexts.collect()] },
     build: {
       // The first versions with `light-dark()`, which the colour tokens are written in.
       target: ['chrome123', 'firefox121', 'safari17.5'],

@@ -1,10 +1,15 @@
-/** `npm run check`: types, lint, import directions, formatting; every check runs, all that fail are told. */
+/** `npm run check`: the lock file, types, lint, import directions, formatting; every check runs, all that fail are told. */
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { ensurePackages } from '../shared/setup/ensure-packages.mjs';
 
 const root = resolve(import.meta.dirname, '..');
-await ensurePackages(root);
+try {
+  await ensurePackages(root);
+} catch (error) {
+  console.error(error.message);
+  process.exit(error.exitCode ?? 1);
+}
 
 /** Also sees the types that Svelte files import. */
 const CRUISE = [
@@ -16,6 +21,7 @@ const CRUISE = [
 ];
 
 const CHECKS = [
+  ['lock file', 'node', 'tests/platforms/check-lock-file.mjs'],
   ['types: shared', 'tsc', '-p', 'shared'],
   ['types: signaling', 'tsc', '-p', 'signaling'],
   ['types: native-peer', 'tsc', '-p', 'native-peer'],
@@ -40,14 +46,19 @@ const CHECKS = [
 
 const failed = [];
 for (const [name, command, ...args] of CHECKS) {
-  const program = command === 'node' ? process.execPath : resolve(root, 'node_modules/.bin', command);
-  const { status } = spawnSync(program, args, {
-    cwd: root,
-    stdio: 'inherit',
-    shell: process.platform === 'win32',
-  });
+  const { status } = command === 'node' ? run(process.execPath, args) : runBinary(command, args);
   console.log(`${status === 0 ? 'ok    ' : 'FAILED'} ${name}`);
   if (status !== 0) failed.push(name);
 }
 if (failed.length > 0) console.error(`\n${failed.length} of ${CHECKS.length} checks failed: ${failed.join(', ')}`);
 process.exitCode = failed.length === 0 ? 0 : 1;
+
+/** On Windows the commands of packages are batch files: only a shell runs them, and it wants quotes around blanks. */
+function runBinary(command, args) {
+  const program = resolve(root, 'node_modules/.bin', command);
+  return process.platform === 'win32' ? run(`"${program}"`, args, true) : run(program, args);
+}
+
+function run(program, args, shell = false) {
+  return spawnSync(program, args, { cwd: root, stdio: 'inherit', shell });
+}

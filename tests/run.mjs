@@ -21,7 +21,7 @@ try {
   process.exitCode = await run();
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
+  process.exitCode = error?.exitCode ?? 1;
 }
 
 async function run() {

@@ -24,6 +24,7 @@ export default defineConfig({
             'signaling/test/**/*.test.ts',
             'client/test/**/*.test.ts',
             'tests/wire/*.test.ts',
+            'tests/platforms/*.test.ts',
             'tests/examples/shout-engine.test.ts',
           ],
         },

@@ -1,47 +1,135 @@
 /**
- * Installs the packages when they are missing or not those of package-lock.json. Runs before anything is installed, so
- * it uses Node's built-ins only.
+ * Installs the packages when they are missing or not those of package-lock.json, and mends what an interrupted installation
+ * left. Runs before anything is installed, so it uses Node's built-ins only.
  */
-import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { announcement } from './install-size.mjs';
+import { missingPlaces, nameAt, nativePackages } from './installed-tree.mjs';
+import { isLlamaPackage, llamaPackage } from './llama-package.mjs';
+import { outOfStep, readLockedPackages } from './lock-file.mjs';
+import { thisMachine } from './machine.mjs';
+import { runNpm } from './run-npm.mjs';
+
+// No package of ours needs its install script; without them nothing is compiled or downloaded behind npm's back.
+const QUIETLY = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+const EVERYTHING = ['--include=dev', '--include=optional'];
+const LEAN = ['--include=dev', '--omit=optional'];
+const FAILED = 'Check the network, then try again.';
 
 /** Throws an `Error` whose message says what to do. Resolves at once when everything is in place. */
-export async function ensurePackages(root) {
-  const lock = join(root, 'package-lock.json');
-  const stamp = join(root, 'node_modules', '.tabmesh-stamp');
-  const wanted = createHash('sha256').update(readFileSync(lock)).digest('hex');
-  if (existsSync(stamp)) {
-    if (readFileSync(stamp, 'utf8') === wanted) return;
-  } else if (isInstalledByHand(root, lock)) {
-    writeFileSync(stamp, wanted);
-    return;
+export async function ensurePackages(root, options = {}) {
+  const { environment = process.env, machine = thisMachine(), freeBytes = freeBytesAt(root) } = options;
+  const packages = readLockedPackages(root);
+  const difference = outOfStep(root, packages);
+  if (difference !== undefined) throw new Error(difference);
+  const stamp = readStamp(root);
+  const place = { root, packages, machine, isSlim: isSlimWanted(environment.TABMESH_SLIM) ?? stamp.isSlim };
+  if (missing(place).some((one) => !stamp.absent.includes(one))) await install(place, freeBytes);
+  await ensureLlama(place);
+}
+
+/** Undefined: not said, so it stays as it was. */
+function isSlimWanted(text = '') {
+  return text === '' ? undefined : !['0', 'false', 'no'].includes(text.toLowerCase());
+}
+
+async function install(place, freeBytes) {
+  const { root, packages, machine, isSlim } = place;
+  for (const line of announcement({ machine, isSlim, freeBytes })) console.log(line);
+  const npm = (args) => runOrThrow([...args, ...QUIETLY], root);
+  await npm(['ci', ...(isSlim ? LEAN : EVERYTHING)]);
+  const named = namedPackages(place);
+  if (named.length > 0) await npm(['install', '--no-save', ...LEAN, ...named]);
+  const places = missingPlaces(root, packages, machine);
+  const needed = places.filter((at) => !packages[at].optional);
+  if (needed.length > 0) throw new Error(`npm left out ${needed.map(nameAt).join(', ')}. ${FAILED}`);
+  if (places.length > 0)
+    console.error(`npm could not get ${places.map(nameAt).join(', ')}; what needs it will say so.`);
+  writeStamp(root, { isSlim, absent: missing(place) });
+}
+
+/**
+ * npm passes over an optional package that it can't get without a word, so llama.cpp is looked for, and asked for by name.
+ * What npm refuses is asked for again a day later.
+ */
+async function ensureLlama(place) {
+  const { root, packages, machine, isSlim } = place;
+  const name = llamaPackage(machine);
+  const version = packages['node_modules/node-llama-cpp']?.version;
+  if (name === undefined || version === undefined || isInstalled(root, name, version)) return;
+  const wanted = `${name}@${version}`;
+  const stamp = readStamp(root);
+  if (stamp.refused === wanted && Date.now() - stamp.refusedAtMs < DAY_MS) return;
+  // A later installation by name takes away what an earlier one brought.
+  const command = ['install', '--no-save', ...(isSlim ? LEAN : EVERYTHING), ...namedPackages(place), wanted];
+  const status = await runNpm([...command, ...QUIETLY, '--loglevel=silent', '--fetch-retries=0'], { cwd: root });
+  if (status === 0 && isInstalled(root, name, version)) return;
+  writeStamp(root, { ...stamp, refused: wanted, refusedAtMs: Date.now() });
+  console.error(
+    `llama.cpp is missing: npm could not get ${wanted}. The web app, the entry and \`tabmesh serve --engine …\` work ` +
+      `without it; to try again: npm ${command.join(' ')}`,
+  );
+}
+
+const DAY_MS = 86_400_000;
+
+/** With their versions: another version may be there to be had. */
+function missing({ root, packages, machine }) {
+  return missingPlaces(root, packages, machine).map((at) => `${at}@${packages[at].version}`);
+}
+
+/** npm leaves out every optional package or none: in the slim way all of them, then by name those of this machine. */
+function namedPackages({ packages, machine, isSlim }) {
+  if (!isSlim) return [];
+  const wanted = [...nativePackages(packages, machine), ...portablePackages(packages)];
+  return wanted.map(([at, { version }]) => `${nameAt(at)}@${version}`);
+}
+
+/** Optional for a reason of their own, and of no machine in particular. */
+function portablePackages(packages) {
+  return Object.entries(packages).filter(
+    ([at, entry]) => entry.optional && entry.os === undefined && entry.cpu === undefined && !isLlamaPackage(nameAt(at)),
+  );
+}
+
+function isInstalled(root, name, version) {
+  try {
+    return JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')).version === version;
+  } catch {
+    return false;
   }
-  console.log('Installing the packages …');
-  install(root);
-  writeFileSync(stamp, wanted);
 }
 
-/** npm notes in this file what it has installed; newer than the lock file means: from it. */
-function isInstalledByHand(root, lock) {
-  const note = join(root, 'node_modules', '.package-lock.json');
-  return existsSync(note) && statSync(note).mtimeMs >= statSync(lock).mtimeMs;
-}
-
-function install(root) {
-  // No package of ours needs its install script; without them nothing is compiled or downloaded behind npm's back.
-  // `install --no-save` keeps to the lock file and leaves it as it is. `npm ci` would too, but refuses a lock file that was
-  // written where the registry lacked a package for some other platform.
-  const args = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const npm = process.env.npm_execpath;
-  const [command, commandArgs] = npm?.endsWith('.js') ? [process.execPath, [npm, ...args]] : ['npm', args];
-  const { status, error } = spawnSync(command, commandArgs, {
-    cwd: root,
-    stdio: 'inherit',
-    shell: command === 'npm' && process.platform === 'win32',
+async function runOrThrow(args, root) {
+  const status = await runNpm(args, { cwd: root }).catch((error) => {
+    if (error.exitCode !== undefined) throw error;
+    throw new Error(`npm can't be started (${error.message}). Install npm, then try again.`);
   });
-  if (error !== undefined) throw new Error(`npm can't be started (${error.message}). Install npm, then try again.`);
-  if (status !== 0)
-    throw new Error('npm install failed; its own message stands above. Check the network, then try again.');
+  if (status === 127) throw new Error("npm can't be started. Install npm, then try again.");
+  if (status !== 0) throw new Error(`npm ${args[0]} failed; its own message stands above. ${FAILED}`);
+}
+
+const NOTHING_NOTED = { isSlim: false, absent: [] };
+
+/** How the packages were installed, and which npm could not get. It goes with node_modules, and so never vouches for anything that is there. */
+function readStamp(root) {
+  try {
+    return { ...NOTHING_NOTED, ...JSON.parse(readFileSync(stampFile(root), 'utf8')) };
+  } catch {
+    return NOTHING_NOTED;
+  }
+}
+
+function writeStamp(root, stamp) {
+  writeFileSync(stampFile(root), JSON.stringify(stamp));
+}
+
+function stampFile(root) {
+  return join(root, 'node_modules', '.tabmesh-stamp');
+}
+
+function freeBytesAt(root) {
+  const { bavail, bsize } = statfsSync(root);
+  return bavail * bsize;
 }

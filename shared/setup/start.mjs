@@ -2,9 +2,11 @@
  * `npm start`: installs what is missing, then runs `tabmesh up` in this very process, so that signals and the exit code
  * need no forwarding. Only built-ins, and nothing that an old Node could not parse before its version is checked.
  */
-const [major, minor] = process.versions.node.split('.').map(Number);
-if (major < 20 || (major === 20 && minor < 19)) {
-  console.error(`TabMesh needs Node 20.19 or newer; this is ${process.versions.node}. Get one from https://nodejs.org`);
+import { wrongNode } from './node-version.mjs';
+
+const wrong = wrongNode(process.versions.node);
+if (wrong !== undefined) {
+  console.error(wrong);
   process.exit(1);
 }
 
@@ -15,7 +17,7 @@ try {
   await ensurePackages(fileURLToPath(root));
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
-  process.exit(1);
+  process.exit(error?.exitCode ?? 1);
 }
 
 process.argv.splice(1, 1, 'tabmesh', 'up');

@@ -2,8 +2,10 @@
 import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { CATALOG, createIdentity, fitsIn, MeshError, memoryNeededBytes, systemRandom } from '@tabmesh/shared';
+import { wrongNode } from '@tabmesh/shared/setup/node-version';
 import type { Home } from '../home/home.ts';
 import { HEALTH_PATIENCE_MS, LEAST_MEMORY_BYTES } from '../limits.ts';
+import { missingLlama } from '../llama/missing-llama.ts';
 import { formatBytes } from '../models/format-bytes.ts';
 import type { ModelStore } from '../models/model-store.ts';
 
@@ -35,12 +37,9 @@ export async function* examine({ openHome, openStore, port }: DoctorOptions): As
 }
 
 function node(): Finding {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const ok = major > 20 || (major === 20 && minor >= 19);
+  const wrong = wrongNode(process.versions.node);
   const detail = `${process.versions.node} on ${process.platform} ${process.arch}`;
-  return ok
-    ? { name: 'node', ok, detail }
-    : { name: 'node', ok, detail, advice: 'Install Node 20.19 or newer from https://nodejs.org' };
+  return wrong === undefined ? { name: 'node', ok: true, detail } : { name: 'node', ok: false, detail, advice: wrong };
 }
 
 function memory(): Finding {
@@ -52,6 +51,8 @@ function memory(): Finding {
 }
 
 async function engine(): Promise<readonly Finding[]> {
+  const missing = missingLlama();
+  if (missing !== undefined) return [{ name: 'llama.cpp', ok: false, detail: 'not installed', advice: missing }];
   const { getLlama, LlamaLogLevel } = await import('node-llama-cpp');
   const { freeMemory } = await import('../llama/memory-fit.ts');
   try {

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { type Logger, MeshError, silentLogger } from '@tabmesh/shared';
 import { getLlama, type Llama, LlamaLogLevel } from 'node-llama-cpp';
+import { missingLlama } from './missing-llama.ts';
 
 export interface LlamaOptions {
   /** Absent: every core but one, which the links and the HTTP server need. */
@@ -12,6 +13,8 @@ export interface LlamaOptions {
 
 /** @throws MeshError `unsupported` */
 export async function startLlama({ gpu, threads, logger = silentLogger }: LlamaOptions): Promise<Llama> {
+  const missing = missingLlama();
+  if (missing !== undefined) throw new MeshError('unsupported', missing);
   try {
     return await getLlama({
       build: 'never',

@@ -1,7 +1,7 @@
-/** The ledger in one file of this machine, by the SQLite that `libsql` brings along. */
-import Database from 'libsql';
+/** The ledger in one file of this machine, by SQLite. */
 import { MAX_LEDGER_BYTES, SQLITE_BUSY_MS } from '../limits/limits.ts';
 import { type CountKind, type CountRow, DAY_MS, type LedgerStorage, type Milestone } from './ledger-storage.ts';
+import { openDatabase, type SqliteDatabase } from './sqlite-database.ts';
 
 /** Readers of a range of hours want neither peers nor buckets: `kind` comes first. */
 const SCHEMA = `
@@ -26,8 +26,11 @@ const ADD_UP = `INSERT INTO counts SELECT kind, startMs - startMs % ${DAY_MS} AS
 const PAGE_BYTES = 4_096;
 
 /** `:memory:` keeps nothing. The file is made, its folder must be there. */
-export function openSqliteStorage(path: string, { mostBytes = MAX_LEDGER_BYTES } = {}): LedgerStorage {
-  const database = new Database(path);
+export function openSqliteStorage(
+  path: string,
+  { mostBytes = MAX_LEDGER_BYTES, open = openDatabase } = {},
+): LedgerStorage {
+  const database = open(path);
   // A second process on the same file waits for its turn; a batch is lost only when the machine itself goes down.
   database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA max_page_count = ${Math.ceil(mostBytes / PAGE_BYTES)};`);
   database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = ${SQLITE_BUSY_MS};`);
@@ -40,6 +43,7 @@ export function openSqliteStorage(path: string, { mostBytes = MAX_LEDGER_BYTES }
   const forgetHours = database.prepare(`DELETE ${OLD_HOURS}`);
   /** A transaction has no doubtful end, so remembering the last batch is enough. */
   let lastId: string | undefined;
+  let isClosed = false;
 
   return {
     async write(batch) {
@@ -65,7 +69,8 @@ export function openSqliteStorage(path: string, { mostBytes = MAX_LEDGER_BYTES }
       });
     },
     async close() {
-      if (!database.open) return;
+      if (isClosed) return;
+      isClosed = true;
       // The package lets go of the file only with its last statement. Without a log of its own it leaves nothing beside it;
       // a second process on the file keeps the log, and takes it along when it closes.
       try {
@@ -89,16 +94,25 @@ function countsOf({ kind, startMs, model, counts }: CountGroup): CountRow[] {
 }
 
 /**
- * Not the package's own `transaction`: SQLite ends the transaction by itself when the disk is full, and the package then
- * throws that there is none to roll back instead of what happened.
+ * Not libsql's own `transaction`: SQLite ends the transaction by itself when the disk is full, and libsql then throws that
+ * there is none to roll back instead of what happened.
  */
-function inTransaction(database: Database.Database, work: () => void): void {
+function inTransaction(database: SqliteDatabase, work: () => void): void {
   database.exec('BEGIN IMMEDIATE');
   try {
     work();
     database.exec('COMMIT');
   } catch (error) {
-    if (database.inTransaction) database.exec('ROLLBACK');
+    rollBack(database);
     throw error;
+  }
+}
+
+/** What ended by itself needs no end. */
+function rollBack(database: SqliteDatabase): void {
+  try {
+    database.exec('ROLLBACK');
+  } catch {
+    // There is no transaction any more.
   }
 }

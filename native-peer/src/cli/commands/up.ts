@@ -50,6 +50,7 @@ async function up(options: UpOptions, stop: AbortSignal): Promise<Service> {
   const { openEntry } = await import('../../peer/open-entry.ts');
   const { supervisePeer } = await import('../../peer/supervised-peer.ts');
   const { firstAnswer } = await import('../../peer/first-answer.ts');
+  const { missingLlama } = await import('../../llama/missing-llama.ts');
 
   const entry = await openEntry({
     port,
@@ -58,6 +59,11 @@ async function up(options: UpOptions, stop: AbortSignal): Promise<Service> {
     fallback: fallbackTexts(options),
     logger,
   });
+  const missing = missingLlama();
+  if (missing !== undefined) {
+    console.error(`${missing}\nThe web app and the entry run without it: lend a tab, or tabmesh serve --engine …`);
+    return announced(entry.url, options, { failed: new Promise<never>(() => {}), close: () => entry.close() });
+  }
   const peer = supervisePeer({
     script: repository.cli,
     args: serveArguments(options, entry.url),
@@ -75,10 +81,14 @@ async function up(options: UpOptions, stop: AbortSignal): Promise<Service> {
     await close();
     throw error;
   }
-  printReady(entry.url, options.host);
-  const wanted = options.open && process.env.TABMESH_NO_OPEN === undefined;
-  if (wanted && hasScreen(process.env, process.stdout.isTTY)) openBrowser(entry.url);
-  return { failed: peer.failed, close };
+  return announced(entry.url, options, { failed: peer.failed, close });
+}
+
+function announced(url: string, { host, open }: UpOptions, service: Service): Service {
+  printReady(url, host);
+  const wanted = open && process.env.TABMESH_NO_OPEN === undefined;
+  if (wanted && hasScreen(process.env, process.stdout.isTTY)) openBrowser(url);
+  return service;
 }
 
 function serveArguments(options: UpOptions, url: string): string[] {

@@ -1,0 +1,1 @@
+export function wrongNode(version: string): string | undefined;
