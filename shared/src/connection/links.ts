@@ -16,6 +16,8 @@ import { type PeerId, SessionId } from '../protocol/ids.ts';
 import type { SessionDescription } from '../protocol/signaling.ts';
 import type { VerifySignature } from '../protocol/signature.ts';
 import { type JobMessage, Link } from './link.ts';
+import type { ByteStream } from './stream.ts';
+import { type StreamHandler, StreamHandlers } from './stream-handlers.ts';
 
 export interface LinksOptions {
   readonly identity: Signer;
@@ -58,12 +60,14 @@ export class Links {
   readonly #waiting = new Map<PeerId, Set<(error: Error | undefined) => void>>();
   readonly #failures = new Map<PeerId, number>();
   readonly #redials = new Map<PeerId, () => void>();
+  readonly #streamHandlers: StreamHandlers;
   #wanted: ReadonlySet<PeerId> = new Set();
   #iceServers: readonly IceServer[] = [];
   #closed = false;
 
   constructor(options: LinksOptions) {
     this.#options = options;
+    this.#streamHandlers = new StreamHandlers(options.logger);
   }
 
   setIceServers(iceServers: readonly IceServer[]): void {
@@ -115,6 +119,20 @@ export class Links {
         if (attempt >= MAX_DIAL_ATTEMPTS || !quick || !MeshError.is(error, 'connection_failed')) throw error;
       }
     }
+  }
+
+  /**
+   * A byte stream to a peer, dialling when there is no link.
+   * @throws MeshError as `connect` and `Link.openStream` do.
+   */
+  async openStream(peerId: PeerId, name: string, signal: AbortSignal): Promise<ByteStream> {
+    const link = await this.connect(peerId, signal);
+    return link.openStream(name, { signal });
+  }
+
+  /** Answers streams of this name, from whichever peer; others are refused. Returns what ends that. */
+  onStream(name: string, handler: StreamHandler): () => void {
+    return this.#streamHandlers.add(name, handler);
   }
 
   /** A description that the signaling server brought. Wrong ones are logged and change nothing. */
@@ -217,6 +235,7 @@ export class Links {
       },
       onOpen: () => session && this.#handleOpen(session),
       onMessage: (from, message) => this.#options.onMessage(from, message),
+      onStream: ({ remote: from }, offer) => this.#streamHandlers.handle(offer, from),
       onClose: (_link, error) => session && this.#handleClose(session, error),
     });
     session = {

@@ -10,7 +10,7 @@ import { MAX_CAPABILITIES, MAX_CAPABILITY_CHARS } from '../limits.ts';
 export const STREAMS = 'streams';
 
 /** What this version can do. */
-export const CAPABILITIES: readonly string[] = [];
+export const CAPABILITIES: readonly string[] = [STREAMS];
 
 const name = z.string().min(1).max(MAX_CAPABILITY_CHARS);
 

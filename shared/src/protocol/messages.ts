@@ -7,6 +7,7 @@ import { MESH_ERROR_CODES } from '../errors.ts';
 import { MAX_EMBED_INPUTS } from '../limits.ts';
 import { Capabilities } from './capabilities.ts';
 import { JobId, ModelId, PeerId } from './ids.ts';
+import { StreamAccept, StreamEnd, StreamOpen, StreamRefuse, StreamReset, StreamWindow } from './stream-messages.ts';
 
 /** Raised by every change that an older peer could not understand; the handshake refuses another number. */
 export const PROTOCOL_VERSION = 1;
@@ -173,6 +174,12 @@ export const PeerMessage = z.discriminatedUnion('type', [
   JobCancel,
   EmbedStart,
   EmbedEnd,
+  StreamOpen,
+  StreamAccept,
+  StreamRefuse,
+  StreamWindow,
+  StreamEnd,
+  StreamReset,
   Goodbye,
 ]);
 export type PeerMessage = z.infer<typeof PeerMessage>;
