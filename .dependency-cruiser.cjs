@@ -1,6 +1,7 @@
 /** The directions in which imports may run (see README, 'How it is built'). */
-const feature =
-  '^shared/src/(catalog|connection|engine-kit|identity|measurement|membership|providing|requesting|routing)/';
+const base = '^shared/src/(errors|limits|lru-map|backoff|pause)\\.ts$|^shared/src/(protocol|ports|jobs)/';
+const rooms = '(catalog|connection|engine-kit|identity|measurement|membership|providing|requesting|routing)';
+const test = '\\.test\\.ts$';
 
 module.exports = {
   forbidden: [
@@ -12,18 +13,32 @@ module.exports = {
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     {
-      name: 'siblings-dont-know-each-other',
-      comment: 'Only the room mesh/ imports across the feature folders; everything else meets there.',
+      name: 'only-mesh-crosses',
+      comment: 'A room of the core knows itself and the base; whatever brings rooms together is in mesh/.',
       severity: 'error',
-      from: { path: feature, pathNot: '\\.test\\.ts$' },
-      to: { path: feature, pathNot: '^shared/src/$1/' },
+      from: { path: `^shared/src/${rooms}/`, pathNot: test },
+      to: { path: '^shared/src/', pathNot: [base, '^shared/src/$1/'] },
     },
     {
-      name: 'base-knows-no-feature',
-      comment: 'Protocol, ports, errors and jobs are what features share, never the other way round.',
+      name: 'base-knows-no-room',
+      comment: 'Protocol, ports, jobs, errors and limits are what rooms share, never the other way round.',
       severity: 'error',
-      from: { path: '^shared/src/(protocol|ports|limits|lru-map|backoff|errors\\.ts)', pathNot: '\\.test\\.ts$' },
-      to: { path: '^shared/src/', pathNot: '^shared/src/(protocol|ports|limits|lru-map|backoff|errors\\.ts)' },
+      from: { path: base, pathNot: test },
+      to: { path: '^shared/src/', pathNot: base },
+    },
+    {
+      name: 'adapters-know-the-base',
+      comment: 'A transport or a signaling adapter is used by the mesh; it uses nothing of it.',
+      severity: 'error',
+      from: { path: '^shared/src/transports/', pathNot: test },
+      to: { path: '^shared/src/', pathNot: [base, '^shared/src/transports/'] },
+    },
+    {
+      name: 'core-is-in-rooms',
+      comment: 'A file of the core belongs in a room; beside them stand the index and what every room may use.',
+      severity: 'error',
+      from: { path: '^shared/src/[^/]+\\.ts$', pathNot: [base, '^shared/src/index\\.ts$'] },
+      to: {},
     },
     {
       name: 'core-has-no-platform',

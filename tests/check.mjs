@@ -22,6 +22,13 @@ const CHECKS = [
     '.dependency-cruiser.cjs',
     ...['shared/src', 'signaling', 'native-peer', 'client/src'],
   ],
+  [
+    'circles of folders',
+    'depcruise',
+    '--config',
+    '.dependency-cruiser-folders.cjs',
+    ...['shared/src', 'signaling/src', 'native-peer/src', 'client/src'],
+  ],
 ];
 
 const failed = [];

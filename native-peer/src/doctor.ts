@@ -1,7 +1,7 @@
 /** What a native peer and an entry need of a machine, each looked at for itself, with what to do where it is missing. */
 import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
-import { CATALOG, fitsIn, MeshError, memoryNeededBytes } from '@tabmesh/shared';
+import { CATALOG, createIdentity, fitsIn, MeshError, memoryNeededBytes, systemRandom } from '@tabmesh/shared';
 import { formatBytes } from './format-bytes.ts';
 import type { Home } from './home.ts';
 import type { ModelStore } from './model-store.ts';
@@ -95,8 +95,12 @@ function fit(freeBytes: number): Finding {
 async function webRtc(): Promise<Finding> {
   try {
     const { createNodeTransport } = await import('@tabmesh/shared/node');
+    const nobody = createIdentity(systemRandom).peerId;
     createNodeTransport()
-      .open({ initiator: true, iceServers: [] }, { onSignal() {}, onOpen() {}, onMessage() {}, onClose() {} })
+      .open(
+        { initiator: true, remote: nobody, iceServers: [] },
+        { onSignal() {}, onOpen() {}, onMessage() {}, onDrain() {}, onClose() {} },
+      )
       .close();
     return { name: 'webrtc', ok: true, detail: 'the native module loads and opens a connection' };
   } catch (error) {

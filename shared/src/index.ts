@@ -1,6 +1,6 @@
 /** The mesh core, for browsers and Node alike. Node's own adapters: `@tabmesh/shared/node`. */
 
-export { backoffMs } from './backoff.ts';
+export { backoffMs, doublingMs } from './backoff.ts';
 export * from './catalog/catalog.ts';
 export * from './catalog/fit.ts';
 export * from './catalog/sla-gate.ts';
@@ -17,6 +17,7 @@ export * from './measurement/efficiency.ts';
 export type { MeshModel } from './membership/served-models.ts';
 export * from './mesh/mesh.ts';
 export * from './mesh/mesh-interface.ts';
+export { pause } from './pause.ts';
 export * from './ports/clock.ts';
 export * from './ports/engine.ts';
 export * from './ports/logger.ts';

@@ -2,7 +2,7 @@
  * What racing does for the worst first tokens when one of four peers stalls now and then, and what it costs: the same
  * prompts with and without it, on the virtual network, where time is exact.
  */
-import { ModelId, silentLogger } from '@tabmesh/shared';
+import { ModelId } from '@tabmesh/shared';
 import { createScriptedEngine, createSeededRandom, type ScriptedEngine, VirtualMesh } from '@tabmesh/shared/testing';
 import { type Benchmark, toResult } from './run/benchmark.ts';
 import { percentile } from './run/statistics.ts';
@@ -46,7 +46,7 @@ export const benchmark: Benchmark = {
 async function ask(raceShare: number, signal: AbortSignal): Promise<{ ttftMs: number[]; jobs: number }> {
   const world = new VirtualMesh();
   const random = createSeededRandom(PROMPTS);
-  const asker = world.member('asker', 'tab', silentLogger, { raceShare });
+  const asker = world.member('asker', 'tab', { raceShare });
   const engines: ScriptedEngine[] = [];
   const engineOf = (ttft: number) => {
     const engine = createScriptedEngine({

@@ -37,8 +37,8 @@ export function startMember(url: string, engine?: Engine, transport: Transport =
     identity: createIdentity(systemRandom),
     kind: 'native',
     version: '0.0.0-test',
-    signaling: createSocketIoSignaling({ url }),
-    transport,
+    signaling: [createSocketIoSignaling({ url })],
+    transports: [transport],
     verify: verifySignatureInNode,
     clock: systemClock,
     random: systemRandom,
@@ -50,6 +50,7 @@ export function startMember(url: string, engine?: Engine, transport: Transport =
 
 /** Of a member whom no link reaches, as behind a firewall: it dials nobody and answers no dial. */
 export const unreachable: Transport = {
+  way: 'webrtc',
   open: (_options, handlers) => ({
     signal: () => {},
     send() {

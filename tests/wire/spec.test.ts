@@ -2,7 +2,7 @@
  * Holds `shared/SPEC.md` and the tests to each other. Both are read as text, so that the tests of every suite count,
  * those of the browser and of llama.cpp included.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
@@ -15,6 +15,8 @@ const TITLE = /\bit(?:\.\w+\b[\s\S]*?\))?\(\s*(['"`])(.*?)\1/g;
 const QUOTE = /^(?:((?:E2E|[A-Z]{2})\d+)(?:–((?:E2E|[A-Z]{2})\d+))?|\$\{rule\}): /;
 const CONTRACT_RULE = /\brule: '(.*?)'/g;
 const STATEMENT = /^- \*\*(.*?)\*\* /gm;
+/** Of the table that says where each prefix lives: the prefixes, then the cells with its folders. */
+const HOME = /^\| ((?:[A-Z0-9]{2,3}(?:, )?)+) \|(?:[^|]*)\|([^|]*\|[^|]*)\|$/gm;
 
 describe('the rules', () => {
   const stated = matches(readFileSync(join(root, 'shared/SPEC.md'), 'utf8'), STATEMENT, 1);
@@ -30,6 +32,16 @@ describe('the rules', () => {
     expect(stated.filter((rule) => !quoted.has(rule))).toEqual([]);
     expect(stated.filter((rule, index) => !follows(stated[index - 1], rule))).toEqual([]);
     expect(stated.filter((rule, index) => stated.indexOf(rule) !== index)).toEqual([]);
+  });
+
+  it('SP3: every prefix has a home in the table at the beginning, and every folder of the table is there', () => {
+    const rows = [...readFileSync(join(root, 'shared/SPEC.md'), 'utf8').matchAll(HOME)];
+    const homed = rows.flatMap(([, prefixes = '']) => prefixes.split(', '));
+    const prefixes = new Set(stated.map((rule) => rule.replace(/\d+$/, '')));
+    expect(homed.sort()).toEqual([...prefixes].sort());
+    const places = rows.flatMap(([, , cells = '']) => matches(cells, /`([^`]+)`/g, 1));
+    expect(places.length).toBeGreaterThan(20);
+    expect(places.filter((place) => !existsSync(join(root, place)))).toEqual([]);
   });
 });
 

@@ -27,8 +27,8 @@ export async function createBrowserMesh(database: Database | undefined, entryUrl
     identity: await ownIdentity(database),
     kind: 'tab',
     version,
-    signaling: createSocketIoSignaling({ url: entryUrl }),
-    transport: createSimplePeerTransport(),
+    signaling: [createSocketIoSignaling({ url: entryUrl })],
+    transports: [createSimplePeerTransport()],
     clock: createLifecycleClock({
       clock: systemClock,
       document,

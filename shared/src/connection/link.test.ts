@@ -38,8 +38,8 @@ beforeEach(async () => {
   closed = [];
   const assembler = new FrameAssembler();
   let offer = '';
-  channel = network.join('mallory').transport.open(
-    { initiator: true, iceServers: [] },
+  channel = network.join('mallory').transports[0].open(
+    { initiator: true, remote: alice, iceServers: [] },
     {
       onSignal: (payload) => {
         offer = payload;
@@ -54,7 +54,7 @@ beforeEach(async () => {
     },
   );
   linkOptions = {
-    transport: network.join('alice').transport,
+    transport: network.join('alice').transports[0],
     initiator: false,
     iceServers: [],
     self: alice,
@@ -108,6 +108,7 @@ describe('a link', () => {
     const late = new Link({
       ...linkOptions,
       transport: {
+        way: 'held',
         open: (_options, handlers) => {
           deliver = handlers.onMessage;
           open = handlers.onOpen;

@@ -118,6 +118,11 @@ export class Link {
     return this.#rttSamplesMs.length === 0 ? null : Math.min(...this.#rttSamplesMs);
   }
 
+  /** How it came about. */
+  get way(): string {
+    return this.#options.transport.way;
+  }
+
   /** Whether the other end has said that it can do this; nothing before its hello. */
   can(capability: string): boolean {
     return this.#capabilities.has(capability);
@@ -362,9 +367,12 @@ function asLost(error: Error): MeshError {
 }
 
 /** A platform without WebRTC throws: for whoever dials that is an attempt that failed. */
-function openChannel({ transport, clock, initiator, iceServers }: LinkOptions, handlers: TransportHandlers): Channel {
+function openChannel(
+  { transport, clock, initiator, remote, iceServers }: LinkOptions,
+  handlers: TransportHandlers,
+): Channel {
   try {
-    return transport.open({ initiator, iceServers }, handlers);
+    return transport.open({ initiator, remote, iceServers }, handlers);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     clock.after(0, () => handlers.onClose(MeshError.connectionFailed(reason, error)));

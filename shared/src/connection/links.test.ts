@@ -51,7 +51,7 @@ function join(
   identity: Identity,
   options: { onOpen?: (link: Link) => void; wrap?: (transport: Transport) => Transport } = {},
 ): End {
-  const transport = (options.wrap ?? ((plain: Transport) => plain))(network.join(name).transport);
+  const transport = (options.wrap ?? ((plain: Transport) => plain))(network.join(name).transports[0]);
   const attempts: End['attempts'] = [];
   const opened: Link[] = [];
   const closed: Link[] = [];
@@ -61,12 +61,16 @@ function join(
     clock,
     random,
     logger: silentLogger,
-    transport: {
-      open(request, handlers) {
-        attempts.push(request.initiator ? 'dialled' : 'answered');
-        return transport.open(request, handlers);
+    transports: [
+      {
+        way: transport.way,
+        open(request, handlers) {
+          attempts.push(request.initiator ? 'dialled' : 'answered');
+          return transport.open(request, handlers);
+        },
       },
-    },
+    ],
+    hasWay: () => false,
     describe: (to, record) => clock.after(1, () => reachable.get(to)?.handleDescription(record)),
     onOpen(link) {
       opened.push(link);
@@ -153,6 +157,7 @@ describe('dialling', () => {
   it('LS6: an attempt that fails at once is made again', async () => {
     let failures = 2;
     const flaky = (transport: Transport): Transport => ({
+      way: transport.way,
       open(options, handlers) {
         const channel = transport.open(options, handlers);
         if (failures > 0) clock.after(0, () => handlers.onClose(MeshError.connectionFailed('no ICE')));
@@ -181,6 +186,7 @@ describe('dialling', () => {
     const [frame] = toFrames(new TextEncoder().encode(JSON.stringify(hello)));
     if (frame === undefined) throw new Error('No frame was made.');
     const newer = (transport: Transport): Transport => ({
+      way: transport.way,
       open: (options, handlers) => {
         const channel = transport.open(options, handlers);
         return { ...channel, send: () => channel.send(frame) };
@@ -246,6 +252,7 @@ describe('a link', () => {
   it('LS13: that breaks while it opens is handed to nobody', async () => {
     let sent = 0;
     const breaking = (transport: Transport): Transport => ({
+      way: transport.way,
       open(options, handlers) {
         const channel = transport.open(options, handlers);
         return {
@@ -305,6 +312,7 @@ describe('closing', () => {
 
   it('LS18: waits for what was said last to arrive: WebRTC drops what is under way when a connection is closed', async () => {
     const lossy = (transport: Transport): Transport => ({
+      way: transport.way,
       open(options, handlers) {
         const channel = transport.open(options, handlers);
         let closed = false;

@@ -9,10 +9,10 @@ import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import { type Random, randomHexId } from '../ports/random.ts';
 import type { Signer } from '../ports/signer.ts';
-import type { IceServer, Transport } from '../ports/transport.ts';
+import type { IceServer, Transport, Transports } from '../ports/transport.ts';
 import type { SignedRecord } from '../protocol/announcement.ts';
 import { decodeSessionDescription } from '../protocol/decode.ts';
-import { type PeerId, SessionId } from '../protocol/ids.ts';
+import { type PeerId, SessionId, type SourceId } from '../protocol/ids.ts';
 import type { SessionDescription } from '../protocol/signaling.ts';
 import type { VerifySignature } from '../protocol/signature.ts';
 import { type JobMessage, Link } from './link.ts';
@@ -21,14 +21,17 @@ import { type StreamHandler, StreamHandlers } from './stream-handlers.ts';
 
 export interface LinksOptions {
   readonly identity: Signer;
-  readonly transport: Transport;
+  /** The ways in which a link may come about, best first; the first is one that everybody has. */
+  readonly transports: Transports;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   /** Default: the one for any platform. */
   readonly verify?: VerifySignature | undefined;
-  /** Hands a signed description to the signaling server. */
-  describe(to: PeerId, record: SignedRecord): void;
+  /** Whether the peer announced this way to connect; asked of all but the first. */
+  hasWay(peerId: PeerId, way: string): boolean;
+  /** Hands a signed description to an entry: the one that brought the peer's own, where it was the first to describe. */
+  describe(to: PeerId, record: SignedRecord, source: SourceId | undefined): void;
   onOpen(link: Link): void;
   onMessage(link: Link, message: JobMessage): void;
   onClose(link: Link, error: Error | undefined): void;
@@ -39,6 +42,8 @@ interface Session {
   readonly id: SessionId;
   readonly remote: PeerId;
   readonly role: SessionDescription['role'];
+  /** The entry that brought the offer. */
+  readonly source: SourceId | undefined;
   readonly link: Link;
   /** Undefined while it is an attempt. */
   openedMs: number | undefined;
@@ -53,12 +58,15 @@ const STEADY_MS = 30_000;
 
 export class Links {
   readonly #options: LinksOptions;
+  readonly #first: Transport;
   readonly #sessions = new Map<SessionId, Session>();
   readonly #open = new Map<PeerId, Link>();
   /** The one attempt per peer, whoever began it. */
   readonly #attempts = new Map<PeerId, Session>();
   readonly #waiting = new Map<PeerId, Set<(error: Error | undefined) => void>>();
   readonly #failures = new Map<PeerId, number>();
+  /** Ways on which no link to the peer came about; cleared when none is left. */
+  readonly #failedWays = new Map<PeerId, Set<string>>();
   readonly #redials = new Map<PeerId, () => void>();
   readonly #streamHandlers: StreamHandlers;
   #wanted: ReadonlySet<PeerId> = new Set();
@@ -67,6 +75,7 @@ export class Links {
 
   constructor(options: LinksOptions) {
     this.#options = options;
+    [this.#first] = options.transports;
     this.#streamHandlers = new StreamHandlers(options.logger);
   }
 
@@ -103,8 +112,8 @@ export class Links {
   }
 
   /**
-   * The open link to a peer, dialling when there is none.
-   * @throws MeshError `connection_failed` after `MAX_DIAL_ATTEMPTS`, `cancelled` by the signal.
+   * The open link to a peer, dialling when there is none, by one way after the other.
+   * @throws MeshError `connection_failed` after `MAX_DIAL_ATTEMPTS` and each way, `cancelled` by the signal.
    */
   async connect(peerId: PeerId, signal: AbortSignal): Promise<Link> {
     for (let attempt = 1; ; attempt += 1) {
@@ -116,7 +125,8 @@ export class Links {
         await this.#nextOutcome(peerId, signal);
       } catch (error) {
         const quick = this.#options.clock.monotonicMs() - askedMs < QUICK_FAILURE_MS;
-        if (attempt >= MAX_DIAL_ATTEMPTS || !quick || !MeshError.is(error, 'connection_failed')) throw error;
+        const mayTryAgain = (quick && attempt < MAX_DIAL_ATTEMPTS) || this.#untried(peerId) !== undefined;
+        if (!mayTryAgain || !MeshError.is(error, 'connection_failed')) throw error;
       }
     }
   }
@@ -135,8 +145,8 @@ export class Links {
     return this.#streamHandlers.add(name, handler);
   }
 
-  /** A description that the signaling server brought. Wrong ones are logged and change nothing. */
-  handleDescription(record: SignedRecord): void {
+  /** A description that an entry brought. Wrong ones are logged and change nothing. */
+  handleDescription(record: SignedRecord, source?: SourceId): void {
     if (this.#closed) return;
     let description: SessionDescription;
     try {
@@ -146,7 +156,7 @@ export class Links {
       return;
     }
     if (description.to !== this.#options.identity.peerId) return;
-    const session = this.#sessions.get(description.sessionId) ?? this.#answer(description);
+    const session = this.#sessions.get(description.sessionId) ?? this.#answer(description, source);
     if (session === undefined || session.remote !== description.from || session.role === description.role) return;
     if (description.index !== session.nextReceivedIndex) return;
     session.nextReceivedIndex += 1;
@@ -164,6 +174,7 @@ export class Links {
     this.#redials.get(peerId)?.();
     this.#redials.delete(peerId);
     this.#failures.delete(peerId);
+    this.#failedWays.delete(peerId);
   }
 
   /** Resolves when the other ends have heard it. */
@@ -199,25 +210,48 @@ export class Links {
   #dial(peerId: PeerId): void {
     this.#redials.get(peerId)?.();
     this.#redials.delete(peerId);
-    this.#startSession(SessionId.parse(randomHexId(this.#options.random)), peerId, 'offerer');
+    const transport = this.#untried(peerId) ?? this.#first;
+    // None is left: begin again with the first.
+    if (this.#failedWays.get(peerId)?.has(transport.way)) this.#failedWays.delete(peerId);
+    this.#startSession(SessionId.parse(randomHexId(this.#options.random)), peerId, 'offerer', transport, undefined);
+  }
+
+  /** The best way that both ends have and that has not failed yet. */
+  #untried(peerId: PeerId): Transport | undefined {
+    const failed = this.#failedWays.get(peerId);
+    return this.#options.transports.find(
+      (transport) =>
+        !failed?.has(transport.way) && (transport === this.#first || this.#options.hasWay(peerId, transport.way)),
+    );
   }
 
   /**
    * An unknown attempt: worth answering when it is its opening record. When both ends dial at once, the attempt of the
    * smaller id goes on and the other end gives its own up.
    */
-  #answer({ sessionId, from, role, index }: SessionDescription): Session | undefined {
+  #answer(
+    { sessionId, from, role, index, way = this.#first.way }: SessionDescription,
+    source: SourceId | undefined,
+  ): Session | undefined {
     if (role !== 'offerer' || index !== 0) return undefined;
+    const transport = this.#options.transports.find((known) => known.way === way);
+    if (transport === undefined) return undefined;
     const before = this.#attempts.get(from);
     if (before?.role === 'offerer' && this.#options.identity.peerId < from) return undefined;
     if (before === undefined && this.#sessions.size >= MAX_SESSIONS) return undefined;
-    const session = this.#startSession(sessionId, from, 'answerer');
+    const session = this.#startSession(sessionId, from, 'answerer', transport, source);
     before?.link.close('the other end dialled too');
     return session;
   }
 
-  #startSession(id: SessionId, remote: PeerId, role: Session['role']): Session {
-    const { identity, transport, clock, logger } = this.#options;
+  #startSession(
+    id: SessionId,
+    remote: PeerId,
+    role: Session['role'],
+    transport: Transport,
+    source: SourceId | undefined,
+  ): Session {
+    const { identity, clock, logger } = this.#options;
     // The link may signal before the session exists; what it says is kept until then.
     let session: Session | undefined;
     const early: string[] = [];
@@ -242,6 +276,7 @@ export class Links {
       id,
       remote,
       role,
+      source,
       link,
       openedMs: undefined,
       nextSentIndex: 0,
@@ -261,10 +296,11 @@ export class Links {
       sessionId: session.id,
       role: session.role,
       index: session.nextSentIndex,
+      ...(session.link.way === this.#first.way ? {} : { way: session.link.way }),
       payload,
     };
     session.nextSentIndex += 1;
-    this.#options.describe(session.remote, this.#options.identity.sign(description));
+    this.#options.describe(session.remote, this.#options.identity.sign(description), session.source);
   }
 
   #handleOpen(session: Session): void {
@@ -279,7 +315,7 @@ export class Links {
     this.#settle(remote, undefined);
   }
 
-  #handleClose({ id, remote, link, openedMs }: Session, error: Error | undefined): void {
+  #handleClose({ id, remote, role, link, openedMs }: Session, error: Error | undefined): void {
     const { clock, logger } = this.#options;
     this.#sessions.delete(id);
     if (this.#open.get(remote) === link) this.#open.delete(remote);
@@ -288,9 +324,15 @@ export class Links {
     // Replaced ones too: what runs on them is over.
     if (openedMs !== undefined) this.#options.onClose(link, error);
     if (this.#closed || this.#open.has(remote) || this.#attempts.has(remote)) return;
-    if (openedMs === undefined) this.#settle(remote, asConnectionFailed(error));
-    else if (clock.monotonicMs() - openedMs > STEADY_MS) this.#failures.delete(remote);
+    if (openedMs === undefined) {
+      if (role === 'offerer') this.#noteFailedWay(remote, link.way);
+      this.#settle(remote, asConnectionFailed(error));
+    } else if (clock.monotonicMs() - openedMs > STEADY_MS) this.#failures.delete(remote);
     if (this.#wanted.has(remote) && !this.#attempts.has(remote)) this.#redialLater(remote);
+  }
+
+  #noteFailedWay(peerId: PeerId, way: string): void {
+    this.#failedWays.set(peerId, (this.#failedWays.get(peerId) ?? new Set()).add(way));
   }
 
   #redialLater(peerId: PeerId): void {

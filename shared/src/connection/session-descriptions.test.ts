@@ -33,20 +33,24 @@ beforeEach(() => {
     clock,
     random,
     logger: silentLogger,
-    transport: {
-      open({ initiator }, handlers) {
-        const held: HeldChannel = { initiator, handlers, signals: [], open: true };
-        channels.push(held);
-        return {
-          signal: (payload) => held.signals.push(payload),
-          send() {},
-          bufferedBytes: () => 0,
-          close() {
-            held.open = false;
-          },
-        };
+    transports: [
+      {
+        way: 'held',
+        open({ initiator }, handlers) {
+          const held: HeldChannel = { initiator, handlers, signals: [], open: true };
+          channels.push(held);
+          return {
+            signal: (payload) => held.signals.push(payload),
+            send() {},
+            bufferedBytes: () => 0,
+            close() {
+              held.open = false;
+            },
+          };
+        },
       },
-    },
+    ],
+    hasWay: () => false,
     describe: (_to, record) => sent.push(record),
     onOpen() {},
     onMessage() {},
@@ -85,12 +89,16 @@ describe('session descriptions', () => {
       clock,
       random,
       logger: silentLogger,
-      transport: {
-        open(_options, { onSignal }) {
-          onSignal('offer');
-          return { signal() {}, send() {}, bufferedBytes: () => 0, close() {} };
+      transports: [
+        {
+          way: 'held',
+          open(_options, { onSignal }) {
+            onSignal('offer');
+            return { signal() {}, send() {}, bufferedBytes: () => 0, close() {} };
+          },
         },
-      },
+      ],
+      hasWay: () => false,
       describe: (_to, record) => told.push(record),
       onOpen() {},
       onMessage() {},
@@ -157,11 +165,15 @@ describe('session descriptions', () => {
       clock,
       random,
       logger: silentLogger,
-      transport: {
-        open() {
-          throw new Error('No WebRTC support: Not a supported browser');
+      transports: [
+        {
+          way: 'held',
+          open() {
+            throw new Error('No WebRTC support: Not a supported browser');
+          },
         },
-      },
+      ],
+      hasWay: () => false,
       describe() {},
       onOpen() {},
       onMessage() {},

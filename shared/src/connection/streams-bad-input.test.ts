@@ -49,8 +49,8 @@ beforeEach(async () => {
   accepted = [];
   const assembler = new FrameAssembler();
   let offer = '';
-  channel = network.join('mallory').transport.open(
-    { initiator: true, iceServers: [] },
+  channel = network.join('mallory').transports[0].open(
+    { initiator: true, remote: alice, iceServers: [] },
     {
       onSignal: (payload) => {
         offer = payload;
@@ -67,7 +67,7 @@ beforeEach(async () => {
     },
   );
   end = openTestLink({
-    transport: network.join('alice').transport,
+    transport: network.join('alice').transports[0],
     initiator: false,
     self: alice,
     remote: mallory,

@@ -28,7 +28,7 @@ async function open(
   onMessage?: (link: Link, message: JobMessage) => void,
 ): Promise<Link> {
   const pair = openLinkPair({
-    transports: [network.join('alice').transport, network.join('bob').transport],
+    transports: [network.join('alice').transports[0], network.join('bob').transports[0]],
     clock,
     random: createSeededRandom(5),
     onStream,

@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { MeshError } from '../errors.ts';
 import { JobTimer } from '../jobs/job-timer.ts';
+import { pause } from '../pause.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Embeddings, Engine, EngineEvent, GenerationRequest } from '../ports/engine.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -211,7 +212,7 @@ export class BaselineCollector {
     const ttfts: number[] = [];
     const rates: number[] = [];
     for (let run = 0; run < RUNS; run += 1) {
-      if (run > 0) await this.#pause(BETWEEN_RUNS_MS, signal);
+      if (run > 0) await pause(this.#options.clock, BETWEEN_RUNS_MS, signal);
       if (signal.aborted) return undefined;
       const measurement = await this.#complete(run, signal);
       if (measurement === undefined || measurement.tokensPerSecond === null) continue;
@@ -230,18 +231,6 @@ export class BaselineCollector {
       else if (event.usageIsGuess) return undefined;
     }
     return timer.measurement();
-  }
-
-  #pause(delayMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const finish = () => {
-        cancel();
-        signal.removeEventListener('abort', finish);
-        resolve();
-      };
-      const cancel = this.#options.clock.after(delayMs, finish);
-      signal.addEventListener('abort', finish);
-    });
   }
 
   async #read(): Promise<StoredBaseline | undefined> {

@@ -7,6 +7,7 @@ import { ClassId, ModelId } from '../protocol/ids.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createSeededRandom } from '../testing/seeded-random.ts';
 import { Announcer } from './announcer.ts';
+import { EntryTime } from './entry-time.ts';
 
 const identity = createIdentity(createSeededRandom(21));
 const model: ServedModel = {
@@ -51,7 +52,8 @@ function announce(onClock: ManualClock): Announcer {
     state: () => 'ready',
     models: () => models,
     links: () => [],
-    send: (record) => sent.push({ atMs: onClock.monotonicMs(), record }),
+    capabilities: () => [],
+    send: () => sent.push({ atMs: onClock.monotonicMs(), record: announcer.sign() }),
   });
 }
 
@@ -134,11 +136,11 @@ describe('the announcer', () => {
     const wrong = new ManualClock();
     const one = announce(wrong);
     wrong.wallMs = () => 1_000_000;
-    one.setTime(50_000_000);
-    expect(decodeAnnouncement(one.sign())).toMatchObject({ issuedAtMs: 50_000_000, sequence: 50_000_000 });
+    const time = new EntryTime(wrong, 50_000_000);
+    expect(decodeAnnouncement(one.sign(time.nowMs()))).toMatchObject({ issuedAtMs: 50_000_000, sequence: 50_000_000 });
     await wrong.advance(7_000);
     wrong.wallMs = () => 90_000_000;
-    expect(decodeAnnouncement(one.sign())).toMatchObject({ issuedAtMs: 50_007_000, sequence: 50_007_000 });
+    expect(decodeAnnouncement(one.sign(time.nowMs()))).toMatchObject({ issuedAtMs: 50_007_000, sequence: 50_007_000 });
   });
 
   it('AN12: tells at once what it would tell soon, and nothing when there is nothing', async () => {

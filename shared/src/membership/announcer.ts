@@ -20,15 +20,15 @@ export interface AnnouncerOptions {
   state(): Announcement['state'];
   models(): ServedModel[];
   links(): Announcement['links'];
-  send(record: SignedRecord): void;
+  capabilities(): readonly string[];
+  /** It is time that every entry gets a fresh record. */
+  send(): void;
 }
 
 export class Announcer {
   readonly #options: AnnouncerOptions;
   #state: 'stopped' | 'running' = 'stopped';
   #sequence = 0;
-  /** The entry's clock, read when it told it. */
-  #entryTime: { readonly wallMs: number; readonly atMs: number } | undefined;
   #cancelTimer: (() => void) | undefined;
   #changeAtMs = Number.POSITIVE_INFINITY;
   #lastSentMs = Number.NEGATIVE_INFINITY;
@@ -37,8 +37,8 @@ export class Announcer {
     this.#options = options;
   }
 
-  /** What would be announced now. */
-  current(): Announcement {
+  /** What would be announced now. @param issuedAtMs Unix milliseconds */
+  current(issuedAtMs = this.#options.clock.wallMs()): Announcement {
     const { identity, kind, version } = this.#options;
     return {
       type: 'announcement',
@@ -46,29 +46,28 @@ export class Announcer {
       kind,
       version,
       sequence: this.#sequence,
-      issuedAtMs: this.#nowMs(),
+      issuedAtMs,
       lifetimeMs: ANNOUNCEMENT_LIFETIME_MS,
       state: this.#options.state(),
       memoryBytes: this.#options.memoryBytes ?? null,
       models: this.#options.models(),
       links: this.#options.links().slice(0, MAX_ANNOUNCED_LINKS),
+      capabilities: [...this.#options.capabilities()],
     };
   }
 
-  /** From now on announcements are dated by this clock, Unix milliseconds, whatever the device's own says. */
-  setTime(entryWallMs: number): void {
-    this.#entryTime = { wallMs: entryWallMs, atMs: this.#options.clock.monotonicMs() };
+  /**
+   * A fresh record. Sequences start at the time of its issue, so that a restarted peer is newer than it was.
+   * @param issuedAtMs Unix milliseconds by the clock of the entry that it is for
+   */
+  sign(issuedAtMs = this.#options.clock.wallMs()): SignedRecord {
+    this.#sequence = Math.max(this.#sequence + 1, issuedAtMs);
+    // What a first join carries need not be said again; while others are there already, it is news to one of them only.
+    if (this.#state === 'stopped') this.#noteSent();
+    return this.#options.identity.sign(this.current(issuedAtMs));
   }
 
-  /** A fresh record. Sequences start at the wall clock, so that a restarted peer is newer than it was. */
-  sign(): SignedRecord {
-    this.#sequence = Math.max(this.#sequence + 1, this.#nowMs());
-    this.#lastSentMs = this.#options.clock.monotonicMs();
-    this.#changeAtMs = Number.POSITIVE_INFINITY;
-    return this.#options.identity.sign(this.current());
-  }
-
-  /** From the moment that the entry welcomed this end. */
+  /** From the moment that an entry welcomed this end. */
   start(): void {
     this.#state = 'running';
     this.#schedule();
@@ -91,24 +90,25 @@ export class Announcer {
   /** What would go out soon goes out within this call: for a device whose timers are about to stop. */
   flush(): void {
     if (this.#state === 'stopped' || this.#changeAtMs === Number.POSITIVE_INFINITY) return;
-    this.#options.send(this.sign());
+    this.#send();
+  }
+
+  #send(): void {
+    this.#noteSent();
+    this.#options.send();
     this.#schedule();
   }
 
-  #nowMs(): number {
-    const { clock } = this.#options;
-    const told = this.#entryTime;
-    return told === undefined ? clock.wallMs() : Math.round(told.wallMs + clock.monotonicMs() - told.atMs);
+  #noteSent(): void {
+    this.#lastSentMs = this.#options.clock.monotonicMs();
+    this.#changeAtMs = Number.POSITIVE_INFINITY;
   }
 
   #schedule(): void {
     if (this.#state === 'stopped') return;
-    const { clock, send } = this.#options;
+    const { clock } = this.#options;
     this.#cancelTimer?.();
     const atMs = Math.min(this.#changeAtMs, this.#lastSentMs + ANNOUNCEMENT_RENEWAL_MS);
-    this.#cancelTimer = clock.after(Math.max(0, atMs - clock.monotonicMs()), () => {
-      send(this.sign());
-      this.#schedule();
-    });
+    this.#cancelTimer = clock.after(Math.max(0, atMs - clock.monotonicMs()), () => this.#send());
   }
 }

@@ -3,6 +3,7 @@ import { createIdentity, type Identity } from '../identity/identity.ts';
 import { silentLogger } from '../ports/logger.ts';
 import { SignedRecord } from '../protocol/announcement.ts';
 import { readAnnouncement } from '../protocol/decode.ts';
+import { SourceId } from '../protocol/ids.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createSeededRandom } from '../testing/seeded-random.ts';
 import { Roster } from './roster.ts';
@@ -13,6 +14,8 @@ const [alice, bob, carol] = [createIdentity(random), createIdentity(random), cre
   Identity,
   Identity,
 ];
+
+const entry = SourceId.parse('entry');
 
 function setUp() {
   const clock = new ManualClock();
@@ -51,14 +54,14 @@ describe('the roster', () => {
   it('RO1: keeps what is signed by the peer that it names, and nothing else', () => {
     const { roster, known } = setUp();
     const forged = bob.sign(JSON.parse(announce(carol).body) as object);
-    roster.apply({ upserted: [announce(bob), forged, { body: '{', signature: 'A'.repeat(86) }], removed: [] });
+    roster.apply(entry, { upserted: [announce(bob), forged, { body: '{', signature: 'A'.repeat(86) }], removed: [] });
     expect(known()).toEqual([bob.peerId]);
   });
 
   it('RO2: an older announcement never replaces a newer one', () => {
     const { roster } = setUp();
-    roster.apply({ upserted: [announce(bob, { sequence: 5, version: 'new' })], removed: [] });
-    roster.apply({
+    roster.apply(entry, { upserted: [announce(bob, { sequence: 5, version: 'new' })], removed: [] });
+    roster.apply(entry, {
       upserted: [announce(bob, { sequence: 5, version: 'replay' }), announce(bob, { sequence: 4 })],
       removed: [],
     });
@@ -67,7 +70,7 @@ describe('the roster', () => {
 
   it('RO3: what is not renewed expires, by this end’s clock and whatever the peer’s says', async () => {
     const { roster, clock, known, removed } = setUp();
-    roster.apply({
+    roster.apply(entry, {
       upserted: [announce(bob, { issuedAtMs: 9_000_000_000_000 }), announce(carol, { lifetimeMs: 60_000 })],
       removed: [],
     });
@@ -83,7 +86,7 @@ describe('the roster', () => {
   it('RO6: a linked peer stays as long as its link, though no entry renews it', async () => {
     const { roster, clock, known, linked } = setUp();
     linked.add(bob.peerId);
-    roster.apply({ upserted: [announce(bob)], removed: [] });
+    roster.apply(entry, { upserted: [announce(bob)], removed: [] });
     await clock.advance(100_000);
     expect(known()).toEqual([bob.peerId]);
     linked.clear();
@@ -94,8 +97,8 @@ describe('the roster', () => {
   it('RO8: a linked peer that an entry which was started again does not know stays until its link closes', () => {
     const { roster, known, removed, linked } = setUp();
     linked.add(bob.peerId);
-    roster.apply({ upserted: [announce(bob)], removed: [] });
-    roster.replace([]);
+    roster.apply(entry, { upserted: [announce(bob)], removed: [] });
+    roster.replace(entry, []);
     expect(known()).toEqual([bob.peerId]);
     linked.clear();
     roster.handleLinkClosed(bob.peerId);
@@ -106,17 +109,44 @@ describe('the roster', () => {
   it('RO8: such a peer that the entry lists again needs no link', () => {
     const { roster, known, linked } = setUp();
     linked.add(bob.peerId);
-    roster.apply({ upserted: [announce(bob)], removed: [] });
-    roster.replace([]);
-    roster.apply({ upserted: [announce(bob, { sequence: 2 })], removed: [] });
+    roster.apply(entry, { upserted: [announce(bob)], removed: [] });
+    roster.replace(entry, []);
+    roster.apply(entry, { upserted: [announce(bob, { sequence: 2 })], removed: [] });
     roster.handleLinkClosed(bob.peerId);
+    expect(known()).toEqual([bob.peerId]);
+  });
+
+  it('RO9: a record that one source takes back, omits or does not renew stays while another vouches for it', async () => {
+    const { roster, clock, known, removed } = setUp();
+    const [other, third] = [SourceId.parse('other'), SourceId.parse('third')];
+    for (const source of [entry, other, third]) roster.apply(source, { upserted: [announce(bob)], removed: [] });
+    roster.apply(other, { upserted: [], removed: [bob.peerId, carol.peerId] });
+    expect(roster.someSource(bob.peerId, (source) => source === other)).toBe(false);
+    roster.replace(third, []);
+    expect(known()).toEqual([bob.peerId]);
+    await clock.advance(20_000);
+    roster.apply(third, { upserted: [announce(bob, { sequence: 2 })], removed: [] });
+    await clock.advance(15_000);
+    expect(roster.someSource(bob.peerId, (source) => source === entry)).toBe(false);
+    expect(known()).toEqual([bob.peerId]);
+    expect(removed).toEqual([]);
+    roster.apply(third, { upserted: [], removed: [bob.peerId] });
+    expect(removed).toEqual([bob.peerId]);
+  });
+
+  it('RO9: a source that lists what another one knows vouches for it too, though it is no news', () => {
+    const { roster, known } = setUp();
+    const other = SourceId.parse('other');
+    roster.apply(entry, { upserted: [announce(bob)], removed: [] });
+    roster.replace(other, [announce(bob)]);
+    roster.apply(entry, { upserted: [], removed: [bob.peerId] });
     expect(known()).toEqual([bob.peerId]);
   });
 
   it('RO4: a full roster takes the place of the old one; its own announcement is not in it', () => {
     const { roster, known, removed } = setUp();
-    roster.apply({ upserted: [announce(bob)], removed: [] });
-    roster.replace([announce(carol), announce(alice)]);
+    roster.apply(entry, { upserted: [announce(bob)], removed: [] });
+    roster.replace(entry, [announce(carol), announce(alice)]);
     expect(known()).toEqual([carol.peerId]);
     expect(removed).toEqual([bob.peerId]);
   });
@@ -139,7 +169,7 @@ describe('the roster', () => {
 
   it('RO5: an announcement with sensible figures is taken', () => {
     const { roster, known } = setUp();
-    roster.apply({ upserted: [announce(bob, { models: [model] })], removed: [] });
+    roster.apply(entry, { upserted: [announce(bob, { models: [model] })], removed: [] });
     expect(known()).toEqual([bob.peerId]);
   });
 
@@ -163,7 +193,7 @@ describe('the roster', () => {
     ['an issue before time began', { issuedAtMs: -1 }],
   ])('RO5: an announcement with %s is refused whole', (_name, changes) => {
     const { roster, known } = setUp();
-    roster.apply({ upserted: [announce(bob, changes)], removed: [] });
+    roster.apply(entry, { upserted: [announce(bob, changes)], removed: [] });
     expect(known()).toEqual([]);
   });
 
@@ -191,7 +221,7 @@ describe('the roster', () => {
     async (_name, offMs) => {
       const { roster, clock, known } = setUp();
       const { ageMs } = model.measured;
-      roster.apply({
+      roster.apply(entry, {
         upserted: [announce(bob, { issuedAtMs: clock.wallMs() + offMs, models: [model] }), announce(carol)],
         removed: [],
       });

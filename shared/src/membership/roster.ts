@@ -1,6 +1,7 @@
 /**
- * All live announcements that a member knows. Records come in as signed; only what checks out and is newer is kept, and it
- * goes when the entry says so or when its lifetime is over.
+ * All live announcements that a member knows, each with the sources (entries) that vouch for it. Records come in as signed;
+ * only what checks out and is newer is kept. A record goes when no source vouches for it any more: each takes its word back,
+ * or does not renew it within the record's lifetime.
  */
 import { MeshError } from '../errors.ts';
 import { MAX_ROSTER_PEERS } from '../limits.ts';
@@ -8,7 +9,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Announcement, SignedRecord } from '../protocol/announcement.ts';
 import { readAnnouncement } from '../protocol/decode.ts';
-import type { ModelId, PeerId } from '../protocol/ids.ts';
+import type { ModelId, PeerId, SourceId } from '../protocol/ids.ts';
 import { type VerifySignature, verifySignature } from '../protocol/signature.ts';
 import { type ServingPeer, servingAmong } from './served-models.ts';
 
@@ -26,16 +27,17 @@ export interface RosterOptions {
 }
 
 interface KnownPeer {
-  readonly announcement: Announcement;
-  /** On this end's monotonic clock: peers' wall clocks may be hours apart. */
-  readonly expiresAtMs: number;
+  announcement: Announcement;
+  /**
+   * Until when the word of each source holds, on this end's monotonic clock: peers' wall clocks may be hours apart. Empty:
+   * the peer is kept for its open link alone.
+   */
+  readonly vouchers: Map<SourceId, number>;
 }
 
 export class Roster {
   readonly #options: RosterOptions;
   readonly #known = new Map<PeerId, KnownPeer>();
-  /** Kept for their link alone: the entry that was joined last does not know them. */
-  readonly #unlisted = new Set<PeerId>();
   /** By model, as long as nothing changes: every prompt asks. */
   #serving = new Map<ModelId, readonly ServingPeer[]>();
   #cancelExpiry: (() => void) | undefined;
@@ -60,32 +62,37 @@ export class Roster {
     return known;
   }
 
-  /** Takes over what the entry knows: peers that it does not list are gone. */
-  replace(records: readonly SignedRecord[]): void {
+  /** Whether one of the sources that vouch for the peer is as wanted. */
+  someSource(peerId: PeerId, isWanted: (source: SourceId) => boolean): boolean {
+    for (const source of this.#known.get(peerId)?.vouchers.keys() ?? []) if (isWanted(source)) return true;
+    return false;
+  }
+
+  /** Takes over what the source knows: it vouches for nobody that it does not list. */
+  replace(source: SourceId, records: readonly SignedRecord[]): void {
     const listed = new Set<PeerId>();
     for (const record of records) {
-      const peerId = this.#upsert(record);
+      const peerId = this.#upsert(source, record);
       if (peerId !== undefined) listed.add(peerId);
     }
-    for (const peerId of [...this.#known.keys()]) {
-      if (listed.has(peerId)) continue;
+    for (const [peerId, { vouchers }] of this.#known) {
+      if (listed.has(peerId) || !vouchers.delete(source) || vouchers.size > 0) continue;
       // An entry that was started again knows nobody yet.
-      if (this.#options.isLinked(peerId)) this.#unlisted.add(peerId);
-      else this.#remove(peerId);
+      if (!this.#options.isLinked(peerId)) this.#remove(peerId);
     }
     this.#changed();
   }
 
-  /** Nothing but the link kept a peer that the entry does not know. */
+  /** Nothing but the link kept a peer that no source vouches for. */
   handleLinkClosed(peerId: PeerId): void {
-    if (!this.#unlisted.has(peerId)) return;
+    if (this.#known.get(peerId)?.vouchers.size !== 0) return;
     this.#remove(peerId);
     this.#changed();
   }
 
-  apply(delta: { upserted: readonly SignedRecord[]; removed: readonly PeerId[] }): void {
-    for (const record of delta.upserted) this.#upsert(record);
-    for (const peerId of delta.removed) this.#remove(peerId);
+  apply(source: SourceId, delta: { upserted: readonly SignedRecord[]; removed: readonly PeerId[] }): void {
+    for (const record of delta.upserted) this.#upsert(source, record);
+    for (const peerId of delta.removed) this.#takeBack(source, peerId);
     this.#changed();
   }
 
@@ -102,7 +109,7 @@ export class Roster {
   }
 
   /** The peer that the record is about, whether or not it brought news; undefined when it was refused. */
-  #upsert(record: SignedRecord): PeerId | undefined {
+  #upsert(source: SourceId, record: SignedRecord): PeerId | undefined {
     let announcement: Announcement;
     try {
       announcement = readAnnouncement(record);
@@ -111,7 +118,11 @@ export class Roster {
       const known = this.#known.get(peerId);
       if (known === undefined && this.#known.size >= MAX_ROSTER_PEERS) return undefined;
       // Before the signature, which costs a millisecond: nothing changes for a record that brings no news.
-      if (known !== undefined && known.announcement.sequence >= sequence) return peerId;
+      if (known !== undefined && known.announcement.sequence >= sequence) {
+        // A repeated record renews nobody's word, but the first word of another source counts.
+        if (!known.vouchers.has(source)) this.#vouch(source, known);
+        return peerId;
+      }
       // It would count as several peers, and pages keep one row for each.
       if (new Set(announcement.models.map(({ id }) => id)).size < announcement.models.length) {
         throw MeshError.protocolViolation('it lists a model twice');
@@ -123,15 +134,28 @@ export class Roster {
       return undefined;
     }
     const { peerId } = announcement;
-    const expiresAtMs = this.#options.clock.monotonicMs() + announcement.lifetimeMs;
-    this.#known.set(peerId, { announcement, expiresAtMs });
-    this.#unlisted.delete(peerId);
-    if (expiresAtMs < this.#expiryAtMs) this.#scheduleExpiry(expiresAtMs);
+    const peer = this.#known.get(peerId) ?? { announcement, vouchers: new Map() };
+    peer.announcement = announcement;
+    this.#known.set(peerId, peer);
+    this.#vouch(source, peer);
     return peerId;
   }
 
+  #vouch(source: SourceId, { announcement, vouchers }: KnownPeer): void {
+    const expiresAtMs = this.#options.clock.monotonicMs() + announcement.lifetimeMs;
+    vouchers.set(source, expiresAtMs);
+    if (expiresAtMs < this.#expiryAtMs) this.#scheduleExpiry(expiresAtMs);
+  }
+
+  /** A peer that the source has lost is lost, linked or not, unless another one has it. */
+  #takeBack(source: SourceId, peerId: PeerId): void {
+    const peer = this.#known.get(peerId);
+    if (peer === undefined) return;
+    peer.vouchers.delete(source);
+    if (peer.vouchers.size === 0) this.#remove(peerId);
+  }
+
   #remove(peerId: PeerId): void {
-    this.#unlisted.delete(peerId);
     if (this.#known.delete(peerId)) this.#options.onRemoved(peerId);
   }
 
@@ -145,17 +169,19 @@ export class Roster {
     const nowMs = this.#options.clock.monotonicMs();
     let nextMs = Number.POSITIVE_INFINITY;
     let expired = false;
-    for (const [peerId, peer] of this.#known) {
-      if (peer.expiresAtMs <= nowMs && this.#options.isLinked(peerId)) {
-        const expiresAtMs = nowMs + peer.announcement.lifetimeMs;
-        this.#known.set(peerId, { ...peer, expiresAtMs });
-        nextMs = Math.min(nextMs, expiresAtMs);
-      } else if (peer.expiresAtMs <= nowMs) {
-        this.#remove(peerId);
-        expired = true;
-      } else {
-        nextMs = Math.min(nextMs, peer.expiresAtMs);
+    for (const [peerId, { announcement, vouchers }] of this.#known) {
+      const isLinked = this.#options.isLinked(peerId);
+      const wasVouchedFor = vouchers.size > 0;
+      for (const [source, expiresAtMs] of vouchers) {
+        if (expiresAtMs > nowMs) nextMs = Math.min(nextMs, expiresAtMs);
+        else if (isLinked) {
+          vouchers.set(source, nowMs + announcement.lifetimeMs);
+          nextMs = Math.min(nextMs, nowMs + announcement.lifetimeMs);
+        } else vouchers.delete(source);
       }
+      if (vouchers.size > 0 || !wasVouchedFor) continue;
+      this.#remove(peerId);
+      expired = true;
     }
     this.#expiryAtMs = Number.POSITIVE_INFINITY;
     this.#cancelExpiry = undefined;

@@ -36,28 +36,33 @@ function engine(options: Partial<ScriptedEngineOptions> = {}): Engine {
 /** A whole member, but for what it says of itself. */
 function liar(name: string, lie: (truth: Announcement) => object, clock: Clock = world.clock): Mesh {
   const identity = createIdentity(random);
-  const { signaling, transport } = world.network.join(name);
+  const {
+    signaling: [signaling],
+    transports,
+  } = world.network.join(name);
   const lying = (record: SignedRecord) => identity.sign(lie(parseJson(Announcement, record.body)));
   const mesh = createMesh({
     identity,
     kind: 'native',
     version: '0.0.0-test',
-    transport,
+    transports,
     clock,
     random,
     logger: silentLogger,
-    signaling: {
-      ...signaling,
-      announce: (record) => signaling.announce(lying(record)),
-      start: (handlers) =>
-        signaling.start({
-          ...handlers,
-          onChallenge(challenge) {
-            const { proof, announcement } = handlers.onChallenge(challenge);
-            return { proof, announcement: lying(announcement) };
-          },
-        }),
-    },
+    signaling: [
+      {
+        ...signaling,
+        announce: (record) => signaling.announce(lying(record)),
+        start: (handlers) =>
+          signaling.start({
+            ...handlers,
+            onChallenge(challenge) {
+              const { proof, announcement } = handlers.onChallenge(challenge);
+              return { proof, announcement: lying(announcement) };
+            },
+          }),
+      },
+    ],
   });
   liars.push(mesh);
   return mesh;

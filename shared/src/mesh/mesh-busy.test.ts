@@ -4,6 +4,7 @@ import type { MeshError } from '../errors.ts';
 import { ModelId } from '../protocol/ids.ts';
 import { createScriptedEngine, type ScriptedEngineOptions } from '../testing/scripted-engine.ts';
 import { VirtualMesh } from '../testing/virtual-mesh.ts';
+import { VIRTUAL_SHAPES } from '../testing/virtual-network.ts';
 
 const model = ModelId.parse('scripted-model');
 const question = { model, messages: [{ role: 'user' as const, content: 'Hi' }] };
@@ -40,7 +41,11 @@ it('PR32: one client of an entry that asks without end leaves room for another o
   expect(turns).toBeGreaterThan(10);
 });
 
-describe('a prompt', () => {
+describe.each(VIRTUAL_SHAPES)('a prompt ($name)', (shape) => {
+  beforeEach(() => {
+    world = new VirtualMesh(1, shape);
+  });
+
   it('ME9: finds every peer busy and learns when the first of them is free', async () => {
     const alice = world.member('alice');
     serve('bob', { scenario: 'silent', slots: 4 });

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ModelId } from '../protocol/ids.ts';
 import { createScriptedEngine, type ScriptedEngineOptions } from '../testing/scripted-engine.ts';
 import { VirtualMesh } from '../testing/virtual-mesh.ts';
+import { VIRTUAL_SHAPES } from '../testing/virtual-network.ts';
 
 const request = { model: ModelId.parse('scripted-model'), messages: [{ role: 'user' as const, content: 'Quick!' }] };
 
@@ -18,7 +19,11 @@ function serve(name: string, options: Partial<ScriptedEngineOptions> = {}) {
   return engine;
 }
 
-describe('a prompt with a deadline', () => {
+describe.each(VIRTUAL_SHAPES)('a prompt with a deadline ($name)', (shape) => {
+  beforeEach(() => {
+    world = new VirtualMesh(1, shape);
+  });
+
   it('ME19: is given up when no token came by then, and its slot is free', async () => {
     const alice = world.member('alice');
     const engine = serve('bob', { scenario: 'silent' });

@@ -1,9 +1,10 @@
 /** A half-written answer outlives the peer that began it: the next one goes on behind what was delivered. */
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../ports/engine.ts';
 import { ModelId } from '../protocol/ids.ts';
 import { createScriptedEngine, type ScriptedEngine, type ScriptedEngineOptions } from '../testing/scripted-engine.ts';
 import { type VirtualAnswer, VirtualMesh } from '../testing/virtual-mesh.ts';
+import { VIRTUAL_SHAPES } from '../testing/virtual-network.ts';
 
 const model = ModelId.parse('scripted-model');
 const question = {
@@ -62,7 +63,11 @@ async function untilGiven(answer: VirtualAnswer, tokens: number): Promise<void> 
   expect(tokenCount(answer)).toBeGreaterThanOrEqual(tokens);
 }
 
-describe('an answer', () => {
+describe.each(VIRTUAL_SHAPES)('an answer ($name)', (shape) => {
+  beforeEach(() => {
+    world = new VirtualMesh(1, shape);
+  });
+
   it('FO1: whose peer is killed after any of its tokens is the undisturbed one, whole and once', {
     timeout: 60_000,
   }, async () => {
@@ -196,14 +201,11 @@ describe('an answer', () => {
 
   it('FO14: goes on at a peer that is known, never at one that nobody measured', async () => {
     for (let round = 0; round < 12; round += 1) {
-      world = new VirtualMesh(round + 1);
+      world = new VirtualMesh(round + 1, shape);
       const alice = world.member('alice');
       const known = [provider('bob'), provider('carol')];
       await world.clock.advance(1_000);
-      while (alice.measurementsOf(model).some(({ measured }) => measured === null)) {
-        world.ask(alice, question);
-        await world.clock.advance(3_000);
-      }
+      await world.acquaint(alice, question, 3_000);
       const answer = world.ask(alice, question);
       await untilGiven(answer, 10);
       const { mesh: stranger } = provider('dave');

@@ -1,10 +1,11 @@
 /** Whole members when something is wrong with a peer, a request or the way to the entry. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MeshError } from '../errors.ts';
 import type { Engine } from '../ports/engine.ts';
 import { ModelId } from '../protocol/ids.ts';
 import { createScriptedEngine, type ScriptedEngineOptions } from '../testing/scripted-engine.ts';
 import { type VirtualAnswer, VirtualMesh } from '../testing/virtual-mesh.ts';
+import { VIRTUAL_SHAPES } from '../testing/virtual-network.ts';
 
 const model = ModelId.parse('scripted-model');
 const question = { model, messages: [{ role: 'user' as const, content: 'How do peers find each other?' }] };
@@ -29,7 +30,11 @@ function provider(name: string, engine: Engine = steadyEngine()) {
 const routes = (answer: VirtualAnswer) =>
   answer.events.flatMap((event) => (event.type === 'route' ? [event.peerId] : []));
 
-describe('a peer', () => {
+describe.each(VIRTUAL_SHAPES)('a peer ($name)', (shape) => {
+  beforeEach(() => {
+    world = new VirtualMesh(1, shape);
+  });
+
   it('MF1: that took a prompt and never answered is not the first choice of the next ones', async () => {
     const alice = world.member('alice');
     const fast = steadyEngine({ tokenIntervalMs: 2 });
@@ -41,10 +46,7 @@ describe('a peer', () => {
     });
     const carol = provider('carol');
     await world.clock.advance(1_000);
-    for (let turn = 0; turn < 8; turn += 1) {
-      world.ask(alice, question);
-      await world.clock.advance(5_000);
-    }
+    await world.acquaint(alice, question);
     hangs = true;
     const victim = world.ask(alice, question);
     await world.clock.advance(2_000);
@@ -80,7 +82,11 @@ describe('a peer', () => {
   });
 });
 
-describe('a request', () => {
+describe.each(VIRTUAL_SHAPES)('a request ($name)', (shape) => {
+  beforeEach(() => {
+    world = new VirtualMesh(1, shape);
+  });
+
   it.each([
     ['a temperature of 3', { temperature: 3 }],
     ['no messages', { messages: [] }],
@@ -97,7 +103,11 @@ describe('a request', () => {
   });
 });
 
-describe('a member', () => {
+describe.each(VIRTUAL_SHAPES)('a member ($name)', (shape) => {
+  beforeEach(() => {
+    world = new VirtualMesh(1, shape);
+  });
+
   it('MF4: that has lost the entry asks linked peers only: no other can be reached', async () => {
     const alice = world.member('alice', 'native');
     provider('bob');

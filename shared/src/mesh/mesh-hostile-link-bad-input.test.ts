@@ -35,12 +35,12 @@ afterEach(async () => {
 /** Serves as any other, but for what it says of its answers. */
 function falsifier(falsify: Falsify): Mesh {
   const random = createSeededRandom(21);
-  const { signaling, transport } = world.network.join('mallory');
+  const { signaling, transports } = world.network.join('mallory');
   const mesh = createMesh({
     identity: createIdentity(random),
     kind: 'native',
     version: '0.0.0-test',
-    transport: falsified(transport, falsify),
+    transports: [falsified(transports[0], falsify)],
     signaling,
     clock: world.clock,
     random,
@@ -53,6 +53,7 @@ function falsifier(falsify: Falsify): Mesh {
 
 function falsified(transport: Transport, falsify: Falsify): Transport {
   return {
+    way: transport.way,
     open(options, handlers) {
       const channel = transport.open(options, handlers);
       const assembler = new FrameAssembler();

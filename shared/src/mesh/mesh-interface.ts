@@ -9,7 +9,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { Signaling } from '../ports/signaling.ts';
 import type { Signer } from '../ports/signer.ts';
-import type { Transport } from '../ports/transport.ts';
+import type { Transports } from '../ports/transport.ts';
 import type { Announcement, Baseline, Measured, PeerKind } from '../protocol/announcement.ts';
 import type { ClassId, JobId, ModelId, PeerId } from '../protocol/ids.ts';
 import type { ChatMessage, FinishReason, LogitBias, ResponseFormat, Usage } from '../protocol/messages.ts';
@@ -20,8 +20,10 @@ export interface MeshOptions {
   readonly identity: Signer;
   readonly kind: PeerKind;
   readonly version: string;
-  readonly signaling: Signaling;
-  readonly transport: Transport;
+  /** The ways to its entries: one is enough, and each that is out of reach is tried again on its own. */
+  readonly signaling: readonly Signaling[];
+  /** The ways in which links may come about, best first; the first is one that every member has. */
+  readonly transports: Transports;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

@@ -1,9 +1,10 @@
 /** A first token that is late is asked of a second peer too, within bounds. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../ports/engine.ts';
 import { ModelId } from '../protocol/ids.ts';
 import { createScriptedEngine, type ScriptedEngine } from '../testing/scripted-engine.ts';
 import { type VirtualAnswer, VirtualMesh } from '../testing/virtual-mesh.ts';
+import { VIRTUAL_SHAPES } from '../testing/virtual-network.ts';
 import type { Mesh } from './mesh-interface.ts';
 
 const model = ModelId.parse('scripted-model');
@@ -70,7 +71,11 @@ async function answered(asker: Mesh): Promise<VirtualAnswer> {
 const ttftOf = (answer: VirtualAnswer) =>
   answer.events.flatMap((event) => (event.type === 'end' ? [event.ttftMs] : []))[0];
 
-describe('a first token that is late', () => {
+describe.each(VIRTUAL_SHAPES)('a first token that is late ($name)', (shape) => {
+  beforeEach(() => {
+    world = new VirtualMesh(2, shape);
+  });
+
   it('RC1: comes from another peer, and the slot of the late one is free at once', async () => {
     const { alice, bob, carol } = await acquainted();
     bob.pace.ttftMs = 5_000;

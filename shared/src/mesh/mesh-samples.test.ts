@@ -1,10 +1,11 @@
 /** Every finished job leaves a sample at both ends, or one line that says why not; and what goes wrong with that. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Engine, EngineEvent } from '../ports/engine.ts';
 import type { Logger } from '../ports/logger.ts';
 import { ModelId, type PeerId } from '../protocol/ids.ts';
 import { createScriptedEngine, type ScriptedEngineOptions } from '../testing/scripted-engine.ts';
 import { VirtualMesh } from '../testing/virtual-mesh.ts';
+import { VIRTUAL_SHAPES } from '../testing/virtual-network.ts';
 import type { Mesh } from './mesh-interface.ts';
 
 const model = ModelId.parse('scripted-model');
@@ -33,7 +34,7 @@ function member(name: string): Member {
     warn() {},
     error() {},
   };
-  return { mesh: world.member(name, 'native', logger), unsampled };
+  return { mesh: world.member(name, 'native', { logger }), unsampled };
 }
 
 function provider(name: string, options: Partial<ScriptedEngineOptions> = {}, wrap = (engine: Engine) => engine) {
@@ -43,7 +44,11 @@ function provider(name: string, options: Partial<ScriptedEngineOptions> = {}, wr
   return { ...joined, engine };
 }
 
-describe('what the entry hears of an answer', () => {
+describe.each(VIRTUAL_SHAPES)('what the entry hears of an answer ($name)', (shape) => {
+  beforeEach(() => {
+    world = new VirtualMesh(1, shape);
+  });
+
   it('SG32: who answered which model, with its figures and no word of it', async () => {
     const { mesh } = provider('alice');
     const asker = world.member('bob');
@@ -58,6 +63,7 @@ describe('what the entry hears of an answer', () => {
     expect(world.network.reports).toEqual([
       {
         from: 'bob',
+        entry: 0,
         report: {
           servedBy: 'mesh',
           peerId: mesh.peerId,
@@ -87,7 +93,7 @@ describe('what the entry hears of an answer', () => {
     await world.clock.advance(50);
     world.network.kill('alice');
     await world.clock.advance(60_000);
-    expect(world.network.reports).toEqual([{ from: 'bob', report: { servedBy: 'failed' } }]);
+    expect(world.network.reports).toEqual([{ from: 'bob', entry: 0, report: { servedBy: 'failed' } }]);
   });
 
   it('SG32: nothing of what the entry asked for itself, which its API counts', async () => {
@@ -120,7 +126,11 @@ const sampleCount = (at: Mesh, of: Mesh) => measurementOf(at, of.peerId)?.sample
 const announced = (at: Mesh, of: Mesh) =>
   at.peers().find(({ peerId }) => peerId === of.peerId)?.announcement.models[0]?.measured ?? null;
 
-describe('a finished job', () => {
+describe.each(VIRTUAL_SHAPES)('a finished job ($name)', (shape) => {
+  beforeEach(() => {
+    world = new VirtualMesh(1, shape);
+  });
+
   it('BL20: leaves one sample at both ends, and none is told as missing', async () => {
     const alice = member('alice');
     const bob = provider('bob');
@@ -247,7 +257,11 @@ describe('a finished job', () => {
   });
 });
 
-describe('a job without a sample', () => {
+describe.each(VIRTUAL_SHAPES)('a job without a sample ($name)', (shape) => {
+  beforeEach(() => {
+    world = new VirtualMesh(1, shape);
+  });
+
   it('BL25: that was cancelled midway is one line at either end: client_disconnected', async () => {
     const alice = member('alice');
     const bob = provider('bob', { tokens: 500 });

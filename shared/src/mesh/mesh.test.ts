@@ -1,10 +1,11 @@
 /** Stories of whole members on the virtual network. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MeshError } from '../errors.ts';
 import { peerName } from '../identity/peer-name.ts';
 import { ModelId } from '../protocol/ids.ts';
 import { createScriptedEngine, type EngineScenario } from '../testing/scripted-engine.ts';
 import { VirtualMesh } from '../testing/virtual-mesh.ts';
+import { VIRTUAL_SHAPES } from '../testing/virtual-network.ts';
 import type { Mesh } from './mesh-interface.ts';
 
 const model = ModelId.parse('scripted-model');
@@ -40,7 +41,11 @@ const routes = (answer: { events: { type: string }[] }) =>
     event.type === 'route' ? [(event as { peerId?: string } & typeof event).peerId] : [],
   );
 
-describe('a prompt', () => {
+describe.each(VIRTUAL_SHAPES)('a prompt ($name)', (shape) => {
+  beforeEach(() => {
+    world = new VirtualMesh(1, shape);
+  });
+
   it('ME1: is answered by a peer that serves the model, with its tokens in order and its usage', async () => {
     const alice = world.member('alice');
     const { mesh: bob } = provider('bob');
@@ -87,10 +92,7 @@ describe('a prompt', () => {
     provider('slowpoke', 'slow');
     const { mesh: bob } = provider('bob');
     await world.clock.advance(1_000);
-    for (let turn = 0; turn < 4; turn += 1) {
-      world.ask(alice, question);
-      await world.clock.advance(30_000);
-    }
+    await world.acquaint(alice, question, 30_000);
     const answer = world.ask(alice, question);
     await world.clock.advance(2_000);
     expect(routes(answer)).toEqual([bob.peerId]);
@@ -192,7 +194,11 @@ describe('a prompt', () => {
   });
 });
 
-describe('cancelling', () => {
+describe.each(VIRTUAL_SHAPES)('cancelling ($name)', (shape) => {
+  beforeEach(() => {
+    world = new VirtualMesh(1, shape);
+  });
+
   it('ME10: frees the slot at the provider', async () => {
     const alice = world.member('alice');
     const { mesh: bob, engine } = provider('bob');
@@ -221,7 +227,11 @@ describe('cancelling', () => {
   });
 });
 
-describe('peers', () => {
+describe.each(VIRTUAL_SHAPES)('peers ($name)', (shape) => {
+  beforeEach(() => {
+    world = new VirtualMesh(1, shape);
+  });
+
   const names = (mesh: Mesh) =>
     mesh
       .peers()

@@ -1,41 +1,41 @@
 /**
- * The story of one prompt: routing → connection → inference → measurement, wired here and in the chooser, nowhere else.
+ * The story of one prompt, wired: entries and roster tell who is there, the chooser routes, links reach the peer, the
+ * requester asks it and the provider answers, and what was measured makes the next choice better. The folder `mesh` is the
+ * only one that brings the others together.
  */
-import { defaultModel } from '../catalog/catalog.ts';
 import { Links } from '../connection/links.ts';
 import { peerName } from '../identity/peer-name.ts';
 import { logUnsampled } from '../jobs/job-outcome.ts';
-import { MAX_REMEMBERED_MODELS, STANDING_LINKS } from '../limits.ts';
+import { MAX_ROSTER_PEERS, STANDING_LINKS } from '../limits.ts';
 import { LruMap } from '../lru-map.ts';
 import { Measurements } from '../measurement/measurements.ts';
 import { Announcer } from '../membership/announcer.ts';
 import { Roster } from '../membership/roster.ts';
-import { fastestServing, modelsServedBy, type ServingPeer, servingAmong } from '../membership/served-models.ts';
-import type { Announcement, Baseline, ServedModel } from '../protocol/announcement.ts';
-import type { ModelId, PeerId } from '../protocol/ids.ts';
+import { fastestServing } from '../membership/served-models.ts';
+import { CAPABILITIES, wayCapability } from '../protocol/capabilities.ts';
+import type { PeerId } from '../protocol/ids.ts';
 import { Provider } from '../providing/provider.ts';
-import { type JobLine, Requester } from '../requesting/requester.ts';
+import { Requester } from '../requesting/requester.ts';
 import { createAsker } from './asker.ts';
+import { ChangeNotices } from './change-notices.ts';
 import { createChooser } from './chooser.ts';
+import { EntrySessions } from './entry-sessions.ts';
 import { createLocalLine } from './local-line.ts';
-import type { Mesh, MeshConnection, MeshOptions } from './mesh-interface.ts';
-
-const CHANGE_DELAY_MS = 50;
+import type { Mesh, MeshOptions } from './mesh-interface.ts';
+import { Offers } from './offers.ts';
+import { OwnServices } from './own-services.ts';
 
 export function createMesh(options: MeshOptions): Mesh {
-  const { identity, kind, clock, random, logger, signaling } = options;
+  const { identity, kind, clock, random, logger, transports } = options;
   const self = identity.peerId;
-  let connection: MeshConnection = { state: 'joining' };
-  const listeners = new Set<() => void>();
-  let rosterChanged = false;
-  let cancelNotice: (() => void) | undefined;
-  /** Those who asked before the entry answered; they wait for its first word, whatever it is. */
-  const waiting = new Set<() => void>();
+  const capabilities = [...CAPABILITIES, ...transports.slice(1).map(({ way }) => wayCapability(way))];
+  const notices = new ChangeNotices({ clock, logger });
   const measurements = new Measurements();
-  /** Made once per peer: a name is a hash, and pages ask for all of them many times a second. */
-  const names = new Map<PeerId, string>();
-  const baselines = new Map<ModelId, { baseline: Baseline; atMs: number }>();
-  const knownModels = new LruMap<string, true>(MAX_REMEMBERED_MODELS);
+  /** A name is a hash, and pages ask for all of them many times a second. */
+  const names = new LruMap<PeerId, string>(MAX_ROSTER_PEERS);
+  let rosterChanged = false;
+
+  // Who is there: entries bring announcements, the roster keeps them as long as one of its sources vouches for them.
 
   const roster = new Roster({
     self,
@@ -45,17 +45,36 @@ export function createMesh(options: MeshOptions): Mesh {
     isLinked,
     onChange() {
       rosterChanged = true;
-      notify();
+      notices.notify();
     },
-    onRemoved: (peerId) => {
-      links.handlePeerRemoved(peerId);
-      names.delete(peerId);
+    onRemoved: (peerId) => links.handlePeerRemoved(peerId),
+  });
+  const entries = new EntrySessions({
+    clock,
+    identity,
+    signaling: options.signaling,
+    sign: (issuedAtMs) => announcer.sign(issuedAtMs),
+    isKnownTo: (source, peerId) => roster.someSource(peerId, (known) => known === source),
+    onWelcome(source, welcome) {
+      links.setIceServers(welcome.iceServers);
+      roster.replace(source, welcome.roster);
+    },
+    onRoster: (source, delta) => roster.apply(source, delta),
+    onDescription: (source, record) => links.handleDescription(record, source),
+    onChange() {
+      if (entries.connection().state === 'online') announcer.start();
+      else announcer.stop();
+      notices.notify();
     },
   });
+
+  // How they are reached: links carry jobs to them and theirs to this end.
+
   const links = new Links({
     ...options,
-    describe: (to, record) => signaling.describe(to, record),
-    onOpen: notify,
+    hasWay: (peerId, way) => roster.get(peerId)?.capabilities?.includes(wayCapability(way)) ?? false,
+    describe: (to, record, source) => entries.describe(to, record, source),
+    onOpen: () => notices.notify(),
     onMessage(link, message) {
       switch (message.type) {
         case 'job-start':
@@ -71,25 +90,37 @@ export function createMesh(options: MeshOptions): Mesh {
       provider.handleSinkClosed(link);
       requester.handleLineClosed(link.remote, error?.message ?? 'it said goodbye');
       if (links.get(link.remote) === undefined) roster.handleLinkClosed(link.remote);
-      notify();
+      notices.notify();
     },
   });
+
+  // What this end serves, and says of it.
+
   const provider = new Provider({
     clock,
     logger,
-    onChange() {
-      announcer.changed();
-      notify();
-    },
+    onChange: handleServicesChange,
     onMeasured: (model, measurement) => measurements.record(self, model, measurement, clock.monotonicMs()),
   });
+  const services = new OwnServices({ self, clock, provider, measurements });
+  const announcer = new Announcer({
+    ...options,
+    state: () => services.state(),
+    models: () => services.models(),
+    links: () => links.open(),
+    capabilities: () => capabilities,
+    send: () => entries.announce(),
+  });
+  const offers = new Offers({ announcer, roster, servesAnything: () => provider.services().length > 0 });
+
+  // What this end asks: the chooser names a peer, the requester asks it, the outcome is measured.
+
   const requester = new Requester({ clock });
   const localLine = createLocalLine({ self, provider, requester });
   const chooser = createChooser({
     clock,
     random,
-    // Without an entry only open lines lead anywhere.
-    reachable: (model) => serving(model).filter(({ peer }) => connection.state === 'online' || isLinked(peer.peerId)),
+    reachable: (model) => offers.serving(model).filter(({ peer }) => isReachable(peer.peerId)),
     isLocal: (peerId) => peerId === self,
     linkRttMs: (peerId) => links.get(peerId)?.rttMs,
     measured: (peerId, model, nowMs) => measurements.current(peerId, model, nowMs),
@@ -101,11 +132,11 @@ export function createMesh(options: MeshOptions): Mesh {
     requester,
     raceShare: options.raceShare,
     chooser,
-    joined,
-    serving,
-    defaultModel: (isFit) => defaultAmong(announcements(), isFit),
-    wasServed: (model) => knownModels.get(model) !== undefined,
-    lineTo,
+    joined: (signal) => entries.joined(signal),
+    serving: (model) => offers.serving(model),
+    defaultModel: (isFit) => offers.defaultModel(isFit),
+    wasServed: (model) => offers.wasServed(model),
+    lineTo: async (peerId, signal) => (peerId === self ? localLine : links.connect(peerId, signal)),
     onOutcome(peerId, job, outcome) {
       // A job that stayed at home has been counted by this end's own provider.
       if (peerId === self) return;
@@ -113,188 +144,81 @@ export function createMesh(options: MeshOptions): Mesh {
       logUnsampled(logger, job, outcome);
     },
     report(ended) {
-      // What the entry asked for itself its API counts.
-      if (kind !== 'entry') signaling.report(ended);
+      // What an entry asked for itself its API counts.
+      if (kind !== 'entry') entries.report(ended);
     },
-  });
-  const announcer = new Announcer({
-    ...options,
-    state: () => (isDraining() ? 'draining' : 'ready'),
-    models: servedModels,
-    links: () => links.open(),
-    send: (record) => signaling.announce(record),
   });
 
-  signaling.start({
-    onChallenge({ nonce, nowMs }) {
-      announcer.setTime(nowMs);
-      return { proof: identity.sign({ type: 'join-proof', peerId: self, nonce }), announcement: announcer.sign() };
-    },
-    onWelcome(welcome) {
-      links.setIceServers(welcome.iceServers);
-      roster.replace(welcome.roster);
-      announcer.start();
-      setConnection({ state: 'online' });
-    },
-    onRefused({ code, message }) {
-      announcer.stop();
-      setConnection({ state: 'refused', code, message });
-    },
-    onRoster: (delta) => roster.apply(delta),
-    onDescription: (record) => links.handleDescription(record),
-    onOffline(reason) {
-      announcer.stop();
-      setConnection({ state: 'offline', reason });
-    },
-  });
+  notices.subscribe(handleRosterChange);
+  entries.start();
 
   function isLinked(peerId: PeerId): boolean {
     return peerId === self || links.get(peerId) !== undefined;
   }
 
-  function setConnection(next: MeshConnection): void {
-    connection = next;
-    for (const release of waiting) release();
-    waiting.clear();
-    notify();
+  /** Without an entry that knows both ends only open links lead anywhere. */
+  function isReachable(peerId: PeerId): boolean {
+    return isLinked(peerId) || roster.someSource(peerId, (source) => entries.isOnline(source));
   }
 
-  /** A prompt that is faster than the join waits for it. */
-  async function joined(signal: AbortSignal): Promise<void> {
-    if (connection.state !== 'joining' || signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      waiting.add(resolve);
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-  }
-
-  /** Whoever drains all that it has is leaving, as others see it. */
-  function isDraining(): boolean {
-    const services = provider.services();
-    return services.length > 0 && services.every(({ state }) => state === 'draining');
-  }
-
-  function servedModels(): ServedModel[] {
-    return provider
-      .services()
-      .filter((service) => service.state === 'ready')
-      .map(({ engine: { model }, inFlight, queued }) => ({
-        id: model.id,
-        classId: model.classId,
-        family: model.family,
-        backend: model.backend.slice(0, 120),
-        contextTokens: model.contextTokens,
-        slots: model.slots,
-        sizeBytes: model.sizeBytes,
-        features: [...model.features],
-        inFlight,
-        queued,
-        measured: measurements.measured(self, model.id, clock.monotonicMs()),
-        baseline: baselineOf(model.id),
-      }));
-  }
-
-  function baselineOf(model: ModelId): Baseline | null {
-    const known = baselines.get(model);
-    return known === undefined
-      ? null
-      : { ...known.baseline, ageMs: known.baseline.ageMs + clock.monotonicMs() - known.atMs };
-  }
-
-  function nameOf(peerId: PeerId): string {
-    const known = names.get(peerId) ?? peerName(peerId);
-    names.set(peerId, known);
-    return known;
-  }
-
-  /** This end first. */
-  function announcements(): Announcement[] {
-    return [announcer.current(), ...roster.announcements()];
-  }
-
-  /** The same of one model. */
-  function serving(model: ModelId): readonly ServingPeer[] {
-    const others = roster.serving(model);
-    return provider.services().length === 0 ? others : [...servingAmong([announcer.current()], model), ...others];
+  function handleServicesChange(): void {
+    announcer.changed();
+    notices.notify();
   }
 
   function handleRosterChange(): void {
-    for (const { id } of modelsServedBy(roster.announcements())) knownModels.set(id, true);
+    if (!rosterChanged) return;
+    rosterChanged = false;
+    offers.remember();
+    // Pages and entries keep the fastest peers at hand; native peers wait to be asked.
     if (kind !== 'native') links.want(new Set(fastestServing(roster.announcements(), STANDING_LINKS)));
   }
 
-  function notify(): void {
-    cancelNotice ??= clock.after(CHANGE_DELAY_MS, () => {
-      cancelNotice = undefined;
-      if (rosterChanged) handleRosterChange();
-      rosterChanged = false;
-      for (const listener of [...listeners]) {
-        try {
-          listener();
-        } catch (error) {
-          logger.error({ error }, 'A listener of the mesh failed.');
-        }
-      }
-    });
+  function nameOf(peerId: PeerId): string {
+    const name = names.get(peerId) ?? peerName(peerId);
+    names.set(peerId, name);
+    return name;
   }
 
-  async function lineTo(peerId: PeerId, signal: AbortSignal): Promise<JobLine> {
-    return peerId === self ? localLine : links.connect(peerId, signal);
-  }
-
-  function defaultAmong(peers: readonly Announcement[], isFit: (served: ServedModel) => boolean): ModelId | undefined {
-    const fitting = peers.map((peer) => ({ ...peer, models: peer.models.filter(isFit) }));
-    return defaultModel(modelsServedBy(fitting).map(({ id, peers: { length } }) => ({ id, peerCount: length })));
-  }
-
-  const mesh: Mesh = {
+  return {
     peerId: self,
-    connection: () => connection,
+    connection: () => entries.connection(),
     peers: () =>
-      announcements().map((announcement) => {
+      offers.announcements().map((announcement) => {
         const { peerId } = announcement;
         const rttMs = peerId === self ? 0 : (links.get(peerId)?.rttMs ?? null);
         return { peerId, name: nameOf(peerId), announcement, linked: isLinked(peerId), rttMs };
       }),
-    models: () => modelsServedBy(announcements()),
-    defaultModel: () => defaultAmong(announcements(), () => true),
+    models: () => offers.models(),
+    defaultModel: () => offers.defaultModel(),
     complete: asker.complete,
     embed: asker.embed,
     addEngine: (engine) => provider.addEngine(engine),
     removeEngine: (engine, graceMs) => provider.removeEngine(engine, graceMs),
     announceNow: () => announcer.flush(),
-    measurementsOf(model) {
-      const nowMs = clock.monotonicMs();
-      return serving(model)
+    measurementsOf: (model) =>
+      offers
+        .serving(model)
         .filter(({ peer }) => peer.state !== 'draining')
         .map(({ peer: { peerId }, served }) => ({
           peerId,
-          measured: measurements.measured(peerId, model, nowMs) ?? served.measured,
-        }));
-    },
+          measured: measurements.measured(peerId, model, clock.monotonicMs()) ?? served.measured,
+        })),
     setBaseline(model, baseline) {
-      if (baseline === null) baselines.delete(model);
-      else baselines.set(model, { baseline, atMs: clock.monotonicMs() });
-      announcer.changed();
-      notify();
+      services.setBaseline(model, baseline);
+      handleServicesChange();
     },
     serving: () => provider.totals(),
-    onChange(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    onChange: (listener) => notices.subscribe(listener),
     async close() {
-      if (connection.state === 'closed') return;
-      setConnection({ state: 'closed' });
+      if (entries.connection().state === 'closed') return;
       announcer.stop();
-      signaling.close();
+      entries.close();
       const linksClosed = links.close();
       localLine.close();
       roster.close();
-      cancelNotice?.();
-      listeners.clear();
+      notices.close();
       await linksClosed;
     },
   };
-  return mesh;
 }

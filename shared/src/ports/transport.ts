@@ -2,6 +2,8 @@
  * A reliable, ordered, bidirectional byte-message channel to one other peer, negotiated by exchanging small JSON
  * strings. Adapters: simple-peer over WebRTC (browser and Node), `VirtualNetwork` (testing); all pass `transportContract`.
  */
+import type { PeerId } from '../protocol/ids.ts';
+
 export interface TransportHandlers {
   /** A session description or candidate that the other end must get, in order, as an opaque JSON string. */
   onSignal(payload: string): void;
@@ -31,12 +33,19 @@ export interface IceServer {
   readonly credential?: string | undefined;
 }
 
-export interface Transport {
-  open(
-    options: {
-      readonly initiator: boolean;
-      readonly iceServers: readonly IceServer[];
-    },
-    handlers: TransportHandlers,
-  ): Channel;
+export interface ChannelOptions {
+  readonly initiator: boolean;
+  /** Who is to be at the other end. */
+  readonly remote: PeerId;
+  readonly iceServers: readonly IceServer[];
 }
+
+/** One way in which a link can come about. A member may have several. */
+export interface Transport {
+  /** Its name, the same at both ends, at most 32 characters: `webrtc`. */
+  readonly way: string;
+  open(options: ChannelOptions, handlers: TransportHandlers): Channel;
+}
+
+/** A member's ways, best first; the first is one that every member has, the others are used where both ends announce them. */
+export type Transports = readonly [Transport, ...Transport[]];

@@ -3,6 +3,7 @@
  * exact bytes that were signed, so no canonical form is needed.
  */
 import { z } from 'zod';
+import { Capabilities } from './capabilities.ts';
 import { ClassId, ModelId, PeerId } from './ids.ts';
 
 /** `body` is JSON text; `signature` is base64url Ed25519 over its UTF-8 bytes by the peer that the body names. */
@@ -78,5 +79,7 @@ export const Announcement = z.object({
   models: z.array(ServedModel).max(32),
   /** Its open links, nearest first. */
   links: z.array(z.object({ peerId: PeerId, rttMs: durationMs.nullable() })).max(32),
+  /** What the peer can do; absent from those who know no capabilities. */
+  capabilities: Capabilities.optional(),
 });
 export type Announcement = z.infer<typeof Announcement>;

@@ -9,6 +9,11 @@ import { MAX_CAPABILITIES, MAX_CAPABILITY_CHARS } from '../limits.ts';
 /** Named byte streams beside the messages of a link. */
 export const STREAMS = 'streams';
 
+/** That a link may come about by this transport. The first one of every member, `webrtc`, need not be named. */
+export function wayCapability(way: string): string {
+  return `way:${way}`;
+}
+
 /** What this version can do. */
 export const CAPABILITIES: readonly string[] = [STREAMS];
 

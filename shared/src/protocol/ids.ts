@@ -37,3 +37,7 @@ export const SessionId = z
   .regex(/^[0-9a-f]{32}$/)
   .brand<'SessionId'>();
 export type SessionId = z.infer<typeof SessionId>;
+
+/** Where a member hears of others: one of its entries. Never crosses the wire. */
+export const SourceId = z.string().brand<'SourceId'>();
+export type SourceId = z.infer<typeof SourceId>;

@@ -64,6 +64,8 @@ export const SessionDescription = z.object({
   role: z.enum(['offerer', 'answerer']),
   /** Numbers this sender's records of the attempt from 0; the offerer's number 0 opens it. */
   index: z.int().min(0).max(1000),
+  /** The transport that the payload is for; absent: `webrtc`, which everybody has. */
+  way: z.string().min(1).max(32).optional(),
   payload: z.string().max(32 * 1024),
 });
 export type SessionDescription = z.infer<typeof SessionDescription>;

@@ -259,6 +259,7 @@ export class Provider {
     const writer = new DeltaWriter({ jobId, sink, clock });
     let end: Extract<EngineEvent, { type: 'end' }> | undefined;
     let outcome: JobOutcome | undefined;
+    const stopped = aborted(signal);
     try {
       for await (const event of service.engine.generate(start.parameters, signal)) {
         if (event.type === 'end') {
@@ -269,7 +270,7 @@ export class Provider {
           timer.tokens(clock.monotonicMs(), event.tokenCount);
           writer.push(event);
           const pause = sink.ready();
-          if (pause !== undefined) await Promise.race([pause, aborted(signal)]);
+          if (pause !== undefined) await Promise.race([pause, stopped]);
         }
       }
       if (end === undefined) throw MeshError.engineFailed('it stopped without an end');

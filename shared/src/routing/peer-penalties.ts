@@ -2,6 +2,7 @@
  * A circuit breaker for each peer: one that failed, or was late, is the last choice for a while that doubles with every
  * further failure, so that a peer which was fast and now hangs does not cost every prompt its time-out.
  */
+import { doublingMs } from '../backoff.ts';
 import { FIRST_PENALTY_MS, LATE_PENALTY_MS, MAX_PENALTY_MS } from '../limits.ts';
 import type { PeerId } from '../protocol/ids.ts';
 
@@ -11,7 +12,7 @@ export class PeerPenalties {
   failed(peerId: PeerId, nowMs: number): void {
     this.#forgive(nowMs);
     const failures = (this.#peers.get(peerId)?.failures ?? 0) + 1;
-    const untilMs = nowMs + Math.min(MAX_PENALTY_MS, FIRST_PENALTY_MS * 2 ** (failures - 1));
+    const untilMs = nowMs + doublingMs(failures - 1, { firstMs: FIRST_PENALTY_MS, longestMs: MAX_PENALTY_MS });
     this.#peers.set(peerId, { failures, untilMs });
   }
 

@@ -3,6 +3,7 @@
  */
 import { CHANNEL_HIGH_WATER_BYTES, CHANNEL_LOW_WATER_BYTES, MAX_FRAME_BYTES } from '../limits.ts';
 import type { Channel, Transport } from '../ports/transport.ts';
+import { PeerId } from '../protocol/ids.ts';
 
 export interface TransportSubject {
   readonly offerer: Transport;
@@ -16,6 +17,8 @@ export interface TransportCase {
   readonly title: string;
   run(subject: TransportSubject): Promise<void>;
 }
+
+const SOMEBODY = PeerId.parse('A'.repeat(43));
 
 export const transportContract: readonly TransportCase[] = [
   {
@@ -128,7 +131,7 @@ interface End {
 function openEnd(transport: Transport, initiator: boolean, onSignal: (payload: string) => void): End {
   const state = { received: [] as Uint8Array[], drains: [] as number[], opened: false, closed: 0 };
   const channel: Channel = transport.open(
-    { initiator, iceServers: [] },
+    { initiator, remote: SOMEBODY, iceServers: [] },
     {
       onSignal,
       onDrain: () => state.drains.push(channel.bufferedBytes()),

@@ -9,8 +9,8 @@ describe('the virtual transport', () => {
       const clock = new ManualClock();
       const network = new VirtualNetwork(clock);
       await run({
-        offerer: network.join('alice').transport,
-        answerer: network.join('bob').transport,
+        offerer: network.join('alice').transports[0],
+        answerer: network.join('bob').transports[0],
         settle: () => clock.advance(1),
       });
     });

@@ -1,24 +1,39 @@
 /**
- * A network that a test holds in its hand: an entry, and channels between members, both delivering by the injected clock.
+ * A network that a test holds in its hand: entries, and channels between members, both delivering by the injected clock.
  * Members can be delayed, cut off from each other, or killed without a word.
  */
 import { MeshError } from '../errors.ts';
 import { CHANNEL_LOW_WATER_BYTES, MAX_FRAME_BYTES } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Signaling, SignalingHandlers } from '../ports/signaling.ts';
-import type { Channel, Transport, TransportHandlers } from '../ports/transport.ts';
-import type { SignedRecord } from '../protocol/announcement.ts';
-import { decodeAnnouncement, parseJson } from '../protocol/decode.ts';
-import type { PeerId } from '../protocol/ids.ts';
-import { type AnswerReport, JoinProof } from '../protocol/signaling.ts';
+import type { Signaling } from '../ports/signaling.ts';
+import type { Channel, Transport, TransportHandlers, Transports } from '../ports/transport.ts';
+import type { AnswerReport } from '../protocol/signaling.ts';
+import { VirtualEntry } from './virtual-entry.ts';
 
 interface Member {
   readonly name: string;
-  handlers: SignalingHandlers | undefined;
-  peerId: PeerId | undefined;
-  announcement: SignedRecord | undefined;
   alive: boolean;
 }
+
+/** What a virtual world has of what may be several. */
+export interface VirtualShape {
+  /** For titles of tests. */
+  readonly name: string;
+  readonly entries: number;
+  /** Ways to connect, tried in this order. */
+  readonly ways: readonly [string, ...string[]];
+  /** Those on which nothing gets through. */
+  readonly blockedWays?: readonly string[];
+}
+
+const PLAIN: VirtualShape = { name: 'one entry, one way', entries: 1, ways: ['virtual'] };
+
+/** What stories of a mesh are told in: whichever it is, they end the same. */
+export const VIRTUAL_SHAPES: readonly VirtualShape[] = [
+  PLAIN,
+  { name: 'two entries', entries: 2, ways: ['virtual'] },
+  { name: 'the second of two ways', entries: 1, ways: ['virtual', 'detour'], blockedWays: ['virtual'] },
+];
 
 interface End {
   readonly member: Member;
@@ -31,31 +46,46 @@ interface End {
 export class VirtualNetwork {
   readonly #clock: Clock;
   readonly #members = new Map<string, Member>();
+  readonly #shape: VirtualShape;
+  readonly #entries: readonly VirtualEntry[];
   readonly #offers = new Map<string, End>();
+  readonly #blockedWays: Set<string>;
   readonly #partitions = new Set<string>();
   #offerCount = 0;
-  /** What the entry heard, by the member's name. */
-  readonly reports: { readonly from: string; readonly report: AnswerReport }[] = [];
+  /** What the entries heard, by the member's name. */
+  readonly reports: { readonly from: string; readonly entry: number; readonly report: AnswerReport }[] = [];
   /** One way, for channels and signaling alike. */
   delayMs = 1;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, shape = PLAIN) {
     this.#clock = clock;
+    this.#shape = shape;
+    this.#blockedWays = new Set(shape.blockedWays);
+    const open = (entry: number) =>
+      new VirtualEntry({
+        clock,
+        delayMs: () => this.delayMs,
+        isAlive: (name) => this.#member(name).alive,
+        onReport: (from, report) => this.reports.push({ from, entry, report }),
+      });
+    this.#entries = Array.from({ length: shape.entries }, (_, index) => open(index));
   }
 
-  /** The two ports of one member. */
-  join(name: string): { transport: Transport; signaling: Signaling } {
-    const member: Member = {
-      name,
-      handlers: undefined,
-      peerId: undefined,
-      announcement: undefined,
-      alive: true,
-    };
+  /**
+   * The ports of one member: a transport for each way, a signaling for each entry.
+   * @param chosen the entries by index; all when absent
+   */
+  join(
+    name: string,
+    chosen: readonly number[] = [...this.#entries.keys()],
+  ): { signaling: readonly [Signaling, ...Signaling[]]; transports: Transports } {
+    const member: Member = { name, alive: true };
     this.#members.set(name, member);
+    const { ways } = this.#shape;
+    const joined = chosen.flatMap((index) => this.#entries[index] ?? []);
     return {
-      transport: this.#transport(member),
-      signaling: this.#signaling(member),
+      signaling: joined.map((entry) => entry.signaling(name)) as [Signaling, ...Signaling[]],
+      transports: [this.#transport(member, ways[0]), ...ways.slice(1).map((way) => this.#transport(member, way))],
     };
   }
 
@@ -63,18 +93,20 @@ export class VirtualNetwork {
   kill(name: string): void {
     const member = this.#member(name);
     member.alive = false;
-    this.#leave(member);
+    for (const entry of this.#entries) entry.drop(name);
   }
 
-  /** The member loses the entry; its channels go on. */
-  disconnect(name: string): void {
-    const member = this.#member(name);
-    this.#leave(member);
-    member.handlers?.onOffline('the entry is gone');
+  /** The member loses its entries, or the one with that index; its channels go on. */
+  disconnect(name: string, index?: number): void {
+    for (const entry of this.#chosen(index)) entry.disconnect(name);
   }
 
-  reconnect(name: string): void {
-    this.#arrive(this.#member(name));
+  reconnect(name: string, index?: number): void {
+    for (const entry of this.#chosen(index)) entry.reconnect(name);
+  }
+
+  unblock(way: string): void {
+    this.#blockedWays.delete(way);
   }
 
   /** Channels between the two lose everything until `heal`. */
@@ -98,75 +130,13 @@ export class VirtualNetwork {
     });
   }
 
-  #signaling(member: Member): Signaling {
+  #chosen(index: number | undefined): readonly VirtualEntry[] {
+    return index === undefined ? this.#entries : this.#entries.slice(index, index + 1);
+  }
+
+  #transport(member: Member, way: string): Transport {
     return {
-      start: (handlers) => {
-        member.handlers = handlers;
-        this.#arrive(member);
-      },
-      announce: (record) => {
-        if (!member.alive || member.peerId === undefined) return;
-        member.announcement = record;
-        this.#broadcast(member, { upserted: [record], removed: [] });
-      },
-      describe: (to, record) => {
-        for (const other of this.#members.values()) {
-          if (member.alive && member.peerId !== undefined && other.peerId === to) {
-            this.#later(other, () => other.handlers?.onDescription(record));
-          }
-        }
-      },
-      report: (report) => {
-        if (member.alive && member.peerId !== undefined) this.reports.push({ from: member.name, report });
-      },
-      close: () => {
-        this.#leave(member);
-        member.handlers = undefined;
-      },
-    };
-  }
-
-  #arrive(member: Member): void {
-    this.#later(member, () => {
-      if (member.handlers === undefined) return;
-      const { proof, announcement } = member.handlers.onChallenge({
-        nonce: '0'.repeat(64),
-        nowMs: this.#clock.wallMs(),
-      });
-      member.peerId = parseJson(JoinProof, proof.body).peerId;
-      if (decodeAnnouncement(announcement).peerId !== member.peerId) throw new Error('Proof and announcement differ.');
-      member.announcement = announcement;
-      const roster = [...this.#members.values()].flatMap((other) =>
-        other === member || other.announcement === undefined ? [] : [other.announcement],
-      );
-      this.#later(member, () =>
-        member.handlers?.onWelcome({
-          entryPeerId: null,
-          iceServers: [],
-          roster,
-        }),
-      );
-      this.#broadcast(member, { upserted: [announcement], removed: [] });
-    });
-  }
-
-  #leave(member: Member): void {
-    const { peerId } = member;
-    member.peerId = undefined;
-    member.announcement = undefined;
-    if (peerId !== undefined) this.#broadcast(member, { upserted: [], removed: [peerId] });
-  }
-
-  #broadcast(from: Member, delta: { upserted: SignedRecord[]; removed: PeerId[] }): void {
-    for (const member of this.#members.values()) {
-      if (member !== from && member.peerId !== undefined) {
-        this.#later(member, () => member.handlers?.onRoster(delta));
-      }
-    }
-  }
-
-  #transport(member: Member): Transport {
-    return {
+      way,
       open: ({ initiator }, handlers) => {
         const end: End = {
           member,
@@ -175,7 +145,9 @@ export class VirtualNetwork {
           state: 'connecting',
           bufferedBytes: 0,
         };
-        if (initiator) {
+        if (this.#blockedWays.has(way)) {
+          this.#close(end, MeshError.connectionFailed('nothing gets through'));
+        } else if (initiator) {
           const offer = `offer-${++this.#offerCount}`;
           this.#offers.set(offer, end);
           this.#clock.after(0, () => handlers.onSignal(offer));

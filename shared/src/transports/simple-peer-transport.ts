@@ -33,6 +33,7 @@ const Signal = z.discriminatedUnion('type', [
 export function createSimplePeerTransport(options: SimplePeerTransportOptions = {}): Transport {
   const { sdpTransform = (sdp: string) => sdp } = options;
   return {
+    way: 'webrtc',
     open({ initiator, iceServers }, handlers) {
       const peer = new SimplePeer({
         initiator,

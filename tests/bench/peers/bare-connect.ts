@@ -1,9 +1,11 @@
 /** simple-peer alone: both ends in one place, signals handed over in memory, nothing signed, no handshake of the mesh. */
-import { type Channel, systemClock, type Transport } from '@tabmesh/shared';
+import { type Channel, createIdentity, systemClock, systemRandom, type Transport } from '@tabmesh/shared';
 
 /** An attempt fails now and then (libdatachannel's candidate race); the mesh redials too. */
 const ATTEMPTS = 5;
 const ATTEMPT_LIMIT_MS = 10_000;
+/** Both ends are this process: nobody looks at whom they are meant for. */
+const nobody = createIdentity(systemRandom).peerId;
 
 /** Milliseconds from dialling to two open ends, of the first attempt that succeeds; both are closed again. */
 export async function bareConnectMs(transport: Transport): Promise<number> {
@@ -54,7 +56,7 @@ class End {
 
   open(transport: Transport, initiator: boolean, other: End): void {
     this.#channel = transport.open(
-      { initiator, iceServers: [] },
+      { initiator, remote: nobody, iceServers: [] },
       {
         onSignal: (payload) => other.#channel?.signal(payload),
         onOpen: () => this.#succeed(),

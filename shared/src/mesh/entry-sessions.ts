@@ -1,0 +1,149 @@
+/**
+ * This end's entries: joins each, tells each what this end announces, and hands on what each brings. One that is out of
+ * reach costs nothing while another is there; the member is online as long as it has one.
+ */
+import { EntryTime } from '../membership/entry-time.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Signaling, SignalingHandlers } from '../ports/signaling.ts';
+import type { Signer } from '../ports/signer.ts';
+import type { SignedRecord } from '../protocol/announcement.ts';
+import { type PeerId, SourceId } from '../protocol/ids.ts';
+import type { AnswerReport, Welcome } from '../protocol/signaling.ts';
+import type { MeshConnection } from './mesh-interface.ts';
+
+export interface EntrySessionsOptions {
+  readonly clock: Clock;
+  readonly identity: Signer;
+  readonly signaling: readonly Signaling[];
+  /** This end's announcement. @param issuedAtMs by the clock of the entry that gets it */
+  sign(issuedAtMs: number): SignedRecord;
+  /** Whether the source vouches for the peer. */
+  isKnownTo(source: SourceId, peerId: PeerId): boolean;
+  onWelcome(source: SourceId, welcome: Welcome): void;
+  onRoster(source: SourceId, delta: Parameters<SignalingHandlers['onRoster']>[0]): void;
+  onDescription(source: SourceId, record: SignedRecord): void;
+  /** The connection of one of them, and perhaps of this end, is another one. */
+  onChange(): void;
+}
+
+interface Session {
+  readonly source: SourceId;
+  readonly signaling: Signaling;
+  connection: MeshConnection;
+  time: EntryTime | undefined;
+}
+
+export class EntrySessions {
+  readonly #options: EntrySessionsOptions;
+  readonly #sessions: readonly Session[];
+  /** Those who asked before an entry answered; they wait for its first word, whatever it is. */
+  readonly #waiting = new Set<() => void>();
+  #closed = false;
+
+  constructor(options: EntrySessionsOptions) {
+    this.#options = options;
+    this.#sessions = options.signaling.map((signaling, index) => ({
+      source: SourceId.parse(`entry-${index + 1}`),
+      signaling,
+      connection: { state: 'joining' },
+      time: undefined,
+    }));
+  }
+
+  start(): void {
+    for (const session of this.#sessions) this.#start(session);
+  }
+
+  /** Online where one entry is; else what is most hopeful of all. */
+  connection(): MeshConnection {
+    if (this.#closed) return { state: 'closed' };
+    for (const state of ['online', 'joining', 'offline', 'refused'] as const) {
+      const session = this.#sessions.find(({ connection }) => connection.state === state);
+      if (session !== undefined) return session.connection;
+    }
+    return { state: 'offline', reason: 'this end has no entry' };
+  }
+
+  isOnline(source: SourceId): boolean {
+    return this.#sessions.some((session) => session.source === source && session.connection.state === 'online');
+  }
+
+  /** A prompt that is faster than the join waits for it. */
+  async joined(signal: AbortSignal): Promise<void> {
+    if (this.connection().state !== 'joining' || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const release = () => {
+        this.#waiting.delete(release);
+        signal.removeEventListener('abort', release);
+        resolve();
+      };
+      this.#waiting.add(release);
+      signal.addEventListener('abort', release);
+    });
+  }
+
+  /** A fresh announcement to every entry. */
+  announce(): void {
+    for (const { signaling, connection, time } of this.#sessions) {
+      if (connection.state === 'online' && time !== undefined) signaling.announce(this.#options.sign(time.nowMs()));
+    }
+  }
+
+  /** By one entry only: by `source` where it is there, else by one that knows the addressee. */
+  describe(to: PeerId, record: SignedRecord, source: SourceId | undefined): void {
+    this.#sessionFor(to, source)?.signaling.describe(to, record);
+  }
+
+  /** To one entry only, which would be counted twice otherwise: one that knows the peer that answered. */
+  report(report: AnswerReport): void {
+    const session = this.#sessionFor(report.servedBy === 'mesh' ? report.peerId : undefined, undefined);
+    session?.signaling.report(report);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const { signaling } of this.#sessions) signaling.close();
+    this.#release();
+  }
+
+  #start(session: Session): void {
+    const { clock, identity, sign, onWelcome, onRoster, onDescription } = this.#options;
+    const { source, signaling } = session;
+    signaling.start({
+      onChallenge({ nonce, nowMs }) {
+        session.time = new EntryTime(clock, nowMs);
+        return {
+          proof: identity.sign({ type: 'join-proof', peerId: identity.peerId, nonce }),
+          announcement: sign(nowMs),
+        };
+      },
+      onWelcome: (welcome) => {
+        onWelcome(source, welcome);
+        this.#set(session, { state: 'online' });
+      },
+      onRefused: ({ code, message }) => this.#set(session, { state: 'refused', code, message }),
+      onOffline: (reason) => this.#set(session, { state: 'offline', reason }),
+      onRoster: (delta) => onRoster(source, delta),
+      onDescription: (record) => onDescription(source, record),
+    });
+  }
+
+  #set(session: Session, connection: MeshConnection): void {
+    session.connection = connection;
+    if (this.connection().state !== 'joining') this.#release();
+    this.#options.onChange();
+  }
+
+  #release(): void {
+    for (const release of [...this.#waiting]) release();
+  }
+
+  #sessionFor(to: PeerId | undefined, source: SourceId | undefined): Session | undefined {
+    const online = this.#sessions.filter(({ connection }) => connection.state === 'online');
+    return (
+      online.find((session) => session.source === source) ??
+      (to && online.find((session) => this.#options.isKnownTo(session.source, to))) ??
+      online[0]
+    );
+  }
+}
