@@ -132,10 +132,14 @@ describe('a byte stream', () => {
     const streams: ByteStream[] = [];
     const link = await open((_link, offer) => streams.push(offer.accept()));
     const [dead, slow] = [await settled(link.openStream('dead')), await settled(link.openStream('slow'))];
-    for (const stream of [dead, slow]) stream.write(new Uint8Array(2 * FIRST_STREAM_WINDOW_BYTES));
+    for (const stream of [dead, slow]) stream.write(new Uint8Array(4 * FIRST_STREAM_WINDOW_BYTES));
     for (let round = 0; round < 4; round += 1) {
       await clock.advance(STREAM_STALL_TIMEOUT_MS / 2);
-      await streams[1]?.read();
+      // Half of a window: the writer hears of it.
+      for (let read = 0; read < FIRST_STREAM_WINDOW_BYTES / 2; ) {
+        read += (await streams[1]?.read())?.length ?? Number.NaN;
+        await clock.advance(10);
+      }
     }
     await expect(dead.closed).resolves.toMatchObject({ code: 'closed', message: expect.stringContaining('60 s') });
     await expect(streams[0]?.closed).resolves.toMatchObject({ code: 'closed' });

@@ -4,6 +4,7 @@
  */
 import { MeshError } from '../errors.ts';
 import {
+  FIRST_FLIGHT_BYTES,
   FIRST_STREAM_WINDOW_BYTES,
   MAX_STREAM_NAME_CHARS,
   MAX_STREAM_WINDOWS_BYTES,
@@ -45,7 +46,7 @@ interface Opening {
 }
 
 /** Acknowledged whenever so much came: half of the smallest congestion window, so that none waits for ever. */
-const ACKNOWLEDGE_BYTES = 16 * 1024;
+const ACKNOWLEDGE_BYTES = FIRST_FLIGHT_BYTES / 2;
 /** For windows beyond the first of every stream. */
 const SPARE_WINDOW_BYTES = MAX_STREAM_WINDOWS_BYTES - 2 * MAX_STREAMS * FIRST_STREAM_WINDOW_BYTES;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES } from '../limits.ts';
+import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MAX_STREAM_FRAME_BYTES } from '../limits.ts';
 import {
   FrameAssembler,
   kindOfFrame,
@@ -67,7 +67,7 @@ describe('frames', () => {
         expect(readStreamAck(streamAckFrame(streamId))).toBe(streamId);
       }),
     );
-    expect(streamDataFrame(1, STREAM_PIECE_BYTES).frame.length).toBe(MAX_FRAME_BYTES);
+    expect(streamDataFrame(1, STREAM_PIECE_BYTES).frame.length).toBe(MAX_STREAM_FRAME_BYTES);
     expect(() => readStreamData(Uint8Array.of(2, 0, 0, 0, 1))).toThrow(/empty/);
     expect(() => readStreamAck(Uint8Array.of(3, 0, 0, 1))).toThrow(/length/);
     expect([kindOfFrame(new Uint8Array()), kindOfFrame(Uint8Array.of(4))]).toEqual(['message', 'unknown']);

@@ -12,7 +12,7 @@
  * who announced streams.
  */
 import { MeshError } from '../errors.ts';
-import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES } from '../limits.ts';
+import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MAX_STREAM_FRAME_BYTES } from '../limits.ts';
 
 const LAST = 0;
 const MORE = 1;
@@ -21,7 +21,7 @@ const STREAM_ACK = 3;
 const PIECE_BYTES = MAX_FRAME_BYTES - 1;
 const STREAM_HEADER_BYTES = 5;
 /** Most bytes of a stream in one frame. */
-export const STREAM_PIECE_BYTES = MAX_FRAME_BYTES - STREAM_HEADER_BYTES;
+export const STREAM_PIECE_BYTES = MAX_STREAM_FRAME_BYTES - STREAM_HEADER_BYTES;
 
 export type FrameKind = 'message' | 'stream-data' | 'stream-ack' | 'unknown';
 
