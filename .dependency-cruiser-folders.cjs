@@ -11,7 +11,7 @@ module.exports = {
       comment: 'Rooms that need each other are one room, or one of them needs a port.',
       severity: 'error',
       scope: 'folder',
-      from: { path: '^shared/src/' },
+      from: { path: '^(shared|signaling|client)/src/' },
       to: { circular: true },
     },
   ],

@@ -21,6 +21,8 @@ export default defineConfig(({ mode }) => {
     build: {
       // The first versions with `light-dark()`, which the colour tokens are written in.
       target: ['chrome123', 'firefox121', 'safari17.5'],
+      // All of them load `modulepreload` links themselves.
+      modulePreload: { polyfill: false },
       // The engines are megabytes by nature and load on demand.
       chunkSizeWarningLimit: 8_000,
     },

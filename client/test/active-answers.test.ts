@@ -1,12 +1,15 @@
 import { type CompletionRequest, MeshError, ModelId, PeerId } from '@tabmesh/shared';
 import { createScriptedEngine, type EngineScenario, VirtualMesh } from '@tabmesh/shared/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ActiveAnswers, NOTICE_READ_MS, type OutsideWay } from '../src/state/active-answers.svelte.ts';
-import type { AnswerUpdate } from '../src/state/answer-reducer.ts';
-import { Conversations } from '../src/state/conversations.svelte.ts';
-import { MeshState } from '../src/state/mesh-state.svelte.ts';
-import type { Thread } from '../src/state/thread.svelte.ts';
-import { createMemoryStorage } from '../src/storage/memory-storage.ts';
+import { ActiveAnswers } from '../src/chat/active-answers.svelte.ts';
+import type { AnswerUpdate } from '../src/conversations/answer-reducer.ts';
+import { ConversationStore } from '../src/conversations/conversation-store.ts';
+import { createMemoryStorage } from '../src/conversations/memory-storage.ts';
+import type { FallbackWay } from '../src/fallback/fallback-way.ts';
+import { NOTICE_READ_MS } from '../src/limits.ts';
+import { MeshState } from '../src/mesh/mesh-state.svelte.ts';
+import { Conversations } from '../src/open-conversations/conversations.svelte.ts';
+import type { Thread } from '../src/open-conversations/thread.svelte.ts';
 import { createBrowserTabs } from './browser-tabs.ts';
 
 const closing: (() => Promise<void>)[] = [];
@@ -30,9 +33,11 @@ function setUp(options: { scenario?: EngineScenario; contextTokens?: number; ser
   const newId = () => `id-${++ids}`;
   const now = () => new Date(clock.wallMs());
   const conversations = new Conversations({
-    storage: Promise.resolve(createMemoryStorage()),
-    tabs: createBrowserTabs().open(),
-    clock,
+    store: new ConversationStore({
+      storage: Promise.resolve(createMemoryStorage()),
+      tabs: createBrowserTabs().open(),
+      clock,
+    }),
     newId,
     now,
     onRemove: (id) => answers.stop(id),
@@ -172,9 +177,9 @@ describe('asking', () => {
 });
 
 /** Answers with the given updates, and notes what it was asked. */
-function outsideWay(...updates: readonly (AnswerUpdate | Error)[]) {
+function fallbackWay(...updates: readonly (AnswerUpdate | Error)[]) {
   const requests: CompletionRequest[] = [];
-  const way: OutsideWay = {
+  const way: FallbackWay = {
     host: 'api.example.com',
     model: ModelId.parse('Qwen3-8B'),
     async *complete(request) {
@@ -201,7 +206,7 @@ const ended: AnswerUpdate = {
 describe('an outside provider', () => {
   it('OP3: without a notice on the screen no question goes there', async () => {
     const { clock, answers } = setUp();
-    const { way, requests } = outsideWay(served, said, ended);
+    const { way, requests } = fallbackWay(served, said, ended);
     const hide = answers.noticeShown(way);
     await clock.advance(NOTICE_READ_MS);
     hide();
@@ -214,7 +219,7 @@ describe('an outside provider', () => {
 
   it('OP3: a notice that nobody had time to read permits nothing', async () => {
     const { clock, answers } = setUp();
-    const { way, requests } = outsideWay(served, said, ended);
+    const { way, requests } = fallbackWay(served, said, ended);
     answers.noticeShown(way);
     await clock.advance(NOTICE_READ_MS - 1);
     const thread = answers.ask(undefined, 'Hello');
@@ -227,7 +232,7 @@ describe('an outside provider', () => {
 
   it('OP5: under the notice a question goes there, with the model of the notice, and streams like any other', async () => {
     const { clock, engine, answers } = setUp();
-    const { way, requests } = outsideWay(served, said, ended);
+    const { way, requests } = fallbackWay(served, said, ended);
     answers.noticeShown(way);
     await clock.advance(NOTICE_READ_MS);
     const thread = answers.ask(undefined, 'Hello');
@@ -250,7 +255,7 @@ describe('an outside provider', () => {
     const { clock, answers } = setUp({ served: false });
     await clock.advance(1_000);
     expect(answers.canAsk).toBe(false);
-    answers.noticeShown(outsideWay(served, said, ended).way);
+    answers.noticeShown(fallbackWay(served, said, ended).way);
     await clock.advance(NOTICE_READ_MS);
     expect(answers.canAsk).toBe(true);
     const thread = answers.ask(undefined, 'Hello');
@@ -260,7 +265,7 @@ describe('an outside provider', () => {
 
   it('OP6: that it may have seen the question is stored before it leaves', async () => {
     const { clock, conversations, answers } = setUp();
-    answers.noticeShown(outsideWay(MeshError.connectionFailed('gone')).way);
+    answers.noticeShown(fallbackWay(MeshError.connectionFailed('gone')).way);
     await clock.advance(NOTICE_READ_MS);
     const thread = answers.ask(undefined, 'Hello');
     expect(lastOf(thread)).toMatchObject({ outside: 'api.example.com', host: null, status: { state: 'streaming' } });
@@ -273,14 +278,14 @@ describe('an outside provider', () => {
     const peer = PeerId.parse('b'.repeat(43));
     const byPeer: AnswerUpdate = { type: 'served', peer, model: ModelId.parse('Qwen3-8B') };
     const { clock, answers } = setUp();
-    const hide = answers.noticeShown(outsideWay({ type: 'unseen' }, byPeer, said, ended).way);
+    const hide = answers.noticeShown(fallbackWay({ type: 'unseen' }, byPeer, said, ended).way);
     await clock.advance(NOTICE_READ_MS);
     const thread = answers.ask(undefined, 'Hello');
     await clock.advance(1_000);
     expect(lastOf(thread)).toMatchObject({ sender: peer, host: { peer } });
     expect(lastOf(thread)?.outside).toBeUndefined();
     hide();
-    answers.noticeShown(outsideWay(byPeer, said, ended).way);
+    answers.noticeShown(fallbackWay(byPeer, said, ended).way);
     await clock.advance(NOTICE_READ_MS);
     answers.regenerate(thread, 1);
     await clock.advance(1_000);
@@ -289,12 +294,12 @@ describe('an outside provider', () => {
 
   it('OP10: a conversation that outgrew the context is asked again with its newer part', async () => {
     const { clock, answers } = setUp();
-    const hide = answers.noticeShown(outsideWay(served, said, ended).way);
+    const hide = answers.noticeShown(fallbackWay(served, said, ended).way);
     await clock.advance(NOTICE_READ_MS);
     const thread = answers.ask(undefined, 'One');
     await clock.advance(1_000);
     hide();
-    const { way, requests } = outsideWay(MeshError.contextLengthExceeded(90, 64));
+    const { way, requests } = fallbackWay(MeshError.contextLengthExceeded(90, 64));
     answers.noticeShown(way);
     await clock.advance(NOTICE_READ_MS);
     answers.ask(thread, 'Two');

@@ -1,8 +1,8 @@
 import { ClassId, JobId, MeshError, ModelId, PeerId, type RouteExplanation } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
-import { type AnswerUpdate, reduceAnswer, updateOfError } from '../src/state/answer-reducer.ts';
-import { beginningOf, pendingAnswer } from '../src/state/conversation.ts';
-import { handoverText } from '../src/state/handover.ts';
+import { handoverText } from '../src/chat/handover.ts';
+import { type AnswerUpdate, reduceAnswer, updateOfError } from '../src/conversations/answer-reducer.ts';
+import { beginningOf, pendingAnswer } from '../src/conversations/conversation.ts';
 
 const alice = PeerId.parse('a'.repeat(43));
 const bob = PeerId.parse('b'.repeat(43));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createBaselineStorage } from '../src/storage/baseline-storage.ts';
+import { createBaselineStorage } from '../src/mesh/baseline-storage.ts';
 
 const figures = { ttftMs: 12, tokensPerSecond: 90, sampleCount: 3, measuredAtMs: 1_800_000_000_000 };
 

@@ -1,6 +1,6 @@
 import { MESH_ERROR_CODES } from '@tabmesh/shared';
 import { expect, it } from 'vitest';
-import { brokenOffText } from '../src/state/broken-off.ts';
+import { brokenOffText } from '../src/chat/broken-off.ts';
 
 it('UI48: above Continue stands why the answer broke off and that Continue goes on, not to send anything again', () => {
   expect(brokenOffText('peer_lost', true)).toBe(

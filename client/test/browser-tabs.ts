@@ -1,5 +1,5 @@
 /** The tabs of one browser, without a browser: they hear of each other, and a lock goes with its tab. */
-import type { OtherTabs } from '../src/state/conversations.svelte.ts';
+import type { OtherTabs } from '../src/conversations/other-tabs.ts';
 
 interface Tab {
   changed(id: string | undefined): void;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { matchCommands } from '../src/state/commands.ts';
+import { matchCommands } from '../src/app/commands.ts';
 
 describe('the palette', () => {
   const commands = ['New chat', 'Settings', 'mesh-tiny', 'tiny new thing'].map((label) => ({

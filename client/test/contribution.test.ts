@@ -1,6 +1,6 @@
 import { MeshError } from '@tabmesh/shared';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Engines } from '../src/state/contribution.svelte.ts';
+import type { Engines } from '../src/lend/contribution.svelte.ts';
 import { createLendingTab, source } from './lending-tab.ts';
 
 const closing: (() => Promise<void>)[] = [];

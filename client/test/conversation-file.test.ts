@@ -1,7 +1,7 @@
 import { ClassId, MeshError, ModelId, PeerId } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
-import type { Conversation } from '../src/state/conversation.ts';
-import { readConversationFile, writeConversationFile } from '../src/storage/conversation-file.ts';
+import type { Conversation } from '../src/conversations/conversation.ts';
+import { readConversationFile, writeConversationFile } from '../src/conversations/conversation-file.ts';
 
 const at = '2026-11-20T10:00:00.000Z';
 const alice = PeerId.parse('a'.repeat(43));

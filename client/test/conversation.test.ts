@@ -8,7 +8,7 @@ import {
   promptOf,
   titleOf,
   userMessage,
-} from '../src/state/conversation.ts';
+} from '../src/conversations/conversation.ts';
 
 const now = new Date(2026, 10, 20, 15, 0);
 const alice = PeerId.parse('a'.repeat(43));

@@ -1,9 +1,10 @@
 import { ManualClock } from '@tabmesh/shared/testing';
 import { describe, expect, it } from 'vitest';
-import { type Message, pendingAnswer, userMessage } from '../src/state/conversation.ts';
-import { Conversations } from '../src/state/conversations.svelte.ts';
-import type { ConversationStorage } from '../src/storage/conversation-storage.ts';
-import { createMemoryStorage } from '../src/storage/memory-storage.ts';
+import { type Message, pendingAnswer, userMessage } from '../src/conversations/conversation.ts';
+import type { ConversationStorage } from '../src/conversations/conversation-storage.ts';
+import { ConversationStore } from '../src/conversations/conversation-store.ts';
+import { createMemoryStorage } from '../src/conversations/memory-storage.ts';
+import { Conversations } from '../src/open-conversations/conversations.svelte.ts';
 import { createBrowserTabs } from './browser-tabs.ts';
 
 /** The tabs of one browser: they share storage and hear of each other's changes. */
@@ -24,9 +25,7 @@ function createBrowser() {
   const openTab = () => {
     const tab = tabs.open();
     const conversations = new Conversations({
-      storage: Promise.resolve(storage),
-      tabs: tab,
-      clock,
+      store: new ConversationStore({ storage: Promise.resolve(storage), tabs: tab, clock }),
       newId: () => `id-${++ids}`,
       now: () => new Date(clock.wallMs()),
       onRemove() {},

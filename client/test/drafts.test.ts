@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createDrafts } from '../src/state/drafts.ts';
+import { createDrafts } from '../src/conversations/drafts.ts';
 
 describe('drafts', () => {
   it('UI44: are kept per conversation, and leave with it', () => {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { knownMemoryBytes } from '../src/engines/device-report.ts';
+import { knownMemoryBytes } from '../src/engines/kit/device-report.ts';
 
 afterEach(() => vi.unstubAllGlobals());
 

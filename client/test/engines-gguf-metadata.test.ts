@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { MeshError } from '@tabmesh/shared';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readGgufMetadata } from '../src/engines/gguf-metadata.ts';
+import { readGgufMetadata } from '../src/engines/wllama/gguf-metadata.ts';
 
 const tiny = new URL('../../shared/models/mesh-tiny.gguf', import.meta.url);
 

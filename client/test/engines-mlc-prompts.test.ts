@@ -6,8 +6,12 @@
 import { MLCEngine } from '@mlc-ai/web-llm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ConversationMessage, ConversationTemplate, conversationPieces } from '../src/engines/mlc-conversation.ts';
-import { mlcPrompts } from '../src/engines/mlc-prompts.ts';
+import {
+  type ConversationMessage,
+  ConversationTemplate,
+  conversationPieces,
+} from '../src/engines/webllm/mlc-conversation.ts';
+import { mlcPrompts } from '../src/engines/webllm/mlc-prompts.ts';
 
 const ROLE_TEMPLATES = { user: '{user_message}', assistant: '{assistant_message}', tool: '{tool_message}' };
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { DeviceReport } from '../src/engines/device-report.ts';
+import type { DeviceReport } from '../src/engines/kit/device-report.ts';
 import { modelOffers, offersAmong } from '../src/engines/model-offers.ts';
-import type { MlcListing } from '../src/engines/webllm-messages.ts';
+import type { MlcListing } from '../src/engines/webllm/webllm-messages.ts';
 
 const GIB = 1024 ** 3;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { LoadProgress } from '../src/engines/model-source.ts';
-import { ProgressMeter } from '../src/engines/progress-meter.ts';
+import type { LoadProgress } from '../src/engines/kit/model-source.ts';
+import { ProgressMeter } from '../src/engines/kit/progress-meter.ts';
 
 describe('progress meter', () => {
   it('EN80: the speed is that of the last seconds, and unknown at first', () => {

@@ -6,9 +6,9 @@
  */
 import { ClassId, type EngineModel, ModelId } from '@tabmesh/shared';
 import { jsonWords, steeredWords } from '../../shared/src/testing/scripted-extras.ts';
-import { mlcPrompts } from '../src/engines/mlc-prompts.ts';
-import type { WebllmChunk, WebllmLike } from '../src/engines/webllm-adapter.ts';
-import type { WebllmChat, WebllmRequest } from '../src/engines/webllm-request.ts';
+import { mlcPrompts } from '../src/engines/webllm/mlc-prompts.ts';
+import type { WebllmChunk, WebllmLike } from '../src/engines/webllm/webllm-adapter.ts';
+import type { WebllmChat, WebllmRequest } from '../src/engines/webllm/webllm-request.ts';
 
 export const MODEL: EngineModel = {
   id: ModelId.parse('scripted-mlc'),

@@ -11,7 +11,7 @@ import type {
   CreateEmbeddingResponse,
   RawCompletionChunk,
 } from '@wllama/wllama/esm/index.js';
-import type { WllamaChat } from '../src/engines/wllama-adapter.ts';
+import type { WllamaChat } from '../src/engines/wllama/wllama-adapter.ts';
 
 type StreamedParams = ChatCompletionParams & {
   stream: true;

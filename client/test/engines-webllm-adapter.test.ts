@@ -1,8 +1,8 @@
 import { type EngineEvent, type GenerationRequest, MeshError, type TokensEvent } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
 import { describeEngineContract } from '../../shared/src/testing/describe-engine-contract.ts';
-import { createWebllmEngine } from '../src/engines/webllm-adapter.ts';
-import { webllmLoadError } from '../src/engines/webllm-errors.ts';
+import { createWebllmEngine } from '../src/engines/webllm/webllm-adapter.ts';
+import { webllmLoadError } from '../src/engines/webllm/webllm-errors.ts';
 import { createScriptedWebllm, MODEL, PROMPTS, WORDS } from './engines-scripted-webllm.ts';
 
 const question: GenerationRequest = {

@@ -1,7 +1,7 @@
 /** The mesh's main scene: a tab that runs WebLLM closes in mid-answer, and another tab of its class goes on. */
 import { type VirtualAnswer, VirtualMesh } from '@tabmesh/shared/testing';
 import { expect, it } from 'vitest';
-import { createWebllmEngine } from '../src/engines/webllm-adapter.ts';
+import { createWebllmEngine } from '../src/engines/webllm/webllm-adapter.ts';
 import { createScriptedWebllm, MODEL, PROMPTS } from './engines-scripted-webllm.ts';
 
 const TOKEN_MS = 20;

@@ -9,8 +9,8 @@ import {
 } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
 import { describeEngineContract } from '../../shared/src/testing/describe-engine-contract.ts';
-import { createWllamaEngine } from '../src/engines/wllama-adapter.ts';
-import type { WllamaVocabulary } from '../src/engines/wllama-request.ts';
+import { createWllamaEngine } from '../src/engines/wllama/wllama-adapter.ts';
+import type { WllamaVocabulary } from '../src/engines/wllama/wllama-request.ts';
 import { createScriptedWllama, TURN, WORDS } from './engines-scripted-wllama.ts';
 
 const model: EngineModel = {

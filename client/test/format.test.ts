@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatAge, formatBytes, formatCount, formatMs, formatRate, plural } from '../src/state/format.ts';
+import { formatAge, formatBytes, formatCount, formatMs, formatRate, plural } from '../src/ui/format.ts';
 
 describe('figures', () => {
   it('UI41: have one decimal below ten and none above, with their unit', () => {

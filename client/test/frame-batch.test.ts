@@ -1,6 +1,6 @@
 import { ManualClock } from '@tabmesh/shared/testing';
 import { describe, expect, it } from 'vitest';
-import { createFrameBatch } from '../src/state/frame-batch.ts';
+import { createFrameBatch } from '../src/ui/frame-batch.ts';
 
 function setUp() {
   const clock = new ManualClock();

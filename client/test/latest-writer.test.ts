@@ -1,6 +1,6 @@
 import { ManualClock } from '@tabmesh/shared/testing';
 import { describe, expect, it } from 'vitest';
-import { createLatestWriter } from '../src/state/latest-writer.ts';
+import { createLatestWriter } from '../src/conversations/latest-writer.ts';
 
 function setUp() {
   const clock = new ManualClock();

@@ -2,11 +2,11 @@
 import { BaselineCollector, type Engine, MeshError, type ModelId, silentLogger } from '@tabmesh/shared';
 import { createScriptedEngine, createSeededRandom, VirtualMesh } from '@tabmesh/shared/testing';
 import type { ModelSource } from '../src/engines/index.ts';
-import { Contribution, type Engines } from '../src/state/contribution.svelte.ts';
-import type { PauseSwitch } from '../src/state/lifecycle.ts';
-import { watchTab } from '../src/state/lifecycle-page.ts';
-import { MeshState } from '../src/state/mesh-state.svelte.ts';
-import { createBaselineStorage } from '../src/storage/baseline-storage.ts';
+import { Contribution, type Engines } from '../src/lend/contribution.svelte.ts';
+import { watchTab } from '../src/lend/lifecycle-page.ts';
+import { createBaselineStorage } from '../src/mesh/baseline-storage.ts';
+import { MeshState } from '../src/mesh/mesh-state.svelte.ts';
+import type { PauseSwitch } from '../src/settings/pause-switch.ts';
 import { createScriptedTab } from './scripted-tab.ts';
 
 export const source: ModelSource = { kind: 'gguf-url', id: 'scripted-model', url: 'https://example.org/model.gguf' };

@@ -2,9 +2,10 @@
 import { ModelId } from '@tabmesh/shared';
 import { createScriptedEngine, ManualClock, type VirtualAnswer } from '@tabmesh/shared/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { PAUSE_SWITCHES, type PauseReason, type PauseSwitch, pauseWords } from '../src/state/lifecycle.ts';
-import { createLifecycleClock, type TimerWorker } from '../src/state/lifecycle-clock.ts';
-import { type PagePort, watchTab } from '../src/state/lifecycle-page.ts';
+import { type PauseReason, pauseWords } from '../src/lend/lifecycle.ts';
+import { type PagePort, watchTab } from '../src/lend/lifecycle-page.ts';
+import { createLifecycleClock, type TimerWorker } from '../src/mesh/lifecycle-clock.ts';
+import { PAUSE_SWITCHES, type PauseSwitch } from '../src/settings/pause-switch.ts';
 import { createLendingTab } from './lending-tab.ts';
 import { createScriptedTab } from './scripted-tab.ts';
 

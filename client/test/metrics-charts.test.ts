@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { chartFile, describeChart, metricsCharts, newestSpan, spanLabel } from '../src/state/metrics-charts.ts';
-import { formatPercent } from '../src/state/metrics-figures.ts';
-import type { MetricsReport } from '../src/state/metrics-report.ts';
+import { chartFile, describeChart, metricsCharts, newestSpan, spanLabel } from '../src/metrics/metrics-charts.ts';
+import { formatPercent } from '../src/metrics/metrics-figures.ts';
+import type { MetricsReport } from '../src/metrics/metrics-report.ts';
 import { hours, report } from './metrics-report.ts';
 
 /** Monday, on this clock, far from any change of it: the running hour is the one from 12 to 13. */

@@ -1,5 +1,5 @@
 /** Reports of the entry, as tests want them. */
-import type { MetricsHour, MetricsReport } from '../src/state/metrics-report.ts';
+import type { MetricsHour, MetricsReport } from '../src/metrics/metrics-report.ts';
 
 export const HOUR_MS = 3_600_000;
 

@@ -1,9 +1,15 @@
 import { MeshError } from '@tabmesh/shared';
 import { ManualClock } from '@tabmesh/shared/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Metrics } from '../src/state/metrics.svelte.ts';
-import { isEmpty, type MetricsQuery, type MetricsReport, modelsOf, readMetrics } from '../src/state/metrics-report.ts';
-import { parseRoute } from '../src/state/route.ts';
+import { Metrics } from '../src/metrics/metrics.svelte.ts';
+import {
+  isEmpty,
+  type MetricsQuery,
+  type MetricsReport,
+  modelsOf,
+  readMetrics,
+} from '../src/metrics/metrics-report.ts';
+import { parseRoute } from '../src/navigation/route.ts';
 import { report, unmeasured } from './metrics-report.ts';
 
 const closing: (() => void)[] = [];

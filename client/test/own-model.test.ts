@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ownModel } from '../src/state/own-model.ts';
+import { ownModel } from '../src/lend/own-model.ts';
 
 describe('a model of your own', () => {
   it('UI45: is served under the name of its file', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chatPath, parseRoute } from '../src/state/route.ts';
+import { chatPath, parseRoute } from '../src/navigation/route.ts';
 
 describe('addresses', () => {
   it('UI42: name a page or none', () => {

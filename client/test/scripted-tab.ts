@@ -1,5 +1,5 @@
 /** A tab whose visibility, battery and network a test changes, with the events that a browser would send. */
-import type { BatteryPort, ConnectionPort, PagePort } from '../src/state/lifecycle-page.ts';
+import type { BatteryPort, ConnectionPort, PagePort } from '../src/lend/lifecycle-page.ts';
 
 class ScriptedBattery extends EventTarget implements BatteryPort {
   charging = true;

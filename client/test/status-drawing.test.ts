@@ -1,6 +1,6 @@
 import { PeerId } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
-import { createMeshDrawing, DRAWING_HEIGHT, DRAWING_WIDTH } from '../src/state/status-drawing.ts';
+import { createMeshDrawing, DRAWING_HEIGHT, DRAWING_WIDTH } from '../src/status/status-drawing.ts';
 import { alice, bob, carol, peer, served } from './status-peers.ts';
 
 const nth = (index: number) => PeerId.parse(String(index).padStart(3, '0').repeat(15).slice(0, 43));

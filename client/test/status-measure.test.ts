@@ -1,8 +1,8 @@
 import { ModelId } from '@tabmesh/shared';
 import { createScriptedEngine, type EngineScenario, VirtualMesh } from '@tabmesh/shared/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { MeshState } from '../src/state/mesh-state.svelte.ts';
-import { OwnMeasurements } from '../src/state/status-measure.svelte.ts';
+import { MeshState } from '../src/mesh/mesh-state.svelte.ts';
+import { OwnMeasurements } from '../src/status/status-measure.svelte.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {

@@ -1,6 +1,6 @@
 import { ManualClock } from '@tabmesh/shared/testing';
 import { describe, expect, it } from 'vitest';
-import { createStatusSampler } from '../src/state/status-sampler.ts';
+import { createStatusSampler } from '../src/status/status-sampler.ts';
 
 function setUp() {
   const clock = new ManualClock();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseRoute } from '../src/state/route.ts';
-import { efficiencyTone, medianEfficiency, modelRows, peerRows } from '../src/state/status.ts';
+import { parseRoute } from '../src/navigation/route.ts';
+import { efficiencyTone, medianEfficiency, modelRows, peerRows } from '../src/status/status.ts';
 import { alice, bob, carol, peer, served } from './status-peers.ts';
 
 describe('model rows', () => {

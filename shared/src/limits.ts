@@ -137,3 +137,12 @@ export const MAX_REMEMBERED_CONVERSATIONS = 1_000;
 /** Peers whose samples are kept, and the samples of one. */
 export const MAX_MEASURED_PEERS = 1_000;
 export const MAX_SAMPLES = 512;
+
+// Model files.
+
+/** The first look at a GGUF header. The vocabulary is what makes headers large: 7 MB for 150,000 tokens. */
+export const FIRST_GGUF_WINDOW_BYTES = MIB;
+/** Far more than any vocabulary takes; what claims more is damaged. */
+export const MAX_GGUF_HEADER_BYTES = 512 * MIB;
+/** Tensors, or keys, of one file: the largest models have some thousands. */
+export const MAX_GGUF_COUNT = 1_000_000;

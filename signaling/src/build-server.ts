@@ -1,23 +1,24 @@
 /**
  * The HTTP side of an entry as an app that does not listen yet: API, status, web app. Signaling shares its port but not
- * its code (`hub.ts`).
+ * its code (`hub/`).
  */
 import type { Clock, Logger, Mesh } from '@tabmesh/shared';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { AccessSettings } from './access/access-settings.ts';
 import { guardApi } from './access/guard-api.ts';
-import { registerChatCompletions } from './api/chat-completions.ts';
-import { registerCompletions } from './api/completions.ts';
-import { registerEmbeddings } from './api/embeddings.ts';
-import { errorReply } from './api/error-reply.ts';
-import { registerEvents } from './api/events.ts';
-import { registerMetrics } from './api/metrics.ts';
-import { registerModels } from './api/models.ts';
-import { registerPrometheus } from './api/prometheus.ts';
-import { registerResponses } from './api/responses.ts';
-import { registerStatus } from './api/status.ts';
 import type { Fallback } from './fallback/fallback.ts';
+import { errorReply } from './http/error-reply.ts';
 import type { Ledger } from './ledger/ledger.ts';
+import { ECHOED_CHARS, HTTP_BODY_BYTES, HTTP_REQUEST_TIMEOUT_MS } from './limits/limits.ts';
+import { registerChatCompletions } from './openai/chat-completions.ts';
+import { registerEmbeddings } from './openai/embeddings.ts';
+import { registerModels } from './openai/models.ts';
+import { registerResponses } from './openai/responses.ts';
+import { registerTextCompletions } from './openai/text-completions.ts';
+import { registerEvents } from './status/events.ts';
+import { registerMetrics } from './status/metrics.ts';
+import { registerPrometheus } from './status/prometheus.ts';
+import { registerStatus } from './status/status.ts';
 import { SECURITY_HEADERS } from './web/security-headers.ts';
 import { registerWebApp, type WebRoots } from './web/web-app.ts';
 
@@ -35,14 +36,10 @@ export interface ServerParts extends WebRoots {
   readonly logger: Logger;
 }
 
-const MAX_BODY_BYTES = 1024 * 1024;
-/** For the whole request to arrive; answers may take as long as they like. */
-const REQUEST_TIMEOUT_MS = 30_000;
-
 export function buildServer(parts: ServerParts): FastifyInstance {
   const app = fastify({
-    bodyLimit: MAX_BODY_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    bodyLimit: HTTP_BODY_BYTES,
+    requestTimeout: HTTP_REQUEST_TIMEOUT_MS,
     // An open stream would otherwise hold `close` for as long as its client likes.
     forceCloseConnections: true,
   });
@@ -61,7 +58,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
     return reply.code(status).headers(headers).send(body);
   });
   app.setNotFoundHandler((request, reply) => {
-    const message = `There is no ${request.method} ${request.url.slice(0, 200)} here. The API starts at /v1.`;
+    const message = `There is no ${request.method} ${request.url.slice(0, ECHOED_CHARS)} here. The API starts at /v1.`;
     const error = {
       message,
       type: 'invalid_request_error',
@@ -73,7 +70,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
 
   if (parts.access !== undefined) guardApi(app, parts.access, parts.clock, parts.logger);
   registerChatCompletions(app, parts);
-  registerCompletions(app, parts);
+  registerTextCompletions(app, parts);
   registerEmbeddings(app, parts);
   registerResponses(app, parts);
   registerModels(app, parts);

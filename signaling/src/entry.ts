@@ -21,9 +21,10 @@ import { buildServer } from './build-server.ts';
 import { createFallback } from './fallback/fallback.ts';
 import type { BudgetStore } from './fallback/fallback-budget.ts';
 import type { FallbackSettings } from './fallback/fallback-settings.ts';
-import { createHub, type HubLimits } from './hub.ts';
+import { createHub } from './hub/hub.ts';
 import { createLedger } from './ledger/ledger.ts';
 import { type LedgerPlace, openLedgerStorage } from './ledger/open-storage.ts';
+import type { HubLimits } from './limits/limits.ts';
 import type { WebRoots } from './web/web-app.ts';
 
 export interface EntryOptions extends WebRoots, LedgerPlace {

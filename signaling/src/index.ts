@@ -4,4 +4,5 @@ export * from './build-server.ts';
 export * from './entry.ts';
 export * from './fallback/budget-file.ts';
 export * from './fallback/fallback-settings.ts';
-export * from './hub.ts';
+export * from './hub/hub.ts';
+export * from './limits/limits.ts';

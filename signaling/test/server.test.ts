@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ModelId, silentLogger, systemClock } from '@tabmesh/shared';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { buildServer } from '../src/build-server.ts';
-import { createScriptedMesh } from './scripted-mesh.ts';
+import { createScriptedMesh } from './setup/scripted-mesh.ts';
 
 let root = '';
 beforeEach(async () => {

@@ -7,7 +7,7 @@ import type { Mesh } from '@tabmesh/shared';
 import { type Entry, fallbackSettings } from '@tabmesh/signaling';
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { PROVIDER_KEY, type ProviderServer, startProvider } from '../../signaling/test/provider-server.ts';
+import { PROVIDER_KEY, type ProviderServer, startProvider } from '../../signaling/test/setup/provider-server.ts';
 import { ask, openChat } from '../setup/chat-page.ts';
 import { openProfile, type Profile } from '../setup/profile.ts';
 import { createEchoEngine, startMember, startTestEntry, untilMesh } from '../setup/test-mesh.ts';

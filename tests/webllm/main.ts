@@ -96,7 +96,7 @@ async function showGreedy(page: Page, canContinue: boolean): Promise<void> {
       `gone on with behind '${text}' (${text + rest.text === whole.text ? 'the same' : 'ANOTHER ONE'}):`,
       rest,
     );
-  } else console.log("This model's answers can't be gone on with: see client/src/engines/mlc-prompts.ts.");
+  } else console.log("This model's answers can't be gone on with: see client/src/engines/webllm/mlc-prompts.ts.");
   const again = await inPage(page, 'generate', request);
   console.log(`greedy again (${again.text === whole.text ? 'the same' : 'ANOTHER ONE'}):`, again);
 }

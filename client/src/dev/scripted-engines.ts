@@ -1,6 +1,6 @@
 /** Engines without models, for looking at the Contribute page: they load slowly and answer nothing. */
-import { ClassId, type Engine, MeshError, ModelId } from '@tabmesh/shared';
-import type { Engines } from '../state/contribution.svelte.ts';
+import { ClassId, type Engine, MeshError, ModelId, pause, systemClock } from '@tabmesh/shared';
+import type { Engines } from '../lend/contribution.svelte.ts';
 
 const GIGABYTE = 1e9;
 
@@ -57,7 +57,7 @@ export const scriptedEngines: Engines = {
         totalBytes,
         bytesPerSecond: 31_000_000,
       });
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await pause(systemClock, 200, signal);
     }
     return scriptedEngine(id, slots);
   },

@@ -3,13 +3,12 @@
  * `&scenario=` joining, offline, failing or slow; with more peers than five, `&churn=100` changes that many a second. Only
  * in development; no build contains it.
  */
-
-import type { Engine, RouteExplanation } from '@tabmesh/shared';
 import {
   type AnswerEvent,
   type CompletionRequest,
   createIdentity,
   defaultModel,
+  type Engine,
   JobId,
   type Mesh,
   type MeshConnection,
@@ -18,7 +17,10 @@ import {
   type MeshPeer,
   ModelId,
   type PeerId,
+  pause,
+  type RouteExplanation,
   randomHexId,
+  systemClock,
   systemRandom,
 } from '@tabmesh/shared';
 import { scriptedCrowd, stir } from './scripted-crowd.ts';
@@ -96,7 +98,7 @@ export function createScriptedMesh(parameters: URLSearchParams): Mesh {
       const model = request.model ?? defaultModel(models().map(({ id, peers }) => ({ id, peerCount: peers.length })));
       const provider = others.find((peer) => peer.announcement.models.some(({ id }) => id === model));
       if (model === undefined || provider === undefined) throw MeshError.noPeerWithModel(model ?? 'any model');
-      await pause(scenario === 'slow' ? 4_000 : 120, signal);
+      await passTime(scenario === 'slow' ? 4_000 : 120, signal);
       const jobId = JobId.parse(randomHexId(systemRandom));
       yield {
         type: 'route',
@@ -106,12 +108,12 @@ export function createScriptedMesh(parameters: URLSearchParams): Mesh {
         continues: null,
         explanation: explain(others, provider.peerId),
       };
-      await pause(84, signal);
+      await passTime(84, signal);
       const words = ANSWER.split(/(?<=\s)/);
       for (const [index, word] of words.entries()) {
         if (scenario === 'failing' && index === 24) throw MeshError.peerLost('its tab was closed');
         yield { type: 'tokens', text: word, tokenCount: 1 };
-        await pause(24, signal);
+        await passTime(24, signal);
       }
       const usage = {
         promptTokens: 24,
@@ -132,7 +134,7 @@ export function createScriptedMesh(parameters: URLSearchParams): Mesh {
     },
     announceNow() {},
     async removeEngine(engine) {
-      await pause(1_500, new AbortController().signal);
+      await pause(systemClock, 1_500, new AbortController().signal);
       engines.delete(engine);
       change();
     },
@@ -237,13 +239,7 @@ function explain(peers: readonly MeshPeer[], chosen: PeerId): RouteExplanation {
   return { outputTokens: 128, candidates };
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) reject(MeshError.cancelled());
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      reject(MeshError.cancelled());
-    });
-  });
+async function passTime(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(systemClock, ms, signal);
+  if (signal.aborted) throw MeshError.cancelled();
 }

@@ -1,6 +1,6 @@
 /** Loads a model into the engine that can run it. Each engine is its own chunk, so that pages start without them. */
 import type { Engine } from '@tabmesh/shared';
-import type { LoadOptions, ModelSource } from './model-source.ts';
+import type { LoadOptions, ModelSource } from './kit/model-source.ts';
 
 /**
  * Rejects with a `MeshError`: `download_failed`, `checksum_mismatch`, `model_invalid`, `out_of_memory`, `unsupported`,
@@ -10,12 +10,12 @@ export async function loadEngine(source: ModelSource, options: LoadOptions): Pro
   switch (source.kind) {
     case 'gguf-url':
     case 'gguf-file': {
-      const { loadWllamaEngine } = await import('./wllama-engine.ts');
+      const { loadWllamaEngine } = await import('./wllama/wllama-engine.ts');
       return loadWllamaEngine(source, options);
     }
     case 'mlc-prebuilt':
     case 'mlc-record': {
-      const { loadWebllmEngine } = await import('./webllm-engine.ts');
+      const { loadWebllmEngine } = await import('./webllm/webllm-engine.ts');
       return loadWebllmEngine(source, options);
     }
   }

@@ -3,10 +3,11 @@
  * really there. What does not fit is listed too, with the reason.
  */
 import { CATALOG, type CatalogModel, memoryNeededBytes } from '@tabmesh/shared';
-import { type DeviceReport, hasFastGpu } from './device-report.ts';
-import { featuresOf } from './mlc-features.ts';
-import { MAX_GGUF_BYTES, type ModelSource } from './model-source.ts';
-import type { MlcListing } from './webllm-messages.ts';
+import { ASSUMED_MEMORY_BYTES, MAX_GGUF_BYTES } from '../limits.ts';
+import { type DeviceReport, hasFastGpu } from './kit/device-report.ts';
+import type { ModelSource } from './kit/model-source.ts';
+import { featuresOf } from './webllm/mlc-features.ts';
+import type { MlcListing } from './webllm/webllm-messages.ts';
 
 export interface ModelOffer {
   id: string;
@@ -21,9 +22,6 @@ export interface ModelOffer {
   recommended: boolean;
 }
 
-/** Firefox and Safari tell no memory; devices with less are rare. */
-const ASSUMED_MEMORY_BYTES = 4 * 1024 ** 3;
-
 /** Embedded models first, then those that fit, the largest first, then the others. */
 export async function modelOffers(report: DeviceReport, entryUrl: string): Promise<ModelOffer[]> {
   const listed = report.webgpu.available ? await listedByWebllm() : [];
@@ -33,7 +31,7 @@ export async function modelOffers(report: DeviceReport, entryUrl: string): Promi
 /** Without WebLLM's list, offline say, the other models are still there to lend. */
 async function listedByWebllm(): Promise<readonly MlcListing[]> {
   try {
-    const { listMlcModels } = await import('./webllm-client.ts');
+    const { listMlcModels } = await import('./webllm/webllm-client.ts');
     return await listMlcModels();
   } catch {
     return [];

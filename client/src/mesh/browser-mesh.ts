@@ -13,16 +13,14 @@ import {
   systemRandom,
 } from '@tabmesh/shared';
 import { version } from '../../package.json';
-import { knownMemoryBytes } from '../engines/device-report.ts';
-import { createLifecycleClock } from '../state/lifecycle-clock.ts';
-import { createBaselineStorage } from '../storage/baseline-storage.ts';
-import type { Database } from '../storage/database.ts';
+import { knownMemoryBytes } from '../engines/kit/device-report.ts';
+import { RELOAD_PATIENCE_MS } from '../limits.ts';
+import { createBaselineStorage } from './baseline-storage.ts';
 import { claimIdentity, type KeyStore, type SlotMemory } from './key-pool.ts';
+import { createLifecycleClock } from './lifecycle-clock.ts';
+import type { MeshDatabase } from './mesh-database.ts';
 
-/** A reloading page lets go of its lock within a few milliseconds; a duplicated tab never does. */
-const RELOAD_PATIENCE_MS = 1_000;
-
-export async function createBrowserMesh(database: Database | undefined, entryUrl: string): Promise<Mesh> {
+export async function createBrowserMesh(database: MeshDatabase | undefined, entryUrl: string): Promise<Mesh> {
   return createMesh({
     identity: await ownIdentity(database),
     kind: 'tab',
@@ -33,7 +31,7 @@ export async function createBrowserMesh(database: Database | undefined, entryUrl
       clock: systemClock,
       document,
       openWorker: () =>
-        new Worker(new URL('../state/lifecycle-clock-worker.ts', import.meta.url), { type: 'module', name: 'timers' }),
+        new Worker(new URL('./lifecycle-clock-worker.ts', import.meta.url), { type: 'module', name: 'timers' }),
     }),
     random: systemRandom,
     logger: consoleLogger,
@@ -42,7 +40,7 @@ export async function createBrowserMesh(database: Database | undefined, entryUrl
 }
 
 /** Measures what the engine of this tab does without the mesh, and publishes it. */
-export function collectBaseline(engine: Engine, mesh: Mesh, database: Database | undefined): BaselineCollector {
+export function collectBaseline(engine: Engine, mesh: Mesh, database: MeshDatabase | undefined): BaselineCollector {
   return new BaselineCollector({
     engine,
     clock: systemClock,
@@ -53,7 +51,7 @@ export function collectBaseline(engine: Engine, mesh: Mesh, database: Database |
 }
 
 /** Without storage, or on a page that is not secure (locks need that), the key lasts as long as the page. */
-async function ownIdentity(database: Database | undefined): Promise<Identity> {
+async function ownIdentity(database: MeshDatabase | undefined): Promise<Identity> {
   if (database === undefined || !('locks' in navigator)) return createIdentity(systemRandom);
   return claimIdentity({
     keys: keysIn(database),
@@ -64,7 +62,7 @@ async function ownIdentity(database: Database | undefined): Promise<Identity> {
   });
 }
 
-function keysIn(database: Database): KeyStore {
+function keysIn(database: MeshDatabase): KeyStore {
   return {
     read: (slot) => database.get('keys', slot),
     async write(slot, secretKey) {

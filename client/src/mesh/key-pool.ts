@@ -3,6 +3,7 @@
  * peer it was: so there is a row of numbered keys, and a tab holds the lock of the one it uses for as long as it lives.
  */
 import { createIdentity, type Identity, identityFromSecretKey, MeshError, type Random } from '@tabmesh/shared';
+import { MAX_KEYED_TABS } from '../limits.ts';
 
 export interface KeyStore {
   read(slot: number): Promise<Uint8Array | undefined>;
@@ -33,9 +34,6 @@ export interface KeyPoolOptions {
   reloadPatience(): AbortSignal;
 }
 
-/** More tabs than anybody keeps open. */
-const MAX_SLOTS = 256;
-
 /** The lock is held until the page goes away. */
 export async function claimIdentity(options: KeyPoolOptions): Promise<Identity> {
   const slot = await claimSlot(options);
@@ -50,10 +48,10 @@ export async function claimIdentity(options: KeyPoolOptions): Promise<Identity> 
 async function claimSlot({ locks, memory, reloadPatience }: KeyPoolOptions): Promise<number> {
   const previous = memory.get();
   if (previous !== undefined && (await holdLock(locks, previous, { signal: reloadPatience() }))) return previous;
-  for (let slot = 0; slot < MAX_SLOTS; slot += 1) {
+  for (let slot = 0; slot < MAX_KEYED_TABS; slot += 1) {
     if (await holdLock(locks, slot, { ifAvailable: true })) return slot;
   }
-  throw new MeshError('unsupported', `${MAX_SLOTS} tabs of this browser are open already. Close one and reload.`);
+  throw new MeshError('unsupported', `${MAX_KEYED_TABS} tabs of this browser are open already. Close one and reload.`);
 }
 
 /** Resolves once the lock is held (true) or known to be somebody else's (false). */

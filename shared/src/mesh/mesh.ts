@@ -4,10 +4,8 @@
  * only one that brings the others together.
  */
 import { Links } from '../connection/links.ts';
-import { peerName } from '../identity/peer-name.ts';
 import { logUnsampled } from '../jobs/job-outcome.ts';
-import { MAX_ROSTER_PEERS, STANDING_LINKS } from '../limits.ts';
-import { LruMap } from '../lru-map.ts';
+import { STANDING_LINKS } from '../limits.ts';
 import { Measurements } from '../measurement/measurements.ts';
 import { Announcer } from '../membership/announcer.ts';
 import { Roster } from '../membership/roster.ts';
@@ -24,6 +22,7 @@ import { createLocalLine } from './local-line.ts';
 import type { Mesh, MeshOptions } from './mesh-interface.ts';
 import { Offers } from './offers.ts';
 import { OwnServices } from './own-services.ts';
+import { PeerViews } from './peer-views.ts';
 
 export function createMesh(options: MeshOptions): Mesh {
   const { identity, kind, clock, random, logger, transports } = options;
@@ -31,8 +30,6 @@ export function createMesh(options: MeshOptions): Mesh {
   const capabilities = [...CAPABILITIES, ...transports.slice(1).map(({ way }) => wayCapability(way))];
   const notices = new ChangeNotices({ clock, logger });
   const measurements = new Measurements();
-  /** A name is a hash, and pages ask for all of them many times a second. */
-  const names = new LruMap<PeerId, string>(MAX_ROSTER_PEERS);
   let rosterChanged = false;
 
   // Who is there: entries bring announcements, the roster keeps them as long as one of its sources vouches for them.
@@ -149,6 +146,7 @@ export function createMesh(options: MeshOptions): Mesh {
     },
   });
 
+  const views = new PeerViews({ self, clock, offers, links, measurements });
   notices.subscribe(handleRosterChange);
   entries.start();
 
@@ -174,21 +172,10 @@ export function createMesh(options: MeshOptions): Mesh {
     if (kind !== 'native') links.want(new Set(fastestServing(roster.announcements(), STANDING_LINKS)));
   }
 
-  function nameOf(peerId: PeerId): string {
-    const name = names.get(peerId) ?? peerName(peerId);
-    names.set(peerId, name);
-    return name;
-  }
-
   return {
     peerId: self,
     connection: () => entries.connection(),
-    peers: () =>
-      offers.announcements().map((announcement) => {
-        const { peerId } = announcement;
-        const rttMs = peerId === self ? 0 : (links.get(peerId)?.rttMs ?? null);
-        return { peerId, name: nameOf(peerId), announcement, linked: isLinked(peerId), rttMs };
-      }),
+    peers: () => views.peers(),
     models: () => offers.models(),
     defaultModel: () => offers.defaultModel(),
     complete: asker.complete,
@@ -196,14 +183,7 @@ export function createMesh(options: MeshOptions): Mesh {
     addEngine: (engine) => provider.addEngine(engine),
     removeEngine: (engine, graceMs) => provider.removeEngine(engine, graceMs),
     announceNow: () => announcer.flush(),
-    measurementsOf: (model) =>
-      offers
-        .serving(model)
-        .filter(({ peer }) => peer.state !== 'draining')
-        .map(({ peer: { peerId }, served }) => ({
-          peerId,
-          measured: measurements.measured(peerId, model, clock.monotonicMs()) ?? served.measured,
-        })),
+    measurementsOf: (model) => views.measurementsOf(model),
     setBaseline(model, baseline) {
       services.setBaseline(model, baseline);
       handleServicesChange();

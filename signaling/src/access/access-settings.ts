@@ -3,6 +3,7 @@
  * pages of other sites that may. Without them everyone who reaches the entry may, and no page of another site.
  */
 import { MeshError } from '@tabmesh/shared';
+import { DEFAULT_REQUESTS_PER_MINUTE, MAX_REQUESTS_PER_MINUTE } from '../limits/limits.ts';
 import { type KeyRing, readKeys } from './api-keys.ts';
 
 export interface AccessTexts {
@@ -21,9 +22,6 @@ export interface AccessSettings {
   readonly origins: readonly string[] | '*';
 }
 
-export const DEFAULT_REQUESTS_PER_MINUTE = 100;
-const MOST_REQUESTS_PER_MINUTE = 1_000_000;
-
 /** @throws MeshError `invalid_request` that names the variable that is wrong; a key is never quoted */
 export function accessSettings({ keys = '', limit = '', origins = '' }: AccessTexts): AccessSettings {
   return { keys: readKeys(keys), requestsPerMinute: readLimit(limit), origins: readOrigins(origins) };
@@ -32,10 +30,10 @@ export function accessSettings({ keys = '', limit = '', origins = '' }: AccessTe
 function readLimit(text: string): number {
   if (text === '') return DEFAULT_REQUESTS_PER_MINUTE;
   const limit = Number(text);
-  if (/^\d+$/.test(text) && limit >= 1 && limit <= MOST_REQUESTS_PER_MINUTE) return limit;
+  if (/^\d+$/.test(text) && limit >= 1 && limit <= MAX_REQUESTS_PER_MINUTE) return limit;
   throw new MeshError(
     'invalid_request',
-    `TABMESH_API_KEY_LIMIT is '${text}'. Give the requests a minute of each key, from 1 to ${MOST_REQUESTS_PER_MINUTE}.`,
+    `TABMESH_API_KEY_LIMIT is '${text}'. Give the requests a minute of each key, from 1 to ${MAX_REQUESTS_PER_MINUTE}.`,
   );
 }
 

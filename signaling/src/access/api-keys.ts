@@ -4,14 +4,12 @@
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { MeshError } from '@tabmesh/shared';
+import { MIN_API_KEY_CHARS } from '../limits/limits.ts';
 
 export interface KeyRing {
   /** Whose key it is; undefined for one that is not known. */
   nameOf(key: string): string | undefined;
 }
-
-/** Shorter ones could be guessed, since wrong guesses cost nothing but time. */
-const LEAST_CHARS = 16;
 
 /**
  * `alice:key,bob:key,…`; undefined when there is none.
@@ -52,10 +50,10 @@ function readPair(pair: string, position: number): { readonly name: string; read
       `has no name in front of its key number ${position}. Give pairs such as alice:KEY with commas between.`,
     );
   }
-  if (!/^[\x21-\x7e]+$/.test(key) || key.length < LEAST_CHARS) {
+  if (!/^[\x21-\x7e]+$/.test(key) || key.length < MIN_API_KEY_CHARS) {
     throw wrong(
       `has a key for '${name}' that is too short or has characters that a header can't carry. ` +
-        `Take at least ${LEAST_CHARS} letters and digits, for example from 'openssl rand -hex 24'.`,
+        `Take at least ${MIN_API_KEY_CHARS} letters and digits, for example from 'openssl rand -hex 24'.`,
     );
   }
   return { name, key };

@@ -5,7 +5,8 @@
 import cors from '@fastify/cors';
 import { type Clock, type Logger, MeshError } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { BucketPerKey } from '../hub/rate-limit.ts';
+import { PREFLIGHT_KEPT_S } from '../limits/limits.ts';
+import { BucketPerKey } from '../limits/rate-limit.ts';
 import type { AccessSettings } from './access-settings.ts';
 import type { KeyRing } from './api-keys.ts';
 
@@ -17,9 +18,6 @@ const EXPOSED_HEADERS = [
   ),
   ...['served-by', 'fallback-status', 'peer', 'job'].map((name) => `x-tabmesh-${name}`),
 ];
-
-/** As long as Chromium keeps it at most. */
-const PREFLIGHT_KEPT_S = 7_200;
 
 /** Before the routes are registered. */
 export function guardApi(app: FastifyInstance, settings: AccessSettings, clock: Clock, logger: Logger): void {

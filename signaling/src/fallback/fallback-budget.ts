@@ -3,6 +3,7 @@
  * restart. A prompt counts when it is sent, whether or not the provider answers.
  */
 import type { Clock, Logger } from '@tabmesh/shared';
+import { FALLBACK_BUDGET_SPAN_MS, MAX_FALLBACK_ADDRESSES } from '../limits/limits.ts';
 
 /** Per address the moments (ms since the epoch) at which it spent. */
 export type BudgetRecord = Readonly<Record<string, readonly number[]>>;
@@ -27,10 +28,6 @@ export interface FallbackBudget {
   close(): Promise<void>;
 }
 
-const HOUR_MS = 3_600_000;
-/** Past so many addresses in one hour a new one has no budget: the operator's money ends before memory does. */
-const MOST_ADDRESSES = 10_000;
-
 export function createFallbackBudget({ perHour, store, clock, logger }: BudgetOptions): FallbackBudget {
   const spent = new Map<string, number[]>();
   let saved = Promise.resolve();
@@ -47,7 +44,7 @@ export function createFallbackBudget({ perHour, store, clock, logger }: BudgetOp
 
   function dropOld(nowMs: number): void {
     for (const [key, moments] of spent) {
-      const recent = moments.filter((moment) => nowMs - moment < HOUR_MS);
+      const recent = moments.filter((moment) => nowMs - moment < FALLBACK_BUDGET_SPAN_MS);
       if (recent.length === 0) spent.delete(key);
       else spent.set(key, recent);
     }
@@ -74,7 +71,7 @@ export function createFallbackBudget({ perHour, store, clock, logger }: BudgetOp
       const key = budgetKeyOf(address);
       dropOld(clock.wallMs());
       const moments = spent.get(key) ?? [];
-      if (moments.length >= perHour || (moments.length === 0 && spent.size >= MOST_ADDRESSES)) return false;
+      if (moments.length >= perHour || (moments.length === 0 && spent.size >= MAX_FALLBACK_ADDRESSES)) return false;
       spent.set(key, [...moments, clock.wallMs()]);
       await save();
       return true;

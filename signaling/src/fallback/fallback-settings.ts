@@ -4,6 +4,7 @@
  */
 import { MeshError, ModelId } from '@tabmesh/shared';
 import { z } from 'zod';
+import { DEFAULT_FALLBACK_BUDGET, MAX_PROVIDER_MODEL_CHARS } from '../limits/limits.ts';
 
 export interface FallbackSettings {
   /** Of `…/chat/completions`. */
@@ -22,8 +23,6 @@ export interface FallbackTexts {
   readonly models?: string | undefined;
   readonly budget?: number | undefined;
 }
-
-export const DEFAULT_FALLBACK_BUDGET = 20;
 
 /**
  * Undefined when nothing is set.
@@ -55,7 +54,7 @@ function endpointOf(text: string): URL {
   return url;
 }
 
-const Mapping = z.record(ModelId, z.string().min(1).max(256));
+const Mapping = z.record(ModelId, z.string().min(1).max(MAX_PROVIDER_MODEL_CHARS));
 
 function mappingOf(text: string): ReadonlyMap<ModelId, string> {
   const parsed = Mapping.safeParse(text.trim().startsWith('{') ? readJson(text) : readPairs(text));

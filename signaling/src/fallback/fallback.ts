@@ -1,6 +1,6 @@
 /**
- * The second supply behind the gate (contract §5): asked only when the mesh misses its targets, only for daily drivers
- * that the operator mapped, within a budget. Whenever it can't or may not answer, the mesh does.
+ * The second supply behind the gate: an outside provider, asked only when the mesh misses its targets, only for models that
+ * are daily drivers and that the operator named, within a budget. Whenever it can't or may not answer, the mesh does.
  */
 import {
   type Clock,
@@ -13,7 +13,7 @@ import {
   randomHexId,
   tierOf,
 } from '@tabmesh/shared';
-import { type OpenedAnswer, resumed } from '../api/opened-answer.ts';
+import { type OpenedAnswer, resumed } from '../answers/opened-answer.ts';
 import { type BudgetStore, createFallbackBudget } from './fallback-budget.ts';
 import type { FallbackSettings } from './fallback-settings.ts';
 import { answerOf, providerBody } from './provider-answer.ts';

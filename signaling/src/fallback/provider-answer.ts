@@ -1,7 +1,8 @@
 /** From OpenAI's stream of a provider to the events that the mesh gives, so that a reader can't tell them apart. */
 import type { Clock, CompletionRequest, FinishReason, Usage } from '@tabmesh/shared';
 import { z } from 'zod';
-import type { ContentEvent } from '../api/opened-answer.ts';
+import type { ContentEvent } from '../answers/opened-answer.ts';
+import { MAX_TOKENS } from '../limits/limits.ts';
 import { providerFailed } from './provider-request.ts';
 
 /** `conversationId` stays here: it would let the provider tell users apart. */
@@ -19,7 +20,7 @@ export function providerBody(request: CompletionRequest, model: string): object 
   };
 }
 
-const count = z.int().min(0).max(10_000_000);
+const count = z.int().min(0).max(MAX_TOKENS);
 
 const Chunk = z.object({
   choices: z
@@ -46,7 +47,7 @@ export async function* answerOf(
   data: AsyncIterable<string>,
   clock: Clock,
 ): AsyncGenerator<ContentEvent, void, undefined> {
-  const startMs = clock.monotonicMs();
+  const startedAtMs = clock.monotonicMs();
   let ttftMs: number | undefined;
   let reason: FinishReason | undefined;
   // Zeros for a provider that counts nothing: its chunks are no tokens.
@@ -57,17 +58,17 @@ export async function* answerOf(
       break;
     }
     const chunk = readChunk(line);
-    if (chunk.usage) usage = usageOf(chunk.usage);
+    if (chunk.usage) usage = usageFrom(chunk.usage);
     const [choice] = chunk.choices ?? [];
     const text = choice?.delta?.content ?? '';
     if (text !== '') {
-      ttftMs ??= clock.monotonicMs() - startMs;
+      ttftMs ??= clock.monotonicMs() - startedAtMs;
       yield { type: 'tokens', text, tokenCount: 1 };
     }
     if (choice?.finish_reason) reason = choice.finish_reason === 'length' ? 'length' : 'stop';
   }
   if (reason === undefined) throw providerFailed('its answer stopped without an end');
-  yield { type: 'end', reason, usage, ttftMs: ttftMs ?? clock.monotonicMs() - startMs, tokensPerSecond: null };
+  yield { type: 'end', reason, usage, ttftMs: ttftMs ?? clock.monotonicMs() - startedAtMs, tokensPerSecond: null };
 }
 
 function readChunk(line: string): Chunk {
@@ -83,7 +84,7 @@ function readChunk(line: string): Chunk {
   return data;
 }
 
-function usageOf(usage: NonNullable<Chunk['usage']>): Usage {
+function usageFrom(usage: NonNullable<Chunk['usage']>): Usage {
   return {
     promptTokens: usage.prompt_tokens,
     completionTokens: usage.completion_tokens,

@@ -7,6 +7,12 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { TLSSocket } from 'node:tls';
 import { type Clock, MeshError } from '@tabmesh/shared';
+import {
+  MAX_PROVIDER_LINE_CHARS,
+  PROVIDER_CONNECT_MS,
+  PROVIDER_FIRST_BYTE_MS,
+  PROVIDER_SILENCE_MS,
+} from '../limits/limits.ts';
 
 export interface ProviderRequest {
   readonly endpoint: URL;
@@ -14,14 +20,6 @@ export interface ProviderRequest {
   readonly body: object;
   readonly clock: Clock;
 }
-
-export const CONNECT_MS = 5_000;
-export const FIRST_BYTE_MS = 15_000;
-/** Between two parts of an answer that has begun. */
-export const SILENCE_MS = 30_000;
-
-/** A line of tokens has some hundred characters. */
-const MOST_LINE_CHARS = 1024 * 1024;
 
 /**
  * Leaving the loop or aborting ends the request.
@@ -41,15 +39,15 @@ export async function* providerData(
     cancelDeadline = clock.after(ms, () => abort.abort(providerFailed(`${what} within ${ms / 1000} s`)));
   };
   try {
-    within(CONNECT_MS, 'it could not be reached');
-    const connected = () => within(FIRST_BYTE_MS, 'it sent nothing');
+    within(PROVIDER_CONNECT_MS, 'it could not be reached');
+    const connected = () => within(PROVIDER_FIRST_BYTE_MS, 'it sent nothing');
     const response = await send(endpoint, key, JSON.stringify(body), abort.signal, connected);
     if (response.statusCode !== 200) throw providerFailed(`it answered with status ${response.statusCode}`);
     for await (const data of dataLines(response)) {
-      // A reader that is slow is no provider that is silent.
+      // The time that our own client takes to read is not the provider's silence.
       cancelDeadline();
       yield data;
-      within(SILENCE_MS, 'it sent nothing');
+      within(PROVIDER_SILENCE_MS, 'it sent nothing');
     }
   } catch (error) {
     if (abort.signal.aborted) throw abort.signal.reason;
@@ -91,7 +89,7 @@ function send(
     });
     request.on('error', reject);
     request.on('response', (response) => {
-      // After the reader left, the end of the connection is nobody's concern.
+      // After our client has left, an error of the connection concerns nobody.
       response.on('error', () => {});
       resolve(response);
     });
@@ -107,7 +105,7 @@ async function* dataLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<stri
     rest += decoder.decode(part, { stream: true });
     const lines = rest.split(/\r?\n/);
     rest = lines.pop() ?? '';
-    if (rest.length > MOST_LINE_CHARS) throw providerFailed('it sent a line without an end');
+    if (rest.length > MAX_PROVIDER_LINE_CHARS) throw providerFailed('it sent a line without an end');
     for (const line of lines) if (line.startsWith('data:')) yield line.slice('data:'.length).trim();
   }
 }

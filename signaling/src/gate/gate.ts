@@ -7,7 +7,7 @@ import type { Fallback, FallbackOutcome } from '../fallback/fallback.ts';
 
 export type GateOutcome = FallbackOutcome | { readonly status: 'not-needed' | 'fallback-disabled' };
 
-/** Over what this end measured of each peer that serves the model, else over what the peer announced. */
+/** By what this entry measured of each peer that serves the model, or else by what the peer announced. */
 export function slaVerdict(mesh: Mesh, model: ModelId): SlaVerdict {
   return evaluateSla(
     model,

@@ -20,19 +20,11 @@ import {
 } from '@tabmesh/shared';
 import type { Socket } from 'socket.io';
 import type { z } from 'zod';
-import { type RateLimit, TokenBucket } from './rate-limit.ts';
+import { JOIN_NONCE_BYTES, type MemberLimits, REFUSAL_MESSAGE_CHARS } from '../limits/limits.ts';
+import { TokenBucket } from '../limits/rate-limit.ts';
 import { readAnnouncement, readDescription, readJoin } from './signed-records.ts';
 
 export type MemberSocket = Socket<MemberToServerEvents, ServerToMemberEvents>;
-
-export interface MemberLimits {
-  readonly joinTimeoutMs: number;
-  readonly announcements: RateLimit;
-  readonly descriptions: RateLimit;
-  readonly reports: RateLimit;
-  /** Dropped messages that are forgiven; past them the member is disconnected. */
-  readonly offences: RateLimit;
-}
 
 export interface MemberConnectionOptions {
   readonly socket: MemberSocket;
@@ -85,7 +77,7 @@ export class MemberConnection {
     this.#descriptions = new TokenBucket(limits.descriptions, clock);
     this.#reports = new TokenBucket(limits.reports, clock);
     this.#offences = new TokenBucket(limits.offences, clock);
-    const nonce = Buffer.from(random.bytes(32)).toString('hex');
+    const nonce = Buffer.from(random.bytes(JOIN_NONCE_BYTES)).toString('hex');
     // No refusal: a laptop that slept through the challenge shall just connect again.
     const cancelTimeout = clock.after(limits.joinTimeoutMs, () => socket.disconnect(true));
     this.#phase = { state: 'challenged', nonce, cancelTimeout };
@@ -178,7 +170,7 @@ export class MemberConnection {
     if (this.#offences.take()) return;
     this.refuse({
       code,
-      message: `Too many messages had to be dropped, last: ${message}`.slice(0, 500),
+      message: `Too many messages had to be dropped, last: ${message}`.slice(0, REFUSAL_MESSAGE_CHARS),
     });
   }
 
@@ -205,7 +197,7 @@ export class MemberConnection {
       };
     }
     const code = error.code === 'signature_invalid' || error.code === 'mesh_busy' ? error.code : 'protocol_violation';
-    return { code, message: error.message.slice(0, 500) };
+    return { code, message: error.message.slice(0, REFUSAL_MESSAGE_CHARS) };
   }
 }
 

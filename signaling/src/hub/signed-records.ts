@@ -14,9 +14,7 @@ import {
 } from '@tabmesh/shared';
 import { verifySignatureInNode } from '@tabmesh/shared/node';
 import type { z } from 'zod';
-
-/** Members date by this entry's clock; what is further off was signed long ago, or for another time. */
-const MAX_CLOCK_SKEW_MS = 5 * 60_000;
+import { MEMBER_CLOCK_SKEW_MS } from '../limits/limits.ts';
 
 /**
  * @throws MeshError `protocol_violation`, or `signature_invalid` when the proof is not the joiner's own or was made for
@@ -45,7 +43,7 @@ export function readAnnouncement(record: SignedRecord, peerId: PeerId, nowMs: nu
   }
   verifySignatureInNode(record, peerId);
   const ageMs = nowMs - announcement.issuedAtMs;
-  if (ageMs > announcement.lifetimeMs + MAX_CLOCK_SKEW_MS || ageMs < -MAX_CLOCK_SKEW_MS) {
+  if (ageMs > announcement.lifetimeMs + MEMBER_CLOCK_SKEW_MS || ageMs < -MEMBER_CLOCK_SKEW_MS) {
     throw new MeshError(
       'protocol_violation',
       `The announcement is dated ${Math.round(Math.abs(ageMs) / 60_000)} minutes ${ageMs > 0 ? 'ago' : 'ahead'}. Join again: the entry tells its time.`,

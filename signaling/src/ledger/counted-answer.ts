@@ -1,6 +1,6 @@
 /** An answer on its way to a client, counted when it ends. What the asker did wrong, or gave up, counts for nobody. */
 import { MeshError } from '@tabmesh/shared';
-import type { ContentEvent, OpenedAnswer } from '../api/opened-answer.ts';
+import type { ContentEvent, OpenedAnswer } from '../answers/opened-answer.ts';
 import type { Ledger } from './ledger.ts';
 
 type Counter = Pick<Ledger, 'count'>;

@@ -43,8 +43,8 @@ export interface LedgerStorage {
   read(fromMs: number, kinds: readonly CountKind[]): Promise<CountRow[]>;
   /** Oldest first. */
   milestones(): Promise<Milestone[]>;
-  /** Adds hours before `beforeMs`, the start of a day, up into their days. */
-  rollUp(beforeMs: number): Promise<void>;
+  /** Adds hours before `beforeAtMs`, the start of a day, up into their days. */
+  rollUp(beforeAtMs: number): Promise<void>;
   /** Idempotent. */
   close(): Promise<void>;
 }

@@ -3,6 +3,7 @@
  * storage in one batch. A storage that fails keeps nobody waiting: the batch stays and is written when it works again.
  */
 import { type Clock, type Logger, MeshError, type ModelId, type PeerId, peerName, type Random } from '@tabmesh/shared';
+import { LEDGER_FLUSH_MS, LEDGER_HOURS_KEPT_DAYS, LEDGER_RETRY_MS, MAX_LEDGER_COUNTERS } from '../limits/limits.ts';
 import {
   type CountKind,
   type CountRow,
@@ -34,7 +35,7 @@ export interface LedgerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** Default 50,000. */
+  /** Default `MAX_LEDGER_COUNTERS`. */
   readonly mostCounters?: number;
 }
 
@@ -53,16 +54,6 @@ export interface Ledger {
   close(): Promise<void>;
 }
 
-const FLUSH_MS = 1_000;
-const RETRY_MS = 5_000;
-/** Hours older than that are added up into days. */
-const HOURS_KEPT_MS = 90 * DAY_MS;
-/**
- * Counters that gather while others are being written: 100 peers with 5 models each for a day without storage. Past it
- * known ones count on and new ones are dropped; how many is logged once writing works again.
- */
-const MOST_COUNTERS = 50_000;
-
 export function createLedger(options: LedgerOptions): Ledger {
   return new BufferedLedger(options);
 }
@@ -78,7 +69,7 @@ class BufferedLedger implements Ledger {
   readonly #knownModels = new Set<string>();
   #dropped = 0;
   #storageState: 'works' | 'fails' = 'works';
-  #rolledUpToMs = 0;
+  #rolledUpToAtMs = 0;
   /** Storage is used by one at a time, so that nothing is read half as stored and half as waiting. */
   #turn: Promise<unknown> = Promise.resolve();
   #cancelTimer: (() => void) | undefined;
@@ -86,7 +77,7 @@ class BufferedLedger implements Ledger {
 
   constructor(options: LedgerOptions) {
     this.#options = options;
-    this.#mostCounters = options.mostCounters ?? MOST_COUNTERS;
+    this.#mostCounters = options.mostCounters ?? MAX_LEDGER_COUNTERS;
   }
 
   count(answer: CountedAnswer, askedBy = this.#options.askedBy): void {
@@ -105,9 +96,9 @@ class BufferedLedger implements Ledger {
         this.#add(startMs, 'tokens-asked', model, askedBy, completionTokens);
         if (servedBy === 'mesh') this.#add(startMs, 'tokens-served', model, answer.peerId, completionTokens);
       }
-      if (servedBy === 'mesh') this.#celebrate(answer, nowMs);
+      if (servedBy === 'mesh') this.#noteMilestone(answer, nowMs);
     }
-    this.#schedule(FLUSH_MS);
+    this.#schedule(LEDGER_FLUSH_MS);
     for (const listener of this.#listeners) listener(answer);
   }
 
@@ -167,7 +158,7 @@ class BufferedLedger implements Ledger {
     else this.#dropped += 1;
   }
 
-  #celebrate(answer: CountedAnswer & { readonly servedBy: 'mesh' }, atMs: number): void {
+  #noteMilestone(answer: CountedAnswer & { readonly servedBy: 'mesh' }, atMs: number): void {
     const { model, peerId, ttftMs, tokensPerSecond } = answer;
     if (this.#knownModels.has(model) || this.#knownModels.size >= this.#mostCounters) return;
     this.#knownModels.add(model);
@@ -184,8 +175,8 @@ class BufferedLedger implements Ledger {
 
   async #flush(): Promise<void> {
     await this.#write();
-    if (this.#storageState === 'fails') this.#schedule(RETRY_MS);
-    else if (this.waiting() > 0) this.#schedule(FLUSH_MS);
+    if (this.#storageState === 'fails') this.#schedule(LEDGER_RETRY_MS);
+    else if (this.waiting() > 0) this.#schedule(LEDGER_FLUSH_MS);
   }
 
   /** Whether there was something and the storage took it. */
@@ -215,10 +206,10 @@ class BufferedLedger implements Ledger {
 
   /** Once a day is enough. */
   async #rollUp(): Promise<void> {
-    const beforeMs = startOf(this.#options.clock.wallMs() - HOURS_KEPT_MS, DAY_MS);
-    if (beforeMs <= this.#rolledUpToMs) return;
-    await this.#options.storage.rollUp(beforeMs);
-    this.#rolledUpToMs = beforeMs;
+    const beforeAtMs = startOf(this.#options.clock.wallMs() - LEDGER_HOURS_KEPT_DAYS * DAY_MS, DAY_MS);
+    if (beforeAtMs <= this.#rolledUpToAtMs) return;
+    await this.#options.storage.rollUp(beforeAtMs);
+    this.#rolledUpToAtMs = beforeAtMs;
   }
 
   #onFails(error: unknown): void {

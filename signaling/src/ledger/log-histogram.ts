@@ -4,7 +4,7 @@
  */
 
 const GROWTH = Math.log(1.04);
-/** What is slower or smaller is all the same to a reader. */
+/** Times and rates beyond these are counted as these: nobody tells them apart, and the buckets stay few. */
 const LEAST = 0.01;
 const MOST = 1e9;
 

@@ -1,5 +1,6 @@
 /** The ledger's sums as the figures that `/api/metrics` and the web app's page show. */
 import { type ModelId, type PeerId, peerName } from '@tabmesh/shared';
+import { MAX_METRICS_PEERS } from '../limits/limits.ts';
 import type { Ledger } from './ledger.ts';
 import { type CountRow, DAY_MS, HOUR_MS, type Milestone } from './ledger-storage.ts';
 import { LogHistogram } from './log-histogram.ts';
@@ -36,7 +37,7 @@ export interface MetricsReport {
       readonly startMs: number;
       readonly tokens: number;
       readonly models: readonly (SpeedFigures & { readonly model: string; readonly answers: number })[];
-      /** Most tokens first, at most 20. */
+      /** Most tokens first, at most `MAX_METRICS_PEERS`. */
       readonly peers: readonly { readonly peerId: string; readonly name: string; readonly tokens: number }[];
     };
   /** The first answer of each model, oldest first. */
@@ -46,33 +47,32 @@ export interface MetricsReport {
 }
 
 const RANGE_HOURS: Record<MetricsRange, number> = { '24h': 24, '7d': 168, '30d': 720 };
-const MOST_PEERS = 20;
 /** 1 January 1970 was a Thursday. */
-const FIRST_MONDAY_MS = 4 * DAY_MS;
+const FIRST_MONDAY_AT_MS = 4 * DAY_MS;
 
 export async function metricsReport(
   ledger: Pick<Ledger, 'read' | 'milestones'>,
   nowMs: number,
   { range, model }: { readonly range: MetricsRange; readonly model?: ModelId | undefined },
 ): Promise<MetricsReport> {
-  const nextHourMs = (Math.floor(nowMs / HOUR_MS) + 1) * HOUR_MS;
-  const rangeMs = nextHourMs - RANGE_HOURS[range] * HOUR_MS;
-  const dayMs = nextHourMs - DAY_MS;
-  const rollingWeekMs = nextHourMs - 7 * DAY_MS;
-  const mondayMs = nowMs - ((nowMs - FIRST_MONDAY_MS) % (7 * DAY_MS));
+  const nextHourAtMs = (Math.floor(nowMs / HOUR_MS) + 1) * HOUR_MS;
+  const rangeStartAtMs = nextHourAtMs - RANGE_HOURS[range] * HOUR_MS;
+  const dayStartAtMs = nextHourAtMs - DAY_MS;
+  const weekStartAtMs = nextHourAtMs - 7 * DAY_MS;
+  const mondayStartAtMs = nowMs - ((nowMs - FIRST_MONDAY_AT_MS) % (7 * DAY_MS));
 
-  const rows = await ledger.read(Math.min(rangeMs, rollingWeekMs, mondayMs), ['answers', 'ttft', 'rate']);
-  const served = await ledger.read(mondayMs, ['tokens-served']);
+  const rows = await ledger.read(Math.min(rangeStartAtMs, weekStartAtMs, mondayStartAtMs), ['answers', 'ttft', 'rate']);
+  const served = await ledger.read(mondayStartAtMs, ['tokens-served']);
   const day = new Tally();
   const rollingWeek = new Tally();
   const week = new Tally();
   const models = new Map<string, Tally>();
   const hours = new Map<number, Tally>();
-  for (let hour = rangeMs; hour < nextHourMs; hour += HOUR_MS) hours.set(hour, new Tally());
+  for (let hour = rangeStartAtMs; hour < nextHourAtMs; hour += HOUR_MS) hours.set(hour, new Tally());
   for (const row of rows) {
-    if (row.kind === 'answers' && row.startMs >= rollingWeekMs) rollingWeek.add(row);
-    if (row.kind === 'answers' && row.startMs >= dayMs) day.add(row);
-    if (row.startMs >= mondayMs) {
+    if (row.kind === 'answers' && row.startMs >= weekStartAtMs) rollingWeek.add(row);
+    if (row.kind === 'answers' && row.startMs >= dayStartAtMs) day.add(row);
+    if (row.startMs >= mondayStartAtMs) {
       week.add(row);
       if (row.model !== '') tallyOf(models, row.model).add(row);
     }
@@ -84,14 +84,14 @@ export async function metricsReport(
     model: model ?? null,
     share: { day: day.share(), week: rollingWeek.share() },
     week: {
-      startMs: mondayMs,
+      startMs: mondayStartAtMs,
       ...week.share(),
       ...week.speed(),
       tokens: peers.reduce((sum, { tokens }) => sum + tokens, 0),
       models: [...models]
         .map(([name, tally]) => ({ model: name, answers: tally.answers(), ...tally.speed() }))
         .sort((a, b) => b.answers - a.answers),
-      peers: peers.slice(0, MOST_PEERS),
+      peers: peers.slice(0, MAX_METRICS_PEERS),
     },
     milestones: await ledger.milestones(),
     series: [...hours].map(([hour, tally]) => ({ hour, ...tally.counts(), ...tally.speed() })),
@@ -148,7 +148,7 @@ function tokensPerPeer(rows: readonly CountRow[]) {
     .map(([peerId, sum], place) => ({
       peerId,
       // A name costs a hash, and only the first are shown.
-      name: place < MOST_PEERS ? peerName(peerId as PeerId) : '',
+      name: place < MAX_METRICS_PEERS ? peerName(peerId as PeerId) : '',
       tokens: sum,
     }));
 }

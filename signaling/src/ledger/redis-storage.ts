@@ -2,19 +2,23 @@
  * The ledger in Redis, which several entries may share: a hash per hour and kind, and scripts, so that a batch whose reply
  * was lost with the connection can be sent again without counting twice.
  */
+import { doublingMs } from '@tabmesh/shared';
 import { createClient } from 'redis';
 import { z } from 'zod';
+import {
+  REDIS_BATCH_REMEMBERED_S,
+  REDIS_FIRST_RECONNECT_MS,
+  REDIS_MAX_RECONNECT_MS,
+  REDIS_SILENCE_MS,
+} from '../limits/limits.ts';
 import { type CountKind, DAY_MS, type LedgerStorage, type Milestone } from './ledger-storage.ts';
 
 /** The braces keep all keys together in a cluster. */
 const PREFIX = '{tabmesh-ledger}:';
 const STARTS = `${PREFIX}starts`;
 const MILESTONES = `${PREFIX}milestones`;
-/** Longer than anyone tries again. */
-const BATCH_REMEMBERED_SECONDS = 86_400;
-/** Without an answer to pings the connection counts as lost. */
-const SILENCE_MS = 5_000;
-const LONGEST_RECONNECT_MS = 2_000;
+
+const RECONNECTS = { firstMs: REDIS_FIRST_RECONNECT_MS, longestMs: REDIS_MAX_RECONNECT_MS };
 
 const WRITE = `
 if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[1]) then return 0 end
@@ -53,7 +57,7 @@ const StoredMilestone = z.object({
 });
 
 /** Connects by itself, now and whenever the connection was lost; until then every call fails at once. */
-export function openRedisStorage(url: string, { silenceMs = SILENCE_MS } = {}): LedgerStorage {
+export function openRedisStorage(url: string, { silenceMs = REDIS_SILENCE_MS } = {}): LedgerStorage {
   const client = createClient({
     url,
     disableOfflineQueue: true,
@@ -61,10 +65,10 @@ export function openRedisStorage(url: string, { silenceMs = SILENCE_MS } = {}): 
     socket: {
       socketTimeout: silenceMs,
       // The client's own strategy gives up for good after a silence.
-      reconnectStrategy: (retries) => Math.min(50 * 2 ** Math.min(retries, 10), LONGEST_RECONNECT_MS),
+      reconnectStrategy: (retries) => doublingMs(retries, RECONNECTS),
     },
   });
-  // The call that fails tells; the event would end the process if nobody listened.
+  // Calls that fail say so themselves; an error event without a listener would end the process.
   client.on('error', () => {});
   client.connect().catch(() => {});
 
@@ -73,7 +77,7 @@ export function openRedisStorage(url: string, { silenceMs = SILENCE_MS } = {}): 
       await client.eval(WRITE, {
         keys: [`${PREFIX}batch:${id}`, STARTS, MILESTONES, PREFIX],
         arguments: [
-          String(BATCH_REMEMBERED_SECONDS),
+          String(REDIS_BATCH_REMEMBERED_S),
           JSON.stringify({
             counts: counts.map(({ startMs, kind, model, detail, n }) => [
               String(startMs),
@@ -103,14 +107,14 @@ export function openRedisStorage(url: string, { silenceMs = SILENCE_MS } = {}): 
       const stored = Object.values(await client.hGetAll(MILESTONES));
       return stored.map((text): Milestone => StoredMilestone.parse(JSON.parse(text))).sort((a, b) => a.atMs - b.atMs);
     },
-    async rollUp(beforeMs) {
-      const starts = await client.zRangeByScore(STARTS, '-inf', `(${beforeMs}`);
+    async rollUp(beforeAtMs) {
+      const starts = await client.zRangeByScore(STARTS, '-inf', `(${beforeAtMs}`);
       for (const start of starts) {
-        const dayMs = Number(start) - (Number(start) % DAY_MS);
-        if (Number(start) === dayMs) continue;
+        const dayStartMs = Number(start) - (Number(start) % DAY_MS);
+        if (Number(start) === dayStartMs) continue;
         await client.eval(ROLL_UP, {
           keys: [STARTS, PREFIX],
-          arguments: [start, String(dayMs), JSON.stringify(KINDS)],
+          arguments: [start, String(dayStartMs), JSON.stringify(KINDS)],
         });
       }
     },

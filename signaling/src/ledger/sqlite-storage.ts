@@ -1,5 +1,6 @@
 /** The ledger in one file of this machine, by the SQLite that `libsql` brings along. */
 import Database from 'libsql';
+import { MAX_LEDGER_BYTES, SQLITE_BUSY_MS } from '../limits/limits.ts';
 import { type CountKind, type CountRow, DAY_MS, type LedgerStorage, type Milestone } from './ledger-storage.ts';
 
 /** Readers of a range of hours want neither peers nor buckets: `kind` comes first. */
@@ -14,7 +15,7 @@ CREATE TABLE IF NOT EXISTS milestones (
 ) WITHOUT ROWID;
 `;
 const ADD = 'INSERT INTO counts VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n';
-const CELEBRATE = 'INSERT INTO milestones VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING';
+const ADD_MILESTONE = 'INSERT INTO milestones VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING';
 /** Many counts a row: handing a row to JavaScript costs more than reading it from the file. */
 const READ = `SELECT kind, startMs, model, json_group_object(detail, n) AS counts FROM counts
   WHERE kind = ? AND startMs >= ? GROUP BY kind, startMs, model`;
@@ -23,18 +24,16 @@ const ADD_UP = `INSERT INTO counts SELECT kind, startMs - startMs % ${DAY_MS} AS
   GROUP BY kind, dayMs, model, detail ON CONFLICT DO UPDATE SET n = n + excluded.n`;
 
 const PAGE_BYTES = 4_096;
-/** 90 days of hours with 400 busy peer and model pairs are about 200 MB. Past it the ledger behaves as on a full disk. */
-const MOST_BYTES = 1024 ** 3;
 
 /** `:memory:` keeps nothing. The file is made, its folder must be there. */
-export function openSqliteStorage(path: string, { mostBytes = MOST_BYTES } = {}): LedgerStorage {
+export function openSqliteStorage(path: string, { mostBytes = MAX_LEDGER_BYTES } = {}): LedgerStorage {
   const database = new Database(path);
   // A second process on the same file waits for its turn; a batch is lost only when the machine itself goes down.
   database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA max_page_count = ${Math.ceil(mostBytes / PAGE_BYTES)};`);
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000;');
+  database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = ${SQLITE_BUSY_MS};`);
   database.exec(SCHEMA);
   const add = database.prepare(ADD);
-  const celebrate = database.prepare(CELEBRATE);
+  const addMilestone = database.prepare(ADD_MILESTONE);
   const read = database.prepare(READ);
   const milestones = database.prepare('SELECT * FROM milestones ORDER BY atMs');
   const addUp = database.prepare(ADD_UP);
@@ -48,7 +47,7 @@ export function openSqliteStorage(path: string, { mostBytes = MOST_BYTES } = {})
       inTransaction(database, () => {
         for (const { kind, startMs, model, detail, n } of batch.counts) add.run(kind, startMs, model, detail, n);
         for (const { model, atMs, peerId, peerName, ttftMs, tokensPerSecond } of batch.milestones) {
-          celebrate.run(model, atMs, peerId, peerName, ttftMs, tokensPerSecond);
+          addMilestone.run(model, atMs, peerId, peerName, ttftMs, tokensPerSecond);
         }
       });
       lastId = batch.id;
@@ -59,10 +58,10 @@ export function openSqliteStorage(path: string, { mostBytes = MOST_BYTES } = {})
     async milestones() {
       return milestones.all() as Milestone[];
     },
-    async rollUp(beforeMs) {
+    async rollUp(beforeAtMs) {
       inTransaction(database, () => {
-        addUp.run(beforeMs);
-        forgetHours.run(beforeMs);
+        addUp.run(beforeAtMs);
+        forgetHours.run(beforeAtMs);
       });
     },
     async close() {

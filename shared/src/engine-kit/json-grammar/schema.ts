@@ -10,9 +10,9 @@ import { FORMS, TYPE_OF_KEYWORD, type TypeName, UNKNOWN_KEYWORDS } from './keywo
 import { integerRule, numberRule } from './numbers.ts';
 
 /** A schema's size, depth and parts once its references are written out: what llama.cpp parses within milliseconds. */
-const MOST_SCHEMA_CHARS = 64 * 1024;
-const MOST_LEVELS = 20;
-const MOST_PARTS = 2000;
+export const MAX_SCHEMA_CHARS = 64 * 1024;
+export const MAX_SCHEMA_LEVELS = 20;
+export const MAX_SCHEMA_PARTS = 2000;
 /** llama.cpp takes longer repetitions for endless ones, and writes each out: so many of all together. */
 const LONGEST_REPETITION = 2000;
 const MOST_REPETITIONS = 20_000;
@@ -24,7 +24,7 @@ export function anyObjectGrammar(): string {
 
 /** @throws MeshError `invalid_request` that names what can't be followed. */
 export function grammarOfSchema(schema: Readonly<Record<string, unknown>>): string {
-  if (lengthOf(schema) > MOST_SCHEMA_CHARS) throw refusal('', 'is longer than 64 KB');
+  if (lengthOf(schema) > MAX_SCHEMA_CHARS) throw refusal('', `is longer than ${MAX_SCHEMA_CHARS / 1024} KB`);
   const writer = new GrammarWriter(schema);
   return writer.finish(writer.value(schema, { path: '', level: 0, references: [] }));
 }
@@ -56,7 +56,8 @@ class GrammarWriter {
   /** The name of a rule, or an expression that can stand in any place. */
   value(schema: unknown, place: Place): string {
     this.#count(1);
-    if (place.level > MOST_LEVELS) throw refusal(place.path, `is nested more than ${MOST_LEVELS} levels deep`);
+    if (place.level > MAX_SCHEMA_LEVELS)
+      throw refusal(place.path, `is nested more than ${MAX_SCHEMA_LEVELS} levels deep`);
     if (schema === true) return 'value';
     if (!isObject(schema)) throw refusal(place.path, 'is no schema that a value could follow');
     for (const keyword of UNKNOWN_KEYWORDS) {
@@ -257,7 +258,7 @@ class GrammarWriter {
 
   #count(parts: number): void {
     this.#parts += parts;
-    if (this.#parts > MOST_PARTS) throw refusal('', `has more than ${MOST_PARTS} parts`);
+    if (this.#parts > MAX_SCHEMA_PARTS) throw refusal('', `has more than ${MAX_SCHEMA_PARTS} parts`);
   }
 
   #either(options: readonly string[]): string {

@@ -1,7 +1,7 @@
 /// <reference types="vite/client" />
 /** A member of a mesh in a tab, which may lend an engine; the benchmark calls it through `window.member`. */
 import { createSimplePeerTransport, type Engine } from '@tabmesh/shared';
-import { loadWllamaEngine } from '../../../../client/src/engines/wllama-engine.ts';
+import { loadWllamaEngine } from '../../../../client/src/engines/wllama/wllama-engine.ts';
 import { joinMesh, type Serving, whenLinked } from '../../peers/bench-mesh.ts';
 import { type AnswerTimes, timeEngine, timeMesh, type Workload } from '../../peers/timed-answers.ts';
 

@@ -1,7 +1,7 @@
 /// <reference types="vite/client" />
 /** A tab that lends mesh-tiny, and whose answers break where `window.lender` is told to. */
 import { createSimplePeerTransport } from '@tabmesh/shared';
-import { loadWllamaEngine } from '../../../../client/src/engines/wllama-engine.ts';
+import { loadWllamaEngine } from '../../../../client/src/engines/wllama/wllama-engine.ts';
 import { type Break, BreakableEngine } from '../../../setup/breakable-engine.ts';
 import { joinMesh, type Serving } from '../../peers/bench-mesh.ts';
 

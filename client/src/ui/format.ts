@@ -1,0 +1,43 @@
+/** Figures for people: one decimal below ten, none above, and always with their unit. */
+
+export function formatMs(ms: number): string {
+  if (ms < 1) return '<1 ms';
+  if (Math.round(ms) < 1_000) return `${figure(ms)} ms`;
+  if (ms < 60_000) return `${figure(ms / 1_000)} s`;
+  return `${Math.round(ms / 60_000)} min`;
+}
+
+/** Seconds are fine enough for what was. */
+export function formatAge(ms: number): string {
+  return ms < 1_000 ? 'just now' : `${formatMs(ms)} ago`;
+}
+
+export function formatRate(tokensPerSecond: number): string {
+  return `${formatCount(tokensPerSecond)} tok/s`;
+}
+
+/** 5.3, 41, 850, 1.4k, 12k, 3.1M */
+export function formatCount(count: number): string {
+  if (Math.round(count) < 1_000) return figure(count);
+  if (Math.round(count) < 1_000_000) return `${figure(count / 1_000)}k`;
+  return `${figure(count / 1_000_000)}M`;
+}
+
+/** Decimal units, as download pages use them. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1e6) return `${Math.ceil(bytes / 1e3)} KB`;
+  if (bytes < 1e9) return `${figure(bytes / 1e6)} MB`;
+  return `${figure(bytes / 1e9)} GB`;
+}
+
+export function formatShare(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}
+
+export function plural(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+function figure(value: number): string {
+  return value >= 9.95 ? String(Math.round(value)) : String(Number(value.toFixed(1)));
+}

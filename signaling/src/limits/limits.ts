@@ -1,0 +1,206 @@
+/**
+ * Every size, count, rate and time of the entry that a stranger can meet, room by room in the order of a request, each with
+ * where its number comes from. What one signed message or announcement may hold is the wire's (`shared/src/protocol`); how
+ * large a schema may be is the grammar's, because every engine refuses more (`@tabmesh/shared/json-grammar`).
+ */
+
+/** For token buckets (`rate-limit.ts`). */
+export interface RateLimit {
+  readonly perSecond: number;
+  /** What may come at once after a quiet time. */
+  readonly burst: number;
+}
+
+// hub/: members, and who would like to be one
+
+/** Of one member. */
+export interface MemberLimits {
+  readonly joinTimeoutMs: number;
+  readonly announcements: RateLimit;
+  readonly descriptions: RateLimit;
+  readonly reports: RateLimit;
+  /** Dropped messages that are forgiven; past them the member is disconnected. */
+  readonly offences: RateLimit;
+}
+
+export interface HubLimits extends MemberLimits {
+  readonly members: number;
+  readonly joinsPerAddress: RateLimit;
+}
+
+/** `startEntry({ hubLimits })` changes them. */
+export const DEFAULT_HUB_LIMITS: HubLimits = {
+  // Every member holds the whole roster: past it the roster alone is a download of tens of megabytes.
+  members: 10_000,
+  // An office or a school behind one address, and not one program that joins for ever.
+  joinsPerAddress: { perSecond: 20, burst: 40 },
+  // Two round trips and a signature, on the slowest phone.
+  joinTimeoutMs: 10_000,
+  // A peer tells of changes at most four times a second.
+  announcements: { perSecond: 5, burst: 10 },
+  // One at a time is what a person asks; a page that runs a batch of questions loses counts, not answers.
+  reports: { perSecond: 5, burst: 20 },
+  // Each link takes an offer, an answer and their candidates, and a newcomer dials several peers at once.
+  descriptions: { perSecond: 100, burst: 400 },
+  // A member of another version errs now and then; one that errs for a minute never stops.
+  offences: { perSecond: 1, burst: 50 },
+};
+
+/** With the timeout: a dead TCP connection is noticed within their sum; a killed process at once, by its closed socket. */
+export const HUB_PING_INTERVAL_MS = 2_000;
+export const HUB_PING_TIMEOUT_MS = 4_000;
+/** Members date by this entry's clock; what is further off was signed long ago, or for another time. */
+export const MEMBER_CLOCK_SKEW_MS = 5 * 60_000;
+/** Of the nonce that a joiner signs: nobody guesses 256 bits, nor is given the same ones again. */
+export const JOIN_NONCE_BYTES = 32;
+/** Changes of the roster that come within it are told together: a lost peer costs a reader no time that it would see. */
+export const ROSTER_DELTA_INTERVAL_MS = 25;
+/** Ids of 43 characters: some 46 KB a message. */
+export const ROSTER_REMOVED_PER_DELTA = 1_000;
+/** Of a signaling message's size, for signed records; the rest is for the frame around them. */
+export const ROSTER_RECORDS_SHARE = 0.75;
+/** As long as the wire lets the sentence of a refusal be. */
+export const REFUSAL_MESSAGE_CHARS = 500;
+/** Token buckets (addresses, API keys) that are kept before full ones are looked for and forgotten: some 100 KB. */
+export const BUCKETS_SWEPT_AT = 1_024;
+
+// http/: every request and every reply
+
+/** Some 250,000 tokens of conversation, more than any model here reads. */
+export const HTTP_BODY_BYTES = 1024 * 1024;
+/** For the whole request to arrive; answers may take as long as they like. */
+export const HTTP_REQUEST_TIMEOUT_MS = 30_000;
+/** Peers come and go in seconds: OpenAI's clients wait this long when they are told nothing else. */
+export const RETRY_AFTER_S = 2;
+/** What a stranger sent is repeated to it no further: as much as a line of a log shows. */
+export const ECHOED_CHARS = 200;
+/** Paths into a body are repeated a little further, since their end says where. */
+export const ECHOED_FIELD_CHARS = 300;
+/** A turn of the event loop that brings more for one client is written in parts, so that it feels back-pressure within. */
+export const STREAM_FLUSH_CHARS = 64 * 1024;
+/** Whoever takes nothing for so long does not read: its answer and its connection would stay for ever. */
+export const STREAM_UNREAD_MS = 60_000;
+
+// access/: who may call `/v1`
+
+/** Shorter keys could be guessed, since wrong guesses cost nothing but time. */
+export const MIN_API_KEY_CHARS = 16;
+/** One and a half a second is more than a person asks, and less than a loop that has gone wrong. */
+export const DEFAULT_REQUESTS_PER_MINUTE = 100;
+/** So that a limit stays a number that a bucket can count. */
+export const MAX_REQUESTS_PER_MINUTE = 1_000_000;
+/** As long as Chromium keeps the answer to a preflight at most. */
+export const PREFLIGHT_KEPT_S = 7_200;
+
+// answers/: waiting for peers
+
+/** `x-tabmesh-deadline-ms`: proxies and clients give up well before ten minutes. */
+export const MAX_DEADLINE_MS = 600_000;
+/** Between two tries of an answer that found no room beside those of its own request; peers say how long, within these. */
+export const MIN_ROOM_WAIT_MS = 50;
+export const MAX_ROOM_WAIT_MS = 1_000;
+/** An answer that takes longer keeps the rest from ever being a reply. */
+export const ROOM_PATIENCE_MS = 120_000;
+
+// openai/: what a body may hold
+
+/** Each is a job of its own, and the reply begins when the last of them has its first token. */
+export const MAX_CHAT_CHOICES = 8;
+/** Prompts times `n`: as many as LangChain sends at once. */
+export const MAX_TEXT_CHOICES = 20;
+/** OpenAI's own default of `/v1/completions`; answers of a chat may be longer. */
+export const DEFAULT_TEXT_TOKENS = 16;
+/** Of an answer: beyond the context of any model, and what the wire takes. */
+export const MAX_TOKENS = 10_000_000;
+/** What the wire takes. */
+export const MAX_STOP_TEXTS = 16;
+export const MAX_STOP_CHARS = 1_024;
+/** What the wire takes: of 1 MiB, 100 characters each. */
+export const MAX_MESSAGES = 10_000;
+/** Far more than a model writes in one answer. */
+export const MAX_PAST_CALLS_PER_MESSAGE = 1_000;
+/** OpenAI's own bounds: of chat and responses, and of text completions. */
+export const MAX_TOP_LOGPROBS = 20;
+export const MAX_TEXT_LOGPROBS = 5;
+/** OpenAI's own bound of `/v1/embeddings`. */
+export const MAX_EMBEDDING_INPUTS = 2_048;
+/** Beyond the vectors of any model. */
+export const MAX_EMBEDDING_DIMENSIONS = 100_000;
+/** Names of conversations (`prompt_cache_key`) and of calls: a UUID has 36. */
+export const MAX_ID_CHARS = 256;
+/** OpenAI's own bounds of `metadata` and of the name of a form. */
+export const MAX_METADATA_KEY_CHARS = 64;
+export const MAX_METADATA_VALUE_CHARS = 512;
+export const MAX_FORMAT_NAME_CHARS = 64;
+/** Three times the longest name that there is. */
+export const MAX_INCLUDE_CHARS = 100;
+/** Repeated in every event of a response that tells of its settings. */
+export const MAX_USER_CHARS = 1_024;
+
+// openai/tools/
+
+/** OpenAI's own bounds. */
+export const MAX_TOOLS = 128;
+export const MAX_TOOL_NAME_CHARS = 64;
+/** All tools of a request: the model has to read them before the conversation. */
+export const MAX_TOOL_DEFINITION_BYTES = 256 * 1024;
+/** A name in `tool_choice`; which of the tools it is decides, so it may be longer than theirs and is then refused by name. */
+export const MAX_CHOICE_NAME_CHARS = 200;
+/** Levels of JSON. Deeper definitions are no use to a model, and a danger to whatever walks through them. */
+export const MAX_JSON_LEVELS = 64;
+
+// fallback/: the provider behind the gate
+
+/** Answers per address and hour: a conversation, for a price that an operator can foresee. */
+export const DEFAULT_FALLBACK_BUDGET = 20;
+export const FALLBACK_BUDGET_SPAN_MS = 3_600_000;
+/** Past so many addresses in one hour a new one has no budget: the operator's money ends before memory does. */
+export const MAX_FALLBACK_ADDRESSES = 10_000;
+/** Whoever waits has waited for the mesh before, so a provider that can't be reached must not cost long. */
+export const PROVIDER_CONNECT_MS = 5_000;
+/** Large models think before their first token. */
+export const PROVIDER_FIRST_BYTE_MS = 15_000;
+/** Between two parts of an answer that has begun. */
+export const PROVIDER_SILENCE_MS = 30_000;
+/** A line of tokens has some hundred characters. */
+export const MAX_PROVIDER_LINE_CHARS = 1024 * 1024;
+/** The provider's name of a model. */
+export const MAX_PROVIDER_MODEL_CHARS = 256;
+
+// ledger/: what is counted and kept
+
+/** What is lost when the process is killed. */
+export const LEDGER_FLUSH_MS = 1_000;
+/** Until a storage that failed is tried again. */
+export const LEDGER_RETRY_MS = 5_000;
+/** Hours older than that are added up into days. */
+export const LEDGER_HOURS_KEPT_DAYS = 90;
+/**
+ * Counters that gather while others are being written: 100 peers with 5 models each for a day without storage. Past it
+ * known ones count on and new ones are dropped; how many is logged once writing works again.
+ */
+export const MAX_LEDGER_COUNTERS = 50_000;
+/** 90 days of hours with 400 busy peer and model pairs are about 200 MB. Past it the ledger behaves as on a full disk. */
+export const MAX_LEDGER_BYTES = 1024 ** 3;
+/** A second process that writes to the same file. */
+export const SQLITE_BUSY_MS = 2_000;
+/** A batch that comes again within it is known: longer than anyone tries again. */
+export const REDIS_BATCH_REMEMBERED_S = 86_400;
+/** Without an answer to pings the connection counts as lost. */
+export const REDIS_SILENCE_MS = 5_000;
+/** Between two tries to connect: Redis is back within seconds of its restart. */
+export const REDIS_FIRST_RECONNECT_MS = 50;
+export const REDIS_MAX_RECONNECT_MS = 2_000;
+
+// status/: who watches
+
+/** Listeners of `/api/events`: each keeps a connection, and costs a write at each change. */
+export const MAX_LISTENERS = 500;
+/** A page draws no more often. */
+export const STATUS_DELTA_INTERVAL_MS = 100;
+/** Proxies close a line after 30 to 60 quiet seconds. */
+export const STATUS_HEARTBEAT_MS = 15_000;
+/** Prometheus keeps a label for good, and peers choose their models' names: the rest of them is one. */
+export const MAX_PROMETHEUS_MODELS = 100;
+/** Of `/api/metrics`: as many as the page shows. */
+export const MAX_METRICS_PEERS = 20;

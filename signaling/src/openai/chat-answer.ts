@@ -1,0 +1,145 @@
+/** From the events of the mesh to a chat answer in OpenAI's shape: one or several choices, streamed or collected. */
+import type { FinishReason, TokenLogprob, Usage } from '@tabmesh/shared';
+import { endedTooSoon, type OpenedAnswer } from '../answers/opened-answer.ts';
+import type { EventStream } from '../http/event-stream.ts';
+import {
+  type AnswerHead,
+  type ChatFinishReason,
+  ChunkWriter,
+  callId,
+  logprobsOf,
+  usageChunk,
+  usageOf,
+  usageOfAll,
+} from './chat-chunks.ts';
+import type { AnswerPart, ToolCallReader } from './tools/tool-call-reader.ts';
+
+/** One of the answers to a question. */
+export interface ChatChoice {
+  readonly index: number;
+  readonly answer: OpenedAnswer;
+  /** Takes the calls out of its text; undefined: all of it is text. */
+  readonly tools: ToolCallReader | undefined;
+}
+
+export type ChatChoices = readonly [ChatChoice, ...ChatChoice[]];
+
+export async function collectChoices(choices: ChatChoices, head: AnswerHead): Promise<object> {
+  const [first, ...others] = choices;
+  const [collected, ...rest] = await Promise.all([collectChoice(first), ...others.map(collectChoice)]);
+  const all = [collected, ...rest];
+  return {
+    id: head.id,
+    object: 'chat.completion',
+    created: head.created,
+    model: head.model,
+    choices: all.map(({ choice }) => choice),
+    usage: usageOf(usageOfAll([collected.usage, ...rest.map(({ usage }) => usage)])),
+  };
+}
+
+/** Choices that stream at the same time share the stream as their tokens come. */
+export async function streamChoices(
+  choices: ChatChoices,
+  head: AnswerHead,
+  includeUsage: boolean,
+  stream: EventStream,
+): Promise<void> {
+  const [first, ...others] = choices;
+  const [usage, ...rest] = await Promise.all([
+    streamChoice(first, head, includeUsage, stream),
+    ...others.map((choice) => streamChoice(choice, head, includeUsage, stream)),
+  ]);
+  if (includeUsage) stream.send(usageChunk(head, usageOfAll([usage, ...rest])));
+  stream.send('[DONE]');
+}
+
+async function streamChoice(
+  { index, answer: { jobId, events }, tools }: ChatChoice,
+  head: AnswerHead,
+  includeUsage: boolean,
+  stream: EventStream,
+): Promise<Usage> {
+  const chunks = new ChunkWriter(head, { index, jobId, tools: tools !== undefined }, includeUsage);
+  stream.send(chunks.start());
+  let pendingLogprobs: TokenLogprob[] = [];
+  const send = (parts: readonly AnswerPart[]) => {
+    for (const part of parts) {
+      stream.send(chunks.part(part, pendingLogprobs));
+      pendingLogprobs = [];
+    }
+  };
+  for await (const event of events) {
+    if (event.type === 'end') {
+      if (tools !== undefined) send(tools.end());
+      stream.send(chunks.finish(finishOf(event.reason, tools), pendingLogprobs));
+      return event.usage;
+    }
+    const { text, logprobs } = event;
+    if (tools === undefined && logprobs === undefined) {
+      if (text === '') continue;
+      stream.send(chunks.content(text));
+    } else {
+      pendingLogprobs.push(...(logprobs ?? []));
+      send(partsOf(text, tools));
+    }
+    const backlog = stream.backlog();
+    if (backlog !== undefined) await backlog;
+  }
+  throw endedTooSoon();
+}
+
+async function collectChoice({ index, answer: { jobId, events }, tools }: ChatChoice) {
+  let content = '';
+  const calls: { name: string; arguments: string }[] = [];
+  const logprobs: TokenLogprob[] = [];
+  let hasLogprobs = false;
+  const take = (parts: readonly AnswerPart[]) => {
+    for (const part of parts) {
+      const call = part.type === 'text' ? undefined : calls[part.index];
+      if (part.type === 'text') content += part.text;
+      else if (part.type === 'call') calls.push({ name: part.name, arguments: '' });
+      else if (call !== undefined) call.arguments += part.text;
+    }
+  };
+  for await (const event of events) {
+    if (event.type === 'tokens') {
+      if (tools === undefined && event.logprobs === undefined) {
+        content += event.text;
+        continue;
+      }
+      hasLogprobs ||= event.logprobs !== undefined;
+      logprobs.push(...(event.logprobs ?? []));
+      take(partsOf(event.text, tools));
+      continue;
+    }
+    if (tools !== undefined) take(tools.end());
+    const toolCalls = calls.map((call, place) => ({ id: callId(jobId, place), type: 'function', function: call }));
+    const message = {
+      role: 'assistant',
+      content: content === '' && toolCalls.length > 0 ? null : content,
+      refusal: null,
+      ...(toolCalls.length === 0 ? {} : { tool_calls: toolCalls }),
+    };
+    return {
+      choice: {
+        index,
+        message,
+        logprobs: hasLogprobs ? logprobsOf(logprobs) : null,
+        finish_reason: finishOf(event.reason, tools),
+      },
+      usage: event.usage,
+    };
+  }
+  throw endedTooSoon();
+}
+
+function partsOf(text: string, tools: ToolCallReader | undefined): readonly AnswerPart[] {
+  if (tools !== undefined) return tools.push(text);
+  return text === '' ? [] : [{ type: 'text', text }];
+}
+
+/** A call that was cut off is no call to follow. */
+function finishOf(reason: FinishReason, tools: ToolCallReader | undefined): ChatFinishReason {
+  return reason === 'stop' && tools !== undefined && tools.calls > 0 ? 'tool_calls' : reason;
+}

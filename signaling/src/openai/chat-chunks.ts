@@ -1,0 +1,125 @@
+/** OpenAI's shapes of a chat answer, whole and in chunks. */
+import type { FinishReason, JobId, TokenLogprob, Usage } from '@tabmesh/shared';
+import type { AnswerPart } from './tools/tool-call-reader.ts';
+
+/** What all chunks of one reply share. */
+export interface AnswerHead {
+  readonly id: string;
+  readonly created: number;
+  readonly model: string;
+}
+
+/** Of one choice: which one it is, and the job behind it. */
+export interface ChoiceHead {
+  readonly index: number;
+  readonly jobId: JobId;
+  /** Whether there may be calls instead of a content. */
+  readonly tools: boolean;
+}
+
+export type ChatFinishReason = FinishReason | 'tool_calls';
+
+/** Only the text of a token is encoded per token; everything around it is made once per choice. */
+export class ChunkWriter {
+  readonly #jobId: JobId;
+  readonly #tools: boolean;
+  readonly #before: string;
+  readonly #after: string;
+  readonly #beforeText: string;
+  readonly #afterText: string;
+
+  constructor(head: AnswerHead, { index, jobId, tools }: ChoiceHead, includeUsage: boolean) {
+    this.#jobId = jobId;
+    this.#tools = tools;
+    this.#before = `${beforeChoices(head)}"choices":[{"index":${index},"delta":`;
+    this.#after = includeUsage ? '}],"usage":null}' : '}]}';
+    this.#beforeText = `${this.#before}{"content":`;
+    this.#afterText = `},"logprobs":null,"finish_reason":null${this.#after}`;
+  }
+
+  start(): string {
+    return this.#chunk(`{"role":"assistant","content":${this.#tools ? 'null' : '""'},"refusal":null}`, [], 'null');
+  }
+
+  content(text: string): string {
+    return this.#beforeText + JSON.stringify(text) + this.#afterText;
+  }
+
+  part(part: AnswerPart, logprobs: readonly TokenLogprob[]): string {
+    return this.#chunk(JSON.stringify(deltaOf(part, this.#jobId)), logprobs, 'null');
+  }
+
+  finish(reason: ChatFinishReason, logprobs: readonly TokenLogprob[]): string {
+    return this.#chunk('{}', logprobs, `"${reason}"`);
+  }
+
+  #chunk(delta: string, logprobs: readonly TokenLogprob[], finishReason: string): string {
+    return `${this.#before}${delta},"logprobs":${logprobsText(logprobs)},"finish_reason":${finishReason}${this.#after}`;
+  }
+}
+
+export function usageChunk(head: AnswerHead, usage: Usage): string {
+  return `${beforeChoices(head)}"choices":[],"usage":${JSON.stringify(usageOf(usage))}}`;
+}
+
+/** Unique in a conversation, and short enough for every client. */
+export function callId(jobId: JobId, index: number): string {
+  return `call_${jobId.slice(0, 24)}_${index}`;
+}
+
+export function logprobsOf(logprobs: readonly TokenLogprob[]) {
+  const content = logprobs.map(({ top, ...likelihood }) => ({
+    ...withBytes(likelihood),
+    top_logprobs: top.map(withBytes),
+  }));
+  return { content, refusal: null };
+}
+
+export function usageOf({ promptTokens, completionTokens, cachedTokens }: Usage) {
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
+    prompt_tokens_details: { cached_tokens: cachedTokens },
+  };
+}
+
+/** Of several choices: like OpenAI's, the prompt counts once. */
+export function usageOfAll([first, ...others]: readonly [Usage, ...Usage[]]): Usage {
+  return others.reduce(
+    (sum, usage) => ({
+      promptTokens: Math.max(sum.promptTokens, usage.promptTokens),
+      completionTokens: sum.completionTokens + usage.completionTokens,
+      cachedTokens: Math.max(sum.cachedTokens, usage.cachedTokens),
+    }),
+    first,
+  );
+}
+
+function beforeChoices({ id, created, model }: AnswerHead): string {
+  return `{"id":"${id}","object":"chat.completion.chunk","created":${created},"model":${JSON.stringify(model)},`;
+}
+
+function deltaOf(part: AnswerPart, jobId: JobId): object {
+  switch (part.type) {
+    case 'text':
+      return { content: part.text };
+    case 'call': {
+      const { index, name } = part;
+      const call = { index, id: callId(jobId, index), type: 'function', function: { name, arguments: '' } };
+      return { tool_calls: [call] };
+    }
+    case 'arguments':
+      return { tool_calls: [{ index: part.index, function: { arguments: part.text } }] };
+    default:
+      return part satisfies never;
+  }
+}
+
+function logprobsText(logprobs: readonly TokenLogprob[]): string {
+  return logprobs.length === 0 ? 'null' : JSON.stringify(logprobsOf(logprobs));
+}
+
+function withBytes({ token, logprob, bytes }: Omit<TokenLogprob, 'top'>) {
+  return { token, logprob, bytes: bytes ?? [...Buffer.from(token)] };
+}

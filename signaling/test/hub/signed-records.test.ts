@@ -1,0 +1,56 @@
+import { MeshError, PROTOCOL_VERSION } from '@tabmesh/shared';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { readAnnouncement, readDescription, readJoin } from '../../src/hub/signed-records.ts';
+import { createMember } from '../setup/member.ts';
+
+const [alice, bob] = [createMember(), createMember()];
+const nonce = 'a'.repeat(64);
+
+/** Whatever a peer can put into a body and sign with its own key, and near misses of the real thing. */
+const body = fc.oneof(
+  fc.string(),
+  fc.json(),
+  fc
+    .record(
+      {
+        type: fc.constantFrom('announcement', 'join-proof', 'session-description', 'other'),
+        peerId: fc.constantFrom<string>(alice.peerId, bob.peerId, '', '_'.repeat(43)),
+        nonce: fc.constantFrom(nonce, 'b'.repeat(64)),
+        sequence: fc.oneof(fc.integer(), fc.double()),
+        issuedAtMs: fc.oneof(fc.integer(), fc.double()),
+        lifetimeMs: fc.oneof(fc.integer(), fc.jsonValue()),
+        models: fc.jsonValue(),
+        from: fc.constantFrom<string>(alice.peerId, bob.peerId),
+      },
+      { requiredKeys: [] },
+    )
+    .map((fields) => JSON.stringify(fields)),
+);
+const record = fc.record({
+  body,
+  signature: fc.oneof(fc.constant(alice.identity.sign({}).signature), fc.stringMatching(/^[A-Za-z0-9_-]{86}$/)),
+});
+
+it('SG19: no record whatever passes unsigned, nor fails with anything but a sentence', () => {
+  const reads = [
+    (proof: { body: string; signature: string }) =>
+      readJoin({ protocol: PROTOCOL_VERSION, proof, announcement: alice.announcement() }, nonce, 0),
+    (announcement: { body: string; signature: string }) => readAnnouncement(announcement, alice.peerId, 0),
+    (description: { body: string; signature: string }) => readDescription(description, alice.peerId, bob.peerId),
+  ];
+
+  fc.assert(
+    fc.property(record, fc.constantFrom(...reads), (candidate, read) => {
+      let error: unknown;
+      try {
+        read(candidate);
+      } catch (thrown) {
+        error = thrown;
+      }
+      expect(error).toBeInstanceOf(MeshError);
+      expect((error as MeshError).message).toMatch(/\.$/);
+    }),
+    { numRuns: 1_000 },
+  );
+});
