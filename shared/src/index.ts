@@ -33,6 +33,7 @@ export * from './protocol/messages.ts';
 export * from './protocol/model-class.ts';
 export * from './protocol/signaling.ts';
 export * from './protocol/signature.ts';
+export * from './protocol/wire-errors.ts';
 export * from './routing/route.ts';
 export * from './transports/simple-peer-transport.ts';
 export * from './transports/socket-io-signaling.ts';

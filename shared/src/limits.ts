@@ -19,7 +19,14 @@ export const MAX_MESSAGE_BYTES = MIB;
 export const MAX_SIGNALING_BYTES = 256 * KIB;
 /** Names of what a member can do, in a handshake or an announcement; more are skipped. */
 export const MAX_CAPABILITIES = 64;
-export const MAX_CAPABILITY_CHARS = 64;
+/** Features of one model that are looked at, those of newer peers included. */
+export const MAX_FEATURES = 64;
+/** Entries of a list of models that are looked at; some may be of a form that only newer peers read. */
+export const MAX_LIST_ENTRIES = 256;
+/** A name out of a list that grows: a capability, a kind, a code, a type of message. */
+export const MAX_NAME_CHARS = 64;
+/** Types of messages of one link that are logged as unknown; a peer can make up any number. */
+export const MAX_UNKNOWN_TYPES = 16;
 /** Texts of one embedding job: its answer has to fit in a message, at up to 8,192 floats each. */
 export const MAX_EMBED_INPUTS = 16;
 /** No hardware decodes faster; a wrong field once gave 953,000. */
@@ -90,6 +97,8 @@ export const ANNOUNCEMENT_LIFETIME_MS = 30_000;
 export const ANNOUNCEMENT_RENEWAL_MS = 10_000;
 /** Load changes with every job; peers need it to within this. */
 export const ANNOUNCEMENT_INTERVAL_MS = 250;
+/** Models that an announcement lists; more refuse it. */
+export const MAX_SERVED_MODELS = 32;
 /** Links that an announcement lists. */
 export const MAX_ANNOUNCED_LINKS = 32;
 /** More peers than an entry is meant for; a flood of keys must not fill the memory. */
@@ -111,7 +120,7 @@ export const MAX_UNREAD_CHARS = 4 * MIB;
 // Answering.
 
 /** Models that one peer serves: as many as an announcement lists. */
-export const MAX_ENGINES = 32;
+export const MAX_ENGINES = MAX_SERVED_MODELS;
 /** Waiting answers for each slot; past it a wait is worse than another peer. */
 export const MAX_QUEUED_PER_SLOT = 4;
 /** Askers take a peer that is silent for 60 s for lost; a wait that may be longer is refused. */

@@ -7,7 +7,7 @@ import type { MeshPeer, PeerId } from '@tabmesh/shared';
 export interface DrawnPeer {
   readonly peerId: PeerId;
   readonly name: string;
-  readonly kind: 'tab' | 'native' | 'entry';
+  readonly kind: 'tab' | 'native' | 'entry' | 'other';
   readonly self: boolean;
   readonly x: number;
   readonly y: number;

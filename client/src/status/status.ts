@@ -38,7 +38,7 @@ export interface PeerRow {
   readonly peerId: PeerId;
   readonly name: string;
   readonly self: boolean;
-  readonly role: 'tab' | 'native' | 'entry';
+  readonly role: 'tab' | 'native' | 'entry' | 'other';
   readonly state: 'serving' | 'answering' | 'asking' | 'draining';
   readonly backend: string | null;
   readonly memoryBytes: number | null;

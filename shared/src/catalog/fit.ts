@@ -1,5 +1,5 @@
 /**
- * Which models a machine can hold (contract §11): the same rule for a tab that offers models, a native peer that loads
+ * Which models a machine can hold: the same rule for a tab that offers models, a native peer that loads
  * them and a command that lists them.
  */
 

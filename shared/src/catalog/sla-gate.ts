@@ -1,5 +1,5 @@
 /**
- * Whether the mesh is fast enough for a model (contract §5): asked before every API request, shown in its headers and in
+ * Whether the mesh is fast enough for a model: asked before every API request, shown in its headers and in
  * the list of models, and the only thing that opens the way to a fallback provider.
  */
 import { type Tier, tierOf } from './catalog.ts';

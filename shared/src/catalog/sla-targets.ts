@@ -1,4 +1,4 @@
-/** What each tier must reach to pass the gate (contract §5): TTFT p50 at most, decode rate at least. */
+/** What each tier must reach to pass the gate (GT): TTFT p50 at most, decode rate at least. */
 import type { Tier } from './catalog.ts';
 
 export interface SlaTarget {

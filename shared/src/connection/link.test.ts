@@ -24,6 +24,7 @@ let channel: Channel;
 let heard: string[];
 let received: JobMessage[];
 let closed: { error: Error | undefined }[];
+let debugLines: unknown[];
 
 const say = (message: unknown) => sendBytes(new TextEncoder().encode(JSON.stringify(message)));
 function sendBytes(bytes: Uint8Array) {
@@ -36,6 +37,7 @@ beforeEach(async () => {
   heard = [];
   received = [];
   closed = [];
+  debugLines = [];
   const assembler = new FrameAssembler();
   let offer = '';
   channel = network.join('mallory').transports[0].open(
@@ -60,7 +62,7 @@ beforeEach(async () => {
     self: alice,
     remote: mallory,
     clock,
-    logger: silentLogger,
+    logger: { ...silentLogger, debug: (fields) => debugLines.push(fields) },
     onSignal: () => {},
     onOpen: () => {},
     onMessage: (_link, message) => received.push(message),
@@ -155,9 +157,42 @@ describe('a link', () => {
 
   it('LK5: an end that goes on sending nonsense is cut off', async () => {
     await greeted();
-    for (let sent = 0; sent < 8; sent += 1) say({ type: 'nonsense' });
+    for (let sent = 0; sent < 8; sent += 1) say({ type: 'ping', id: 'nonsense' });
     await clock.advance(5);
     expect(closed).toEqual([{ error: expect.objectContaining({ code: 'protocol_violation' }) }]);
+  });
+
+  it('WR12: messages of types that it does not know are skipped, however many, before it opens and after', async () => {
+    say({ type: 'greeting-card', from: 'tomorrow' });
+    await greeted();
+    for (let sent = 0; sent < 1_000; sent += 1) say({ type: `news-${sent % 40}`, sent });
+    say(cancel);
+    await clock.advance(5);
+    expect(link.isOpen).toBe(true);
+    expect(received).toEqual([cancel]);
+    const types = ['greeting-card', ...Array.from({ length: 15 }, (_, index) => `news-${index}`)];
+    expect(debugLines).toEqual(types.map((type) => ({ peer: mallory, type })));
+  });
+
+  it.each([
+    ['a list', ['greeting-card']],
+    ['no type', { card: 'greeting' }],
+    ['a type of no letters', { type: '' }],
+    ['a type of a hundred letters', { type: 'x'.repeat(100) }],
+    ['a type that is a number', { type: 7 }],
+  ])('WR12: eight times %s is nonsense, of whatever version', async (_name, message) => {
+    await greeted();
+    for (let sent = 0; sent < 8; sent += 1) say(message);
+    await clock.advance(5);
+    expect(closed).toEqual([{ error: expect.objectContaining({ code: 'protocol_violation' }) }]);
+  });
+
+  it('WR11: tells what the other end said that it can do, and nothing that is no name', async () => {
+    expect(link.can('streams')).toBe(false);
+    say({ ...hello, capabilities: ['streams', 7, '', 'x'.repeat(65), null, ['teleport']] });
+    await clock.advance(5);
+    expect(link.isOpen).toBe(true);
+    expect(['streams', 'teleport', '', '7'].map((name) => link.can(name))).toEqual([true, false, false, false]);
   });
 
   it('LK6: a message longer than the limit closes it before it is put together', async () => {

@@ -3,7 +3,14 @@
  * byte streams beside the messages. Frames come in, decoded messages go out; nothing past this file sees frames.
  */
 import { MeshError } from '../errors.ts';
-import { CONNECT_TIMEOUT_MS, HEARTBEAT_MS, LEAVING_TIMEOUT_MS, MAX_VIOLATIONS, SILENCE_TIMEOUT_MS } from '../limits.ts';
+import {
+  CONNECT_TIMEOUT_MS,
+  HEARTBEAT_MS,
+  LEAVING_TIMEOUT_MS,
+  MAX_UNKNOWN_TYPES,
+  MAX_VIOLATIONS,
+  SILENCE_TIMEOUT_MS,
+} from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Channel, IceServer, Transport, TransportHandlers } from '../ports/transport.ts';
@@ -73,6 +80,8 @@ export class Link {
   #pingId = 0;
   #pingSentMs: number | undefined;
   #violations = 0;
+  /** The types of messages that this version doesn't know, for one line each. */
+  readonly #unknownTypes = new Set<string>();
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -230,7 +239,13 @@ export class Link {
       this.#fail(error);
       return;
     }
-    if (bytes !== undefined) this.#try(() => this.#handle(decodePeerMessage(bytes)));
+    if (bytes !== undefined) this.#try(() => this.#decode(bytes));
+  }
+
+  #decode(bytes: Uint8Array): void {
+    const message = decodePeerMessage(bytes);
+    if (message.type === 'unknown') this.#skip(message.of);
+    else this.#handle(message);
   }
 
   /** What is no message does no harm to those: the channel keeps the bounds of frames. */
@@ -264,6 +279,13 @@ export class Link {
       this.#options.logger.warn({ peer: this.remote, code: error.code }, error.message);
       if (this.#state !== 'open' || this.#violations >= MAX_VIOLATIONS) this.#fail(error);
     }
+  }
+
+  /** A newer peer says more than this version knows. */
+  #skip(type: string): void {
+    if (this.#unknownTypes.has(type) || this.#unknownTypes.size >= MAX_UNKNOWN_TYPES) return;
+    this.#unknownTypes.add(type);
+    this.#options.logger.debug({ peer: this.remote, type }, 'Messages of an unknown type are skipped.');
   }
 
   #handle(message: PeerMessage): void {

@@ -1,5 +1,5 @@
 /**
- * The native baseline (contract §6): what an engine does without the mesh, from three deterministic completions that go
+ * The native baseline (BL): what an engine does without the mesh, from three deterministic completions that go
  * straight into it. The collector stands in front of the engine, so it knows of every job the moment it comes: it measures
  * only while there is none, and gives its run up before the job starts.
  */

@@ -1,5 +1,5 @@
 /**
- * What a job that is over adds to the measurements (contract §6): its figures, or one log line that says why there are
+ * What a job that is over adds to the measurements: its figures, or one log line that says why there are
  * none. Both ends of a job come through here, whichever way it was served.
  */
 import { MeshError, type MeshErrorCode } from '../errors.ts';

@@ -1,9 +1,10 @@
 /**
- * What one job measured (contract §6). TTFT: send to first content token. Decode rate: (tokens − 1) ÷ (last token − first
+ * What one job measured (MS1). TTFT: send to first content token. Decode rate: (tokens − 1) ÷ (last token − first
  * token), where a window that is too short for that falls back to tokens ÷ wall time and is marked. Tokens that arrive
  * together with the first one were decoded before the window began, and don't count in it either.
  */
 import { MAX_TOKENS_PER_SECOND } from '../limits.ts';
+
 export interface JobMeasurement {
   readonly ttftMs: number;
   /** null when no rate can be told: no time passed, or a rate that no hardware reaches. */

@@ -1,4 +1,4 @@
-/** What the mesh costs: through-mesh rate over native rate, of one peer and class (contract §6). */
+/** What the mesh costs: through-mesh rate over native rate, of one peer and class (BL10). */
 import type { Baseline, Measured } from '../protocol/announcement.ts';
 
 export interface MeshEfficiency {

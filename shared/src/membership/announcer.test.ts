@@ -27,12 +27,14 @@ const model: ServedModel = {
 
 let clock: ManualClock;
 let models: ServedModel[];
+let capabilities: string[];
 let sent: { atMs: number; record: SignedRecord }[];
 let announcer: Announcer;
 
 beforeEach(() => {
   clock = new ManualClock();
   models = [model];
+  capabilities = ['teleport'];
   sent = [];
   announcer = announce(clock);
 });
@@ -52,7 +54,7 @@ function announce(onClock: ManualClock): Announcer {
     state: () => 'ready',
     models: () => models,
     links: () => [],
-    capabilities: () => [],
+    capabilities: () => capabilities,
     send: () => sent.push({ atMs: onClock.monotonicMs(), record: announcer.sign() }),
   });
 }
@@ -74,6 +76,12 @@ describe('the announcer', () => {
     models = [];
     expect(announcer.current().models).toEqual([]);
     expect(decodeAnnouncement(record)).toMatchObject({ peerId: identity.peerId, models: [model], state: 'ready' });
+  });
+
+  it('AN15: tells what it can do, also when that is nothing', () => {
+    expect(JSON.parse(announcer.sign().body)).toMatchObject({ capabilities });
+    capabilities = [];
+    expect(JSON.parse(announcer.sign().body)).toMatchObject({ capabilities });
   });
 
   it('AN2: is silent before the welcome, whatever changes', async () => {

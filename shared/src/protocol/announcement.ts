@@ -3,8 +3,13 @@
  * exact bytes that were signed, so no canonical form is needed.
  */
 import { z } from 'zod';
+import { MAX_ANNOUNCED_LINKS } from '../limits.ts';
 import { Capabilities } from './capabilities.ts';
-import { ClassId, ModelId, PeerId } from './ids.ts';
+import { PeerId } from './ids.ts';
+import { openName } from './open-list.ts';
+import { Measured, ServedModels } from './served-model.ts';
+
+export * from './served-model.ts';
 
 /** `body` is JSON text; `signature` is base64url Ed25519 over its UTF-8 bytes by the peer that the body names. */
 export const SignedRecord = z.object({
@@ -13,72 +18,27 @@ export const SignedRecord = z.object({
 });
 export type SignedRecord = z.infer<typeof SignedRecord>;
 
-export const EngineFamily = z.enum(['llama.cpp', 'mlc', 'openai', 'ollama', 'scripted']);
-export type EngineFamily = z.infer<typeof EngineFamily>;
-
-export const ModelFeature = z.enum(['seed', 'continue', 'json', 'logprobs', 'logit-bias', 'penalties', 'embeddings']);
-export type ModelFeature = z.infer<typeof ModelFeature>;
-
-const count = z.int().min(0).max(1_000_000);
-
-const durationMs = z.number().min(0).max(3_600_000);
-const tokensPerSecond = z.number().min(0).max(50_000);
-
-/** The provider's last hour: medians, and the 95th percentiles beside them. */
-export const Measured = z.object({
-  ttftMs: durationMs,
-  ttftP95Ms: durationMs,
-  tokensPerSecond,
-  tokensPerSecondP95: tokensPerSecond,
-  sampleCount: count,
-  ageMs: z.number().min(0).max(86_400_000),
-});
-export type Measured = z.infer<typeof Measured>;
-
-/** What the engine does alone, without the mesh: medians of a few deterministic completions. */
-export const Baseline = z.object({
-  ttftMs: durationMs,
-  tokensPerSecond,
-  sampleCount: count,
-  ageMs: z.number().min(0),
-});
-export type Baseline = z.infer<typeof Baseline>;
-
-export const ServedModel = z.object({
-  id: ModelId,
-  classId: ClassId,
-  family: EngineFamily,
-  backend: z.string().max(120),
-  contextTokens: z.int().min(1).max(10_000_000),
-  slots: z.int().min(1).max(1024),
-  inFlight: count,
-  queued: count,
-  sizeBytes: z.int().min(0),
-  features: z.array(ModelFeature).max(16),
-  measured: Measured.nullable(),
-  /** null: not measured yet, or a model that no single peer holds. */
-  baseline: Baseline.nullable(),
-});
-export type ServedModel = z.infer<typeof ServedModel>;
-
+/** What members of this version are. */
 export const PeerKind = z.enum(['tab', 'native', 'entry']);
 export type PeerKind = z.infer<typeof PeerKind>;
 
 export const Announcement = z.object({
   type: z.literal('announcement'),
   peerId: PeerId,
-  kind: PeerKind,
+  /** `other`: a kind that this version doesn't know, and a peer like any other. */
+  kind: openName(PeerKind.options, 'other'),
   version: z.string().max(32),
   /** Grows with every announcement of one peer; an older one never replaces a newer one. */
   sequence: z.int().min(0),
   issuedAtMs: z.int().min(0),
   lifetimeMs: z.int().min(1_000).max(600_000),
-  state: z.enum(['ready', 'draining']),
+  /** In a state that this version doesn't know a peer takes no jobs. */
+  state: openName(['ready', 'draining'], 'draining'),
   /** What the peer has for models; null when it can't tell. */
   memoryBytes: z.number().min(0).nullable(),
-  models: z.array(ServedModel).max(32),
+  models: ServedModels,
   /** Its open links, nearest first. */
-  links: z.array(z.object({ peerId: PeerId, rttMs: durationMs.nullable() })).max(32),
+  links: z.array(z.object({ peerId: PeerId, rttMs: Measured.shape.ttftMs.nullable() })).max(MAX_ANNOUNCED_LINKS),
   /** What the peer can do; absent from those who know no capabilities. */
   capabilities: Capabilities.optional(),
 });

@@ -4,7 +4,8 @@
  * So members of different versions share what both have, and no version number has to forbid a link.
  */
 import { z } from 'zod';
-import { MAX_CAPABILITIES, MAX_CAPABILITY_CHARS } from '../limits.ts';
+import { MAX_CAPABILITIES, MAX_NAME_CHARS } from '../limits.ts';
+import { openList } from './open-list.ts';
 
 /** Named byte streams beside the messages of a link. */
 export const STREAMS = 'streams';
@@ -17,11 +18,5 @@ export function wayCapability(way: string): string {
 /** What this version can do. */
 export const CAPABILITIES: readonly string[] = [STREAMS];
 
-const name = z.string().min(1).max(MAX_CAPABILITY_CHARS);
-
 /** Entries that are no names, and those past `MAX_CAPABILITIES`, are skipped; they refuse nothing. */
-export const Capabilities = z
-  .array(z.unknown())
-  .transform(
-    (entries) => entries.slice(0, MAX_CAPABILITIES).filter((entry) => name.safeParse(entry).success) as string[],
-  );
+export const Capabilities = openList(z.string().min(1).max(MAX_NAME_CHARS), MAX_CAPABILITIES);

@@ -4,12 +4,20 @@
  */
 import type { z } from 'zod';
 import { MeshError } from '../errors.ts';
-import { MAX_MESSAGE_BYTES } from '../limits.ts';
+import { MAX_MESSAGE_BYTES, MAX_NAME_CHARS } from '../limits.ts';
 import type { SignedRecord } from './announcement.ts';
 import { Announcement } from './announcement.ts';
 import { PeerMessage } from './messages.ts';
 import { SessionDescription } from './signaling.ts';
 import { type VerifySignature, verifySignature } from './signature.ts';
+
+/** A newer peer's message, sound as far as this version can tell; `of` is its type. */
+export interface UnknownMessage {
+  readonly type: 'unknown';
+  readonly of: string;
+}
+
+const TYPES: ReadonlySet<string> = new Set(PeerMessage.options.map(({ shape }) => shape.type.value));
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 const encoder = new TextEncoder();
@@ -27,7 +35,7 @@ export function encodePeerMessage(message: PeerMessage): Uint8Array {
 }
 
 /** @throws MeshError `protocol_violation`. */
-export function decodePeerMessage(bytes: Uint8Array): PeerMessage {
+export function decodePeerMessage(bytes: Uint8Array): PeerMessage | UnknownMessage {
   if (bytes.length > MAX_MESSAGE_BYTES) throw MeshError.protocolViolation(`it has ${bytes.length} bytes`);
   let text: string;
   try {
@@ -35,7 +43,12 @@ export function decodePeerMessage(bytes: Uint8Array): PeerMessage {
   } catch {
     throw MeshError.protocolViolation('it is not UTF-8');
   }
-  return parseJson(PeerMessage, text);
+  const value = jsonOf(text);
+  const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined;
+  if (typeof type === 'string' && type !== '' && type.length <= MAX_NAME_CHARS && !TYPES.has(type)) {
+    return { type: 'unknown', of: type };
+  }
+  return check(PeerMessage, value);
 }
 
 /**
@@ -65,12 +78,18 @@ export function decodeSessionDescription(
 
 /** @throws MeshError `protocol_violation`. */
 export function parseJson<Schema extends z.ZodType>(schema: Schema, text: string): z.infer<Schema> {
-  let value: unknown;
+  return check(schema, jsonOf(text));
+}
+
+function jsonOf(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     throw MeshError.protocolViolation('it is not JSON');
   }
+}
+
+function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
   const result = schema.safeParse(value);
   if (!result.success) {
     const [issue] = result.error.issues;

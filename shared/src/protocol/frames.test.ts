@@ -54,7 +54,7 @@ describe('frames', () => {
     }).toThrow(/longer than/);
   });
 
-  it('WR9: frames of streams come back with their stream and their bytes, and spoiled ones are refused', () => {
+  it('WR18: frames of streams come back with their stream and their bytes, and spoiled ones are refused', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 0xffff_ffff }), fc.integer({ min: 1, max: 200 }), (streamId, size) => {
         const { frame, payload } = streamDataFrame(streamId, size);

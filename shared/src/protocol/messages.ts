@@ -3,13 +3,17 @@
  * UTF-8 JSON inside the frames of `frames.ts`; `decode.ts` is the only place that turns bytes into a `PeerMessage`.
  */
 import { z } from 'zod';
-import { MESH_ERROR_CODES } from '../errors.ts';
 import { MAX_EMBED_INPUTS } from '../limits.ts';
 import { Capabilities } from './capabilities.ts';
 import { JobId, ModelId, PeerId } from './ids.ts';
+import { openName } from './open-list.ts';
 import { StreamAccept, StreamEnd, StreamOpen, StreamRefuse, StreamReset, StreamWindow } from './stream-messages.ts';
+import { WireError } from './wire-errors.ts';
 
-/** Raised by every change that an older peer could not understand; the handshake refuses another number. */
+/**
+ * The handshake refuses another number, so it stays 1: what a newer peer can do beyond this is said by a capability, and
+ * used with nobody who did not say it. Only a wire on which no job of an older peer could be answered would raise it.
+ */
 export const PROTOCOL_VERSION = 1;
 
 export const ChatMessage = z.object({
@@ -18,7 +22,8 @@ export const ChatMessage = z.object({
 });
 export type ChatMessage = z.infer<typeof ChatMessage>;
 
-export const FinishReason = z.enum(['stop', 'length']);
+/** One that this version doesn't know reads as `stop`. */
+export const FinishReason = openName(['stop', 'length'], 'stop');
 export type FinishReason = z.infer<typeof FinishReason>;
 
 const tokenCount = z.int().min(0).max(10_000_000);
@@ -129,7 +134,7 @@ export const JobEnd = z.object({
 export const JobError = z.object({
   type: z.literal('job-error'),
   jobId: JobId,
-  code: z.enum(MESH_ERROR_CODES),
+  code: WireError,
   message: z.string().max(2000),
   retryable: z.boolean(),
   waitMs: z.number().min(0).optional(),

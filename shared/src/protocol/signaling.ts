@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { Measured, SignedRecord } from './announcement.ts';
 import { ModelId, PeerId, SessionId } from './ids.ts';
+import { openName } from './open-list.ts';
 
 /**
  * What the joiner answers. `nowMs`: Unix milliseconds by the entry's clock, which its members date their announcements
@@ -43,8 +44,9 @@ export const Welcome = z.object({
 });
 export type Welcome = z.infer<typeof Welcome>;
 
+/** `mesh_busy` may be over in a while; every other refusal is final, so one of an unknown name is read as the general one. */
 export const JoinRefusal = z.object({
-  code: z.enum(['signature_invalid', 'protocol_violation', 'unauthorized', 'mesh_busy']),
+  code: openName(['signature_invalid', 'protocol_violation', 'unauthorized', 'mesh_busy'], 'protocol_violation'),
   message: z.string().max(500),
 });
 export type JoinRefusal = z.infer<typeof JoinRefusal>;
@@ -90,6 +92,13 @@ export const AnswerReport = z.discriminatedUnion('servedBy', [
   z.object({ servedBy: z.literal('failed') }),
 ]);
 export type AnswerReport = z.infer<typeof AnswerReport>;
+
+/** Served by what only newer members know: no report that an entry of this version counts. */
+export function isOfNewerReport(payload: unknown): boolean {
+  if (typeof payload !== 'object' || payload === null || !('servedBy' in payload)) return false;
+  const { servedBy } = payload;
+  return typeof servedBy === 'string' && !AnswerReport.options.some(({ shape }) => shape.servedBy.value === servedBy);
+}
 
 export interface ServerToMemberEvents {
   challenge(challenge: Challenge): void;

@@ -13,6 +13,7 @@ import type { Engine, EngineEvent } from '../ports/engine.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { JobId, ModelId } from '../protocol/ids.ts';
 import type { PeerMessageOf } from '../protocol/messages.ts';
+import { WIRE_CODE_OF } from '../protocol/wire-errors.ts';
 import { DeltaWriter } from './delta-writer.ts';
 import { FairQueue, type Waiting } from './fair-queue.ts';
 
@@ -300,7 +301,7 @@ export class Provider {
     sink.send({
       type: 'job-error',
       jobId,
-      code: error.code,
+      code: WIRE_CODE_OF[error.code],
       message: error.message.slice(0, 2000),
       retryable: error.retryable,
       ...(typeof waitMs === 'number' ? { waitMs } : {}),

@@ -1,5 +1,5 @@
 /**
- * Which peer answers: a pure function of its arguments (contract §7).
+ * Which peer answers: a pure function of its arguments.
  *
  * expectedMs = connect + RTT + wait + TTFT + outputTokens ÷ rate. `route` runs over thousands of candidates per prompt and
  * allocates nothing per candidate; `explain` tells the same decision in full, for those who ask.
@@ -80,7 +80,7 @@ export interface RouteExplanation {
   readonly candidates: readonly ExplainedCandidate[];
 }
 
-/** Within this factor of the best two candidates count as equally fast (contract §7: 10 %). */
+/** Within this factor of the best two candidates count as equally fast: rates of one peer vary as much from answer to answer. */
 const NOISE_FACTOR = 1.1;
 /** A peer must be this much faster to take a conversation from the one that holds its prefix. */
 const PREFIX_FACTOR = 1.25;
@@ -89,7 +89,7 @@ const EXPLORE_SHARE = 0.1;
 /** What an unmeasured candidate is taken for when there is no other: only its distance and load tell it from its like. */
 const UNMEASURED_TTFT_MS = 500;
 const UNMEASURED_TOKENS_PER_SECOND = 20;
-/** What a daily driver may take (contract §5). */
+/** What a daily driver may take (`SLA_TARGETS`). */
 const UNMEASURED_LATE_MS = 3_000;
 
 /** The index of the candidate to ask, or -1 when none can serve. */

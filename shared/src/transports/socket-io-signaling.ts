@@ -73,30 +73,35 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
   }
 
   function listen(handlers: SignalingHandlers): void {
-    socket.on('challenge', (challenge) => {
-      if (!accept(Challenge, challenge, 'challenge') || phase !== 'connecting') return;
+    socket.on('challenge', (said) => {
+      const challenge = accept(Challenge, said, 'challenge');
+      if (challenge === undefined || phase !== 'connecting') return;
       const { proof, announcement } = handlers.onChallenge(challenge);
       phase = 'joined';
       socket.emit('join', { protocol: PROTOCOL_VERSION, proof, announcement });
     });
-    socket.on('welcome', (welcome) => {
-      if (!accept(Welcome, welcome, 'welcome')) return;
+    socket.on('welcome', (said) => {
+      const welcome = accept(Welcome, said, 'welcome');
+      if (welcome === undefined) return;
       failures = 0;
       clearTimeout(timer);
       handlers.onWelcome(welcome);
     });
-    socket.on('refused', (refusal) => {
-      if (!accept(JoinRefusal, refusal, 'refused')) return;
+    socket.on('refused', (said) => {
+      const refusal = accept(JoinRefusal, said, 'refused');
+      if (refusal === undefined) return;
       logger.warn({ origin, ...refusal }, 'The entry refused this peer.');
       // Everything else would be refused again, or, with one key in two places, go round in circles.
       if (refusal.code !== 'mesh_busy') close();
       handlers.onRefused(refusal);
     });
-    socket.on('roster', (delta) => {
-      if (accept(RosterDelta, delta, 'roster')) handlers.onRoster(delta);
+    socket.on('roster', (said) => {
+      const delta = accept(RosterDelta, said, 'roster');
+      if (delta !== undefined) handlers.onRoster(delta);
     });
-    socket.on('description', (record) => {
-      if (accept(SignedRecord, record, 'description')) handlers.onDescription(record);
+    socket.on('description', (said) => {
+      const record = accept(SignedRecord, said, 'description');
+      if (record !== undefined) handlers.onDescription(record);
     });
     socket.on('connect_error', () => lose(handlers, `no entry answers at ${origin}`));
     socket.on('disconnect', (reason) => lose(handlers, `the connection to ${origin} ended (${reason})`));
@@ -113,10 +118,10 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
   }
 
   /** The typed events are a promise of the entry; this is the check. */
-  function accept(schema: z.ZodType, payload: unknown, event: string): boolean {
-    const { success, error } = schema.safeParse(payload);
+  function accept<Schema extends z.ZodType>(schema: Schema, payload: unknown, event: string) {
+    const { success, data, error } = schema.safeParse(payload);
     if (!success) logger.warn({ origin, event, issue: error.issues[0] }, 'A message of the entry was dropped.');
-    return success;
+    return data;
   }
 
   function close(): void {

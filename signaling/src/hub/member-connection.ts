@@ -8,6 +8,7 @@ import {
   AnswerReport,
   type Clock,
   Describe,
+  isOfNewerReport,
   Join,
   type JoinRefusal,
   type Logger,
@@ -68,6 +69,7 @@ export class MemberConnection {
   readonly #descriptions: TokenBucket;
   readonly #reports: TokenBucket;
   readonly #offences: TokenBucket;
+  readonly #unknownEvents: TokenBucket;
   #phase: Phase;
 
   constructor(options: MemberConnectionOptions) {
@@ -77,6 +79,7 @@ export class MemberConnection {
     this.#descriptions = new TokenBucket(limits.descriptions, clock);
     this.#reports = new TokenBucket(limits.reports, clock);
     this.#offences = new TokenBucket(limits.offences, clock);
+    this.#unknownEvents = new TokenBucket(limits.offences, clock);
     const nonce = Buffer.from(random.bytes(JOIN_NONCE_BYTES)).toString('hex');
     // No refusal: a laptop that slept through the challenge shall just connect again.
     const cancelTimeout = clock.after(limits.joinTimeoutMs, () => socket.disconnect(true));
@@ -86,7 +89,7 @@ export class MemberConnection {
     socket.on('describe', (describe) => this.#receive((member) => this.#describe(member, describe)));
     socket.on('report', (report) => this.#receive(() => this.#report(report)));
     socket.onAny((event: string) => {
-      if (!KNOWN_EVENTS.has(event)) this.#offend(MeshError.protocolViolation('its event is unknown'));
+      if (!KNOWN_EVENTS.has(event)) this.#skip(event);
     });
     socket.once('disconnect', (reason) => this.#end(reason));
     socket.emit('challenge', { nonce, nowMs: clock.wallMs() });
@@ -160,7 +163,17 @@ export class MemberConnection {
 
   /** Who asks much does nothing wrong: what comes too fast is not counted, and that is all. */
   #report(payload: unknown): void {
-    if (this.#reports.take()) this.#options.onReport(check(AnswerReport, payload));
+    if (this.#reports.take() && !isOfNewerReport(payload)) this.#options.onReport(check(AnswerReport, payload));
+  }
+
+  /** A newer member says more than this entry knows, which is no offence as long as it is no flood. */
+  #skip(event: string): void {
+    if (!this.#unknownEvents.take()) this.#offend(MeshError.protocolViolation('its event is unknown'));
+    else
+      this.#options.logger.debug(
+        { peerId: this.#peerId(), event: event.slice(0, 64) },
+        'An unknown event was skipped.',
+      );
   }
 
   #offend(error: unknown): void {

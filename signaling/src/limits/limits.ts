@@ -42,7 +42,7 @@ export const DEFAULT_HUB_LIMITS: HubLimits = {
   reports: { perSecond: 5, burst: 20 },
   // Each link takes an offer, an answer and their candidates, and a newcomer dials several peers at once.
   descriptions: { perSecond: 100, burst: 400 },
-  // A member of another version errs now and then; one that errs for a minute never stops.
+  // A member errs now and then; one that errs for a minute never stops. As many unknown events of a newer one are none.
   offences: { perSecond: 1, burst: 50 },
 };
 

@@ -93,7 +93,7 @@ function gaugesOfMesh(register: Registry, ledger: Ledger): (mesh: Mesh) => void 
   });
   return (mesh) => {
     const known = mesh.peers();
-    for (const kind of ['tab', 'native', 'entry'] as const) {
+    for (const kind of ['tab', 'native', 'entry', 'other'] as const) {
       peers.set({ kind }, known.filter(({ announcement }) => announcement.kind === kind).length);
     }
     models.set(mesh.models().length);

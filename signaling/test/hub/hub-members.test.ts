@@ -195,7 +195,30 @@ describe('who breaks the rules', () => {
     socket.emit('announce', alice.announcement());
 
     await seen.upserted(alice.peerId);
-    expect(warnings).toEqual(['A message was dropped.']);
+    expect(warnings).toEqual([]);
+  });
+
+  it('WR17: what a newer member says beyond what is known here is skipped, and a flood of it ends the connection', async () => {
+    const { connect, warnings, hub } = await startHub({ limits: { offences: { perSecond: 0.001, burst: 20 } } });
+    const alice = createMember();
+    const socket = connect();
+    const seen = collectRoster(socket);
+    await join(socket, alice);
+    await seen.upserted(alice.peerId);
+
+    const emit = (event: string, value: unknown) =>
+      (socket as unknown as { emit(event: string, value: unknown): void }).emit(event, value);
+    for (let sent = 0; sent < 20; sent += 1) emit('vouch', { for: 'somebody' });
+    emit('report', { servedBy: 'pool', members: 3 });
+    socket.emit('announce', alice.announcement({ kind: 'satellite' as never }));
+    await seen.upserted(alice.peerId);
+    expect(warnings).toEqual([]);
+    expect(hub.memberCount()).toBe(1);
+
+    const gone = ended(socket);
+    for (let sent = 0; sent < 30; sent += 1) emit('vouch', { for: 'somebody' });
+    await gone;
+    expect(hub.memberCount()).toBe(0);
   });
 
   it('SG15: announcements past the limit are dropped; who goes on is refused and disconnected', async () => {

@@ -11,7 +11,7 @@ export interface Workload {
 }
 
 export interface AnswerTimes {
-  /** Of all answers together, from the first token of a wave to its last (contract §6). */
+  /** Of all answers together, from the first token of a wave to its last. */
   readonly tokensPerSecond: number;
   readonly ttftMs: readonly number[];
 }
