@@ -70,7 +70,7 @@ export class Links {
   readonly #redials = new Map<PeerId, () => void>();
   readonly #streamHandlers: StreamHandlers;
   #wanted: ReadonlySet<PeerId> = new Set();
-  #iceServers: readonly IceServer[] = [];
+  readonly #iceServers = new Map<SourceId | undefined, readonly IceServer[]>();
   #closed = false;
 
   constructor(options: LinksOptions) {
@@ -79,8 +79,9 @@ export class Links {
     this.#streamHandlers = new StreamHandlers(options.logger);
   }
 
-  setIceServers(iceServers: readonly IceServer[]): void {
-    this.#iceServers = iceServers;
+  /** What a source offers for coming about; links use what all of them offer. */
+  setIceServers(iceServers: readonly IceServer[], source?: SourceId): void {
+    this.#iceServers.set(source, iceServers);
   }
 
   /** The open link to a peer. */
@@ -258,7 +259,7 @@ export class Links {
     const link = new Link({
       transport,
       initiator: role === 'offerer',
-      iceServers: this.#iceServers,
+      iceServers: [...this.#iceServers.values()].flat(),
       self: identity.peerId,
       remote,
       clock,
