@@ -143,6 +143,36 @@ describe('the roster', () => {
     expect(known()).toEqual([bob.peerId]);
   });
 
+  it('RO10: a source that is later than another with the news of a peer renews its word all the same', async () => {
+    const { roster, clock, known } = setUp();
+    const slow = SourceId.parse('slow');
+    const wordOf = (source: SourceId) => roster.someSource(bob.peerId, (known) => known === source);
+    for (let round = 1; round <= 12; round += 1) {
+      // Bob tells each entry with a record of its own, and the entry that was told first is the one that brings it last.
+      roster.apply(entry, { upserted: [announce(bob, { sequence: 2 * round })], removed: [] });
+      roster.apply(slow, { upserted: [announce(bob, { sequence: 2 * round - 1 })], removed: [] });
+      expect([wordOf(entry), wordOf(slow)]).toEqual([true, true]);
+      await clock.advance(9_999);
+      expect([wordOf(entry), wordOf(slow)]).toEqual([true, true]);
+    }
+    roster.apply(entry, { upserted: [], removed: [bob.peerId] });
+    expect(known()).toEqual([bob.peerId]);
+  });
+
+  it('RO10: a source renews its word by no record that it brought before, that is older or that is forged', async () => {
+    const { roster, clock, known } = setUp();
+    const stuck = SourceId.parse('stuck');
+    for (const sequence of [3, 2]) roster.apply(stuck, { upserted: [announce(bob, { sequence })], removed: [] });
+    roster.apply(entry, { upserted: [announce(bob, { sequence: 9 })], removed: [] });
+    await clock.advance(20_000);
+    roster.apply(stuck, { upserted: [announce(bob, { sequence: 3 }), announce(bob, { sequence: 2 })], removed: [] });
+    const forged = carol.sign(JSON.parse(announce(bob, { sequence: 5 }).body) as object);
+    roster.apply(stuck, { upserted: [forged], removed: [] });
+    roster.replace(stuck, [announce(bob, { sequence: 3 })]);
+    await clock.advance(10_000);
+    expect(known()).toEqual([]);
+  });
+
   it('RO4: a full roster takes the place of the old one; its own announcement is not in it', () => {
     const { roster, known, removed } = setUp();
     roster.apply(entry, { upserted: [announce(bob)], removed: [] });

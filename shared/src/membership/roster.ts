@@ -26,14 +26,22 @@ export interface RosterOptions {
   onRemoved(peerId: PeerId): void;
 }
 
+/** That the peer is there. */
+interface SourceWord {
+  /** On this end's monotonic clock: peers' wall clocks may be hours apart. */
+  readonly untilMs: number;
+  /** Of the newest record that the source brought. */
+  readonly sequence: number;
+}
+
 interface KnownPeer {
   announcement: Announcement;
-  /**
-   * Until when the word of each source holds, on this end's monotonic clock: peers' wall clocks may be hours apart. Empty:
-   * the peer is kept for its open link alone.
-   */
-  readonly vouchers: Map<SourceId, number>;
+  /** Empty: the peer is kept for its open link alone. */
+  readonly vouchers: Map<SourceId, SourceWord>;
 }
+
+/** A record that brings no news but renews a word costs a check of its signature: not while so much of it is left. */
+const FRESH_SHARE = 0.75;
 
 export class Roster {
   readonly #options: RosterOptions;
@@ -119,15 +127,19 @@ export class Roster {
       if (known === undefined && this.#known.size >= MAX_ROSTER_PEERS) return undefined;
       // Before the signature, which costs a millisecond: nothing changes for a record that brings no news.
       if (known !== undefined && known.announcement.sequence >= sequence) {
-        // A repeated record renews nobody's word, but the first word of another source counts.
-        if (!known.vouchers.has(source)) this.#vouch(source, known);
+        // A repeated record renews nobody's word, but the first word of another source counts, and so does that of a source
+        // to which the peer's newest record is still under way: each entry gets one of its own.
+        const word = known.vouchers.get(source);
+        if (word !== undefined && !this.#mayRenew(word, known, sequence)) return peerId;
+        if (word !== undefined) this.#verify(record, peerId);
+        this.#vouch(source, known, sequence);
         return peerId;
       }
       // It would count as several peers, and pages keep one row for each.
       if (new Set(announcement.models.map(({ id }) => id)).size < announcement.models.length) {
         throw MeshError.protocolViolation('it lists a model twice');
       }
-      (this.#options.verify ?? verifySignature)(record, peerId);
+      this.#verify(record, peerId);
     } catch (error) {
       if (!MeshError.is(error)) throw error;
       this.#options.logger.warn({ code: error.code }, `An announcement was refused: ${error.message}`);
@@ -137,14 +149,23 @@ export class Roster {
     const peer = this.#known.get(peerId) ?? { announcement, vouchers: new Map() };
     peer.announcement = announcement;
     this.#known.set(peerId, peer);
-    this.#vouch(source, peer);
+    this.#vouch(source, peer, announcement.sequence);
     return peerId;
   }
 
-  #vouch(source: SourceId, { announcement, vouchers }: KnownPeer): void {
-    const expiresAtMs = this.#options.clock.monotonicMs() + announcement.lifetimeMs;
-    vouchers.set(source, expiresAtMs);
-    if (expiresAtMs < this.#expiryAtMs) this.#scheduleExpiry(expiresAtMs);
+  #mayRenew(word: SourceWord, { announcement }: KnownPeer, sequence: number): boolean {
+    const leftMs = word.untilMs - this.#options.clock.monotonicMs();
+    return sequence > word.sequence && leftMs < FRESH_SHARE * announcement.lifetimeMs;
+  }
+
+  #verify(record: SignedRecord, peerId: PeerId): void {
+    (this.#options.verify ?? verifySignature)(record, peerId);
+  }
+
+  #vouch(source: SourceId, { announcement, vouchers }: KnownPeer, sequence: number): void {
+    const untilMs = this.#options.clock.monotonicMs() + announcement.lifetimeMs;
+    vouchers.set(source, { untilMs, sequence });
+    if (untilMs < this.#expiryAtMs) this.#scheduleExpiry(untilMs);
   }
 
   /** A peer that the source has lost is lost, linked or not, unless another one has it. */
@@ -172,10 +193,10 @@ export class Roster {
     for (const [peerId, { announcement, vouchers }] of this.#known) {
       const isLinked = this.#options.isLinked(peerId);
       const wasVouchedFor = vouchers.size > 0;
-      for (const [source, expiresAtMs] of vouchers) {
-        if (expiresAtMs > nowMs) nextMs = Math.min(nextMs, expiresAtMs);
+      for (const [source, { untilMs, sequence }] of vouchers) {
+        if (untilMs > nowMs) nextMs = Math.min(nextMs, untilMs);
         else if (isLinked) {
-          vouchers.set(source, nowMs + announcement.lifetimeMs);
+          vouchers.set(source, { untilMs: nowMs + announcement.lifetimeMs, sequence });
           nextMs = Math.min(nextMs, nowMs + announcement.lifetimeMs);
         } else vouchers.delete(source);
       }
