@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MeshError } from '../errors.ts';
 import { createIdentity, type Identity } from '../identity/identity.ts';
+import { MAX_DIAL_ATTEMPTS } from '../limits.ts';
 import { silentLogger } from '../ports/logger.ts';
 import type { Transport } from '../ports/transport.ts';
 import { toFrames } from '../protocol/frames.ts';
@@ -169,6 +170,46 @@ describe('dialling', () => {
     const asked = outcomeOf(one.links.connect(bob.peerId, never));
     await clock.advance(100);
     expect(asked.value?.isOpen).toBe(true);
+  });
+
+  describe('a peer that offers attempt after attempt of its own', () => {
+    let offers: number;
+    const offer = (to: Links, payload: string) => {
+      offers += 1;
+      const sessionId = offers.toString(16).padStart(32, '0');
+      const place = { from: alice.peerId, to: bob.peerId, sessionId, role: 'offerer', index: 0 };
+      to.handleDescription(alice.sign({ type: 'session-description', ...place, payload }));
+    };
+
+    beforeEach(() => {
+      offers = 0;
+    });
+
+    it('LS31: is given up when they lead nowhere', async () => {
+      const { links, attempts } = join('bob', bob);
+      const answer = { handleDescription: () => clock.after(1, () => offer(links, 'nonsense')) };
+      reachable.set(alice.peerId, answer as unknown as Links);
+      const asked = outcomeOf(links.connect(alice.peerId, never));
+      await clock.advance(200);
+      expect(asked.error).toMatchObject({ code: 'connection_failed', retryable: true });
+      expect(attempts.filter((kind) => kind === 'dialled').length).toBeLessThanOrEqual(MAX_DIAL_ATTEMPTS + 1);
+    });
+
+    it('LS31: is given up when none of them ends before the next begins', async () => {
+      const { links } = join('bob', bob);
+      const transport = network.join('alice').transports[0];
+      const asked = outcomeOf(links.connect(alice.peerId, never));
+      for (let second = 0; second < 100; second += 5) {
+        const handlers = { onSignal: (payload: string) => offer(links, payload), onOpen() {}, onMessage() {} };
+        transport.open(
+          { initiator: true, remote: bob.peerId, iceServers: [] },
+          { ...handlers, onDrain() {}, onClose() {} },
+        );
+        await clock.advance(5_000);
+      }
+      expect(offers).toBe(20);
+      expect(asked.error).toMatchObject({ code: 'connection_failed', retryable: true });
+    });
   });
 
   it('LS7: a peer that leaves the mesh is not dialled any longer, and who waits for it hears so at once', async () => {

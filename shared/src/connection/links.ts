@@ -4,7 +4,7 @@
  */
 import { backoffMs } from '../backoff.ts';
 import { MeshError } from '../errors.ts';
-import { MAX_DIAL_ATTEMPTS, MAX_SESSIONS } from '../limits.ts';
+import { CONNECT_TIMEOUT_MS, MAX_DIAL_ATTEMPTS, MAX_SESSIONS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import { type Random, randomHexId } from '../ports/random.ts';
@@ -53,6 +53,8 @@ interface Session {
 
 /** What took longer to fail was silence, and a second attempt would meet it again. */
 const QUICK_FAILURE_MS = 2_000;
+/** An attempt of the other end's may take the place of this end's when that is nearly over, and has as long; no third one. */
+const OUTCOME_TIMEOUT_MS = 2 * CONNECT_TIMEOUT_MS;
 /** A link that lived shorter is one more failure: a peer that hangs up at once is not dialled at once. */
 const STEADY_MS = 30_000;
 
@@ -125,8 +127,13 @@ export class Links {
       try {
         await this.#nextOutcome(peerId, signal);
       } catch (error) {
-        const quick = this.#options.clock.monotonicMs() - askedMs < QUICK_FAILURE_MS;
-        const mayTryAgain = (quick && attempt < MAX_DIAL_ATTEMPTS) || this.#untried(peerId) !== undefined;
+        const tookMs = this.#options.clock.monotonicMs() - askedMs;
+        // Attempts that the other end began use up no way of this end's, so both are bounded.
+        const mayUseAnother =
+          tookMs < OUTCOME_TIMEOUT_MS && attempt < MAX_DIAL_ATTEMPTS + this.#options.transports.length;
+        const mayTryAgain =
+          (tookMs < QUICK_FAILURE_MS && attempt < MAX_DIAL_ATTEMPTS) ||
+          (mayUseAnother && this.#untried(peerId) !== undefined);
         if (!mayTryAgain || !MeshError.is(error, 'connection_failed')) throw error;
       }
     }
@@ -197,11 +204,15 @@ export class Links {
       this.#waiting.set(peerId, waiters);
       const settle = (error: Error | undefined) => {
         waiters.delete(settle);
+        cancelTimeout();
         signal.removeEventListener('abort', onAbort);
         if (error === undefined) resolve();
         else reject(error);
       };
       const onAbort = () => settle(MeshError.cancelled());
+      const cancelTimeout = this.#options.clock.after(OUTCOME_TIMEOUT_MS, () =>
+        settle(MeshError.connectionFailed('it began one attempt after the other, and none led to a link')),
+      );
       signal.addEventListener('abort', onAbort);
       waiters.add(settle);
       if (!this.#attempts.has(peerId)) this.#dial(peerId);
