@@ -101,6 +101,36 @@ describe('a byte stream', () => {
     await closeAll();
   });
 
+  it('SM10: none opens on a link that is lost while it is accepted', async () => {
+    const offers: StreamOffer[] = [];
+    const [dialling, answering] = [network.join('alice').transports[0], network.join('bob').transports[0]];
+    let isLost = false;
+    const breaking: typeof answering = {
+      way: answering.way,
+      open(options, handlers) {
+        const channel = answering.open(options, handlers);
+        return {
+          ...channel,
+          send(bytes) {
+            if (isLost) throw new Error('It has gone.');
+            channel.send(bytes);
+          },
+        };
+      },
+    };
+    const onStream = (_link: Link, offer: StreamOffer) => offers.push(offer);
+    const pair = openLinkPair({ transports: [dialling, breaking], clock, random: createSeededRandom(5), onStream });
+    const asked = settled(pair.near.opened).then((link) => link.openStream('any'));
+    const refused = expect(asked).rejects.toMatchObject({ code: 'connection_failed' });
+    await clock.advance(100);
+    isLost = true;
+    expect(() => offers[0]?.accept()).toThrow(expect.objectContaining({ code: 'closed' }));
+    expect(pair.far.closedBy()).toMatchObject({ code: 'connection_failed' });
+    await clock.advance(2_000);
+    await refused;
+    expect(clock.pendingTimers()).toBe(0);
+  });
+
   it('SM11: bytes that were sent before the answer was given up are no violation', async () => {
     const link = await open((_link, offer) => offer.accept().write(new Uint8Array(60_000)));
     const abort = new AbortController();

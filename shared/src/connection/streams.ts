@@ -66,6 +66,7 @@ export class Streams {
   /** What may come for streams that this end broke off. */
   #lateBytes = 0;
   #isPumping = false;
+  #isClosed = false;
 
   constructor(options: StreamsOptions) {
     this.#options = options;
@@ -191,6 +192,7 @@ export class Streams {
 
   /** The link is gone, and all its streams with it. Idempotent. */
   close(error: MeshError): void {
+    this.#isClosed = true;
     for (const opening of [...this.#openings.values()]) opening.settle(error);
     for (const withdraw of [...this.#offers.values()]) withdraw();
     for (const stream of [...this.#open.values()]) stream.handleLinkClosed(error);
@@ -218,6 +220,8 @@ export class Streams {
       accept: () => {
         if (!settle()) throw MeshError.closed('offer of a stream');
         this.#options.send({ type: 'stream-accept', streamId, windowBytes: FIRST_STREAM_WINDOW_BYTES });
+        // The link may have been lost by sending: nothing would ever end the stream.
+        if (this.#isClosed) throw MeshError.closed('link');
         return this.#start(streamId, name, windowBytes);
       },
       refuse: (reason, retryable = false) => {
