@@ -185,6 +185,22 @@ describe('the announcer', () => {
     expect(times()).toEqual([500]);
   });
 
+  it('AN16: what changes between two joins is announced, though the second one carries it', async () => {
+    announcer.sign();
+    await clock.advance(100);
+    models = [];
+    announcer.changed();
+    await clock.advance(100);
+    announcer.sign();
+    announcer.start();
+    await clock.advance(100);
+    expect(times()).toEqual([250]);
+    announcer.stop();
+    joinMesh();
+    await clock.advance(9_000);
+    expect(times()).toEqual([250]);
+  });
+
   it('AN10: a second welcome does not double the renewals', async () => {
     joinMesh();
     announcer.start();

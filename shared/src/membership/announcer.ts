@@ -28,6 +28,8 @@ export interface AnnouncerOptions {
 export class Announcer {
   readonly #options: AnnouncerOptions;
   #state: 'stopped' | 'running' = 'stopped';
+  /** A join carried a record since this end was last without an entry. */
+  #saidByJoin = false;
   #sequence = 0;
   #cancelTimer: (() => void) | undefined;
   #changeAtMs = Number.POSITIVE_INFINITY;
@@ -62,8 +64,9 @@ export class Announcer {
    */
   sign(issuedAtMs = this.#options.clock.wallMs()): SignedRecord {
     this.#sequence = Math.max(this.#sequence + 1, issuedAtMs);
-    // What a first join carries need not be said again; while others are there already, it is news to one of them only.
-    if (this.#state === 'stopped') this.#noteSent();
+    // What a first join carries need not be said again; that of any further one is news to its own entry only.
+    if (this.#state === 'stopped' && !this.#saidByJoin) this.#noteSent();
+    this.#saidByJoin = true;
     return this.#options.identity.sign(this.current(issuedAtMs));
   }
 
@@ -75,6 +78,7 @@ export class Announcer {
 
   stop(): void {
     this.#state = 'stopped';
+    this.#saidByJoin = false;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
   }

@@ -31,6 +31,8 @@ interface Session {
   readonly signaling: Signaling;
   connection: MeshConnection;
   time: EntryTime | undefined;
+  /** Others were told of a change since the record that its join carries. */
+  isBehind: boolean;
 }
 
 export class EntrySessions {
@@ -47,6 +49,7 @@ export class EntrySessions {
       signaling,
       connection: { state: 'joining' },
       time: undefined,
+      isBehind: false,
     }));
   }
 
@@ -84,8 +87,9 @@ export class EntrySessions {
 
   /** A fresh announcement to every entry. */
   announce(): void {
-    for (const { signaling, connection, time } of this.#sessions) {
-      if (connection.state === 'online' && time !== undefined) signaling.announce(this.#options.sign(time.nowMs()));
+    for (const session of this.#sessions) {
+      if (session.connection.state === 'online') this.#announceTo(session);
+      else session.isBehind = true;
     }
   }
 
@@ -112,6 +116,7 @@ export class EntrySessions {
     signaling.start({
       onChallenge({ nonce, nowMs }) {
         session.time = new EntryTime(clock, nowMs);
+        session.isBehind = false;
         return {
           proof: identity.sign({ type: 'join-proof', peerId: identity.peerId, nonce }),
           announcement: sign(nowMs),
@@ -120,12 +125,17 @@ export class EntrySessions {
       onWelcome: (welcome) => {
         onWelcome(source, welcome);
         this.#set(session, { state: 'online' });
+        if (session.isBehind) this.#announceTo(session);
       },
       onRefused: ({ code, message }) => this.#set(session, { state: 'refused', code, message }),
       onOffline: (reason) => this.#set(session, { state: 'offline', reason }),
       onRoster: (delta) => onRoster(source, delta),
       onDescription: (record) => onDescription(source, record),
     });
+  }
+
+  #announceTo({ signaling, time }: Session): void {
+    if (time !== undefined) signaling.announce(this.#options.sign(time.nowMs()));
   }
 
   #set(session: Session, connection: MeshConnection): void {

@@ -123,4 +123,19 @@ describe('a member with two entries', () => {
     await world.clock.advance(500);
     for (const member of [alice, carol]) expect(member.models()).toMatchObject([{ id: model, peers: [bob.peerId] }]);
   });
+
+  it('AN16: tells one that has not welcomed it yet what it told the other meanwhile', async () => {
+    const alice = asker('alice', 'native', [FIRST]);
+    const carol = asker('carol', 'native', [SECOND]);
+    const bob = asker('bob');
+    await world.clock.advance(1_000);
+    world.network.disconnect('bob', SECOND);
+    await world.clock.advance(1_000);
+    world.network.delayMs = 50;
+    world.network.reconnect('bob', SECOND);
+    await world.clock.advance(60);
+    bob.addEngine(createScriptedEngine({ clock: world.clock, scenario: 'steady' }));
+    await world.clock.advance(500);
+    for (const member of [alice, carol]) expect(member.models()).toMatchObject([{ id: model, peers: [bob.peerId] }]);
+  });
 });
