@@ -25,6 +25,7 @@ export class Outbox {
   #state: 'open' | 'closed' = 'open';
   #frames: Uint8Array[] = [];
   #bytes = 0;
+  #transmittedBytes = 0;
   #waiters: (() => void)[] = [];
 
   constructor(options: OutboxOptions) {
@@ -33,7 +34,8 @@ export class Outbox {
       clock: options.clock,
       timeoutMs: UNREAD_TIMEOUT_MS,
       isWaiting: () => this.#bytes > 0,
-      position: () => options.channel.bufferedBytes(),
+      // What has left the channel: a buffer that drains and is filled again is often as full as before.
+      position: () => this.#transmittedBytes - options.channel.bufferedBytes(),
       onStall: () => this.#failUnread(),
     });
   }
@@ -113,6 +115,7 @@ export class Outbox {
     if (this.#state === 'closed') return false;
     try {
       this.#options.channel.send(frame);
+      this.#transmittedBytes += frame.length;
       return true;
     } catch (error) {
       this.#options.onFailure(MeshError.connectionFailed('it closed while sending', error));
