@@ -53,6 +53,9 @@ const PROBE_MS = 150;
 const PROBE_ROUND_TRIPS = 4;
 /** … and more as long as it is heard from this often. Heartbeats count from 1. */
 const PROBE_SILENCE_MS = 100;
+/** … or, where streams fill a slow line and its answer waits behind their bytes, twice as often as those come. */
+const PROBE_STREAM_PAUSES = 2;
+const MAX_PROBE_SILENCE_MS = 1_000;
 const PROBE_ID = 0;
 /** The round trip is the least of the last few, as in BBR: what a busy event loop adds is not the network's. */
 const RTT_SAMPLES = 8;
@@ -77,6 +80,9 @@ export class Link {
   #left: () => void = () => {};
   readonly #rttSamplesMs: number[] = [];
   #lastHeardMs = 0;
+  #lastStreamFrameMs = Number.NEGATIVE_INFINITY;
+  /** Between the last two frames of streams. */
+  #streamPauseMs = 0;
   #pingId = 0;
   #pingSentMs: number | undefined;
   #violations = 0;
@@ -181,9 +187,17 @@ export class Link {
 
   #judgeProbe(): void {
     const { clock } = this.#options;
-    const silentMs = clock.monotonicMs() - this.#lastHeardMs;
-    if (silentMs >= PROBE_SILENCE_MS) this.#fail(MeshError.connectionFailed('the peer left the mesh'));
-    else this.#cancelProbe = clock.after(PROBE_SILENCE_MS - silentMs, () => this.#judgeProbe());
+    const nowMs = clock.monotonicMs();
+    const silentMs = nowMs - this.#lastHeardMs;
+    const patienceMs = this.#probeSilenceMs(nowMs);
+    if (silentMs >= patienceMs) this.#fail(MeshError.connectionFailed('the peer left the mesh'));
+    else this.#cancelProbe = clock.after(patienceMs - silentMs, () => this.#judgeProbe());
+  }
+
+  #probeSilenceMs(nowMs: number): number {
+    if (nowMs - this.#lastStreamFrameMs >= MAX_PROBE_SILENCE_MS) return PROBE_SILENCE_MS;
+    const pausesMs = PROBE_STREAM_PAUSES * this.#streamPauseMs;
+    return Math.max(PROBE_SILENCE_MS, Math.min(MAX_PROBE_SILENCE_MS, pausesMs));
   }
 
   /** Says goodbye when it can; resolves when the other end has heard it, or never will. Idempotent. */
@@ -224,10 +238,16 @@ export class Link {
 
   #receive(frame: Uint8Array): void {
     if (this.#state === 'closed') return;
-    this.#lastHeardMs = this.#options.clock.monotonicMs();
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#lastHeardMs = nowMs;
     const kind = kindOfFrame(frame);
-    if (kind === 'message') this.#receivePiece(frame);
-    else this.#try(() => this.#receiveBeside(kind, frame));
+    if (kind === 'message') {
+      this.#receivePiece(frame);
+      return;
+    }
+    this.#streamPauseMs = nowMs - this.#lastStreamFrameMs;
+    this.#lastStreamFrameMs = nowMs;
+    this.#try(() => this.#receiveBeside(kind, frame));
   }
 
   #receivePiece(frame: Uint8Array): void {
