@@ -83,6 +83,8 @@ export const STREAM_STALL_TIMEOUT_MS = 60_000;
 
 /** A first attempt fails now and then for reasons that a second one doesn't meet (libdatachannel's candidate race). */
 export const MAX_DIAL_ATTEMPTS = 3;
+/** Of one entry; each costs every link its gathering. */
+export const MAX_ICE_SERVERS = 16;
 /** Links and attempts. Chromium allows 500 connections a page. */
 export const MAX_SESSIONS = 400;
 /** Peers to keep links to, so that a prompt finds the line open and the round trip measured. */

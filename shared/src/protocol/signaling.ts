@@ -5,15 +5,20 @@
  * `announce`, `describe` and `report` go up, `roster` and `description` come down.
  */
 import { z } from 'zod';
+import { MAX_ICE_SERVERS } from '../limits.ts';
 import { Measured, SignedRecord } from './announcement.ts';
 import { ModelId, PeerId, SessionId } from './ids.ts';
-import { openName } from './open-list.ts';
+import { openList, openName } from './open-list.ts';
 
 /**
  * What the joiner answers. `nowMs`: Unix milliseconds by the entry's clock, which its members date their announcements
- * by, so that a device with a wrong clock is nobody's trouble.
+ * by, so that a device with a wrong clock is nobody's trouble. At most the last date there is: announcements, those at
+ * other entries too, are numbered on from it, and have to stay whole numbers.
  */
-export const Challenge = z.object({ nonce: z.string().regex(/^[0-9a-f]{64}$/), nowMs: z.int().min(0) });
+export const Challenge = z.object({
+  nonce: z.string().regex(/^[0-9a-f]{64}$/),
+  nowMs: z.int().min(0).max(8_640_000_000_000_000),
+});
 export type Challenge = z.infer<typeof Challenge>;
 
 /** Signed by the joiner. `nonce` is the entry's, so a proof is good for one connection only. */
@@ -31,15 +36,35 @@ export const Join = z.object({
 });
 export type Join = z.infer<typeof Join>;
 
-export const IceServerSchema = z.object({
-  urls: z.union([z.string(), z.array(z.string())]),
-  username: z.string().optional(),
-  credential: z.string().optional(),
-});
+/** A host or address, a port, and with TURN a transport (RFC 7064, RFC 7065). */
+const ICE_URL =
+  /^(?:stuns?|turns?):(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?<port>\d{1,5}))?(?<transport>\?transport=(?:udp|tcp))?$/;
+
+function isIceUrl(url: string): boolean {
+  const parts = ICE_URL.exec(url)?.groups;
+  if (parts === undefined || Number(parts.port ?? 1) > 65_535) return false;
+  return parts.transport === undefined || url.startsWith('turn');
+}
+
+const iceUrl = z.string().max(512).refine(isIceUrl);
+/** Of a TURN server's user, in bytes: more is an error to browsers. */
+const MAX_ICE_NAME = 508;
+
+export const IceServerSchema = z
+  .object({
+    urls: z.union([iceUrl, z.array(iceUrl).min(1)]),
+    username: z.string().max(MAX_ICE_NAME).optional(),
+    credential: z.string().optional(),
+  })
+  .refine(
+    ({ urls, username, credential }) =>
+      (username !== undefined && credential !== undefined) || ![urls].flat().some((url) => url.startsWith('turn')),
+  );
 
 export const Welcome = z.object({
   entryPeerId: PeerId.nullable(),
-  iceServers: z.array(IceServerSchema),
+  /** One that no browser takes is skipped: with it there would be no link at all, whatever other entries offer. */
+  iceServers: openList(IceServerSchema, MAX_ICE_SERVERS),
   roster: z.array(SignedRecord),
 });
 export type Welcome = z.infer<typeof Welcome>;
