@@ -10,7 +10,8 @@ import { Links } from './links.ts';
 
 const never = new AbortController().signal;
 
-it('SM26: streams are answered by name from any peer, dialled when there is no link; a handler that fails has refused', async () => {
+/** Two members that reach each other. */
+function pair() {
   const clock = new ManualClock();
   const network = new VirtualNetwork(clock);
   const random = createSeededRandom(11);
@@ -33,6 +34,11 @@ it('SM26: streams are answered by name from any peer, dialled when there is no l
     return { links, peerId: identity.peerId };
   });
   if (alice === undefined || bob === undefined) throw new Error('Somebody is missing.');
+  return { clock, alice, bob };
+}
+
+it('SM26: streams are answered by name from any peer, dialled when there is no link; a handler that fails has refused', async () => {
+  const { clock, alice, bob } = pair();
   const from: PeerId[] = [];
   const remove = bob.links.onStream('greeting', async (offer, remote) => {
     from.push(remote);
@@ -63,4 +69,30 @@ it('SM26: streams are answered by name from any peer, dialled when there is no l
   await clock.advance(2_000);
   expect(clock.pendingTimers()).toBe(0);
   expect(await stream.closed).toMatchObject({ code: 'closed' });
+});
+
+it('SM27: a handler that fails after it accepted, at once or later, has broken its stream off and harms nobody', async () => {
+  const { clock, alice, bob } = pair();
+  bob.links.onStream('at once', (offer) => {
+    offer.accept();
+    throw new Error('It is broken.');
+  });
+  bob.links.onStream('later', async (offer) => {
+    const stream = offer.accept();
+    await stream.read();
+    throw new Error('It is broken.');
+  });
+  const opening = ['at once', 'later', 'later'].map((name) => alice.links.openStream(bob.peerId, name, never));
+  await clock.advance(50);
+  const [first, second, third] = await Promise.all(opening);
+  second?.write(Uint8Array.of(1));
+  // What a handler that waits hears of it is no error of its own.
+  third?.reset('not wanted any more');
+  await clock.advance(10);
+  for (const stream of [first, second]) expect(await stream?.closed).toMatchObject({ code: 'closed', retryable: true });
+  expect(bob.links.get(alice.peerId)?.isOpen).toBe(true);
+  void alice.links.close();
+  void bob.links.close();
+  await clock.advance(2_000);
+  expect(clock.pendingTimers()).toBe(0);
 });
