@@ -11,6 +11,8 @@ const MIB = 1024 * KIB;
 
 /** One frame. Chromium and node-datachannel take 256 KiB; above 64 KiB channels stall (simple-peer #393). */
 export const MAX_FRAME_BYTES = 32 * KIB;
+/** One frame of a stream: what a message may find before it on its way. */
+export const MAX_STREAM_FRAME_BYTES = 16 * KIB;
 /** A whole message between linked peers, before it is cut into frames. Holds a prompt of 128k tokens. */
 export const MAX_MESSAGE_BYTES = MIB;
 /** A socket.io message, at either end. */
@@ -41,14 +43,41 @@ export const SILENCE_TIMEOUT_MS = 6_500;
 export const UNREAD_TIMEOUT_MS = 6_500;
 /** What waits to be sent beyond the channel's own buffer; past this the other end is not reading. */
 export const MAX_OUTBOX_BYTES = 8 * MIB;
-/** A channel's own buffer is filled up to here (Chromium closes a channel at 16 MB) … */
+/** Messages fill a channel's own buffer up to here (Chromium closes a channel at 16 MB) … */
 export const CHANNEL_HIGH_WATER_BYTES = 256 * KIB;
-/** … and filled again from here. */
+/** … and again from here, where a channel tells that it drained. Bytes of streams are sent only below this mark. */
 export const CHANNEL_LOW_WATER_BYTES = 64 * KIB;
 /** A peer that goes on sending nonsense is cut off. */
 export const MAX_VIOLATIONS = 8;
 /** WebRTC drops what is under way when it is closed: whoever leaves lets the other end hang up, this long. */
 export const LEAVING_TIMEOUT_MS = 1_000;
+
+// Streams of one link.
+
+/** Open or being opened at a time, by each end. */
+export const MAX_STREAMS = 64;
+export const MAX_STREAM_NAME_CHARS = 64;
+/** What a stream takes before it is read: all that one which is never read can hold. */
+export const FIRST_STREAM_WINDOW_BYTES = 64 * KIB;
+/** Its window doubles whenever as much was read, up to here: 10 MB/s with a round trip of 100 ms. */
+export const MAX_STREAM_WINDOW_BYTES = MIB;
+/** All windows of a link. Half of it are the first windows of all streams, which none is denied. */
+export const MAX_STREAM_WINDOWS_BYTES = 16 * MIB;
+/** Written to a stream and not yet sent; a write that would pass this is refused. */
+export const MAX_STREAM_UNSENT_BYTES = MIB;
+/** Its writer goes on from here. */
+export const STREAM_LOW_WATER_BYTES = 64 * KIB;
+/**
+ * Bytes of all streams that are under way at first, and at least: two frames, so that both ends work. Over loopback (70 MB/s)
+ * a message waits 0.2 ms behind them, 0.5 ms behind 64 KiB, and 15 ms behind what node-datachannel itself would buffer.
+ */
+export const FIRST_FLIGHT_BYTES = 32 * KIB;
+/** 40 MB/s with a round trip of 100 ms. */
+export const MAX_FLIGHT_BYTES = 4 * MIB;
+/** From asking for a stream to the answer; who asks for one again and again has this long for each. */
+export const STREAM_OPEN_TIMEOUT_MS = 10_000;
+/** A stream whose bytes nobody takes for this long is reset, by whichever end waits. */
+export const STREAM_STALL_TIMEOUT_MS = 60_000;
 
 // All links.
 

@@ -1,9 +1,6 @@
 /** Round trip and throughput of a link of the mesh, against a bare data channel between the same two processes. */
-
-import { startBenchEntry } from './peers/bench-entry.ts';
-import type { LinkCalls } from './peers/link-process.ts';
-import { type BenchContext, type Benchmark, toResult } from './run/benchmark.ts';
-import type { Child } from './run/children.ts';
+import { connectBoth } from './peers/linked-processes.ts';
+import { type Benchmark, toResult } from './run/benchmark.ts';
 import { inTurn, median, medianOfPairs, percentile } from './run/statistics.ts';
 
 const RIVAL = 'bare data channel';
@@ -59,30 +56,3 @@ export const benchmark: Benchmark = {
     ];
   },
 };
-
-/** Two processes with both kinds of connection between them. */
-async function connectBoth({ children, onEnd }: BenchContext) {
-  const entry = await startBenchEntry();
-  onEnd(() => entry.close());
-  const process = new URL('./peers/link-process.ts', import.meta.url);
-  const alice = await children.start<LinkCalls>(process);
-  const bob = await children.start<LinkCalls>(process);
-  await alice.call('join', entry.url);
-  const bobId = await bob.call('join', entry.url);
-  await alice.call('connect', bobId);
-  await connectBare(alice, bob);
-  return { alice, bobId };
-}
-
-const ATTEMPTS = 5;
-
-async function connectBare(alice: Child<LinkCalls>, bob: Child<LinkCalls>): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    const answer = await bob.call('bare-answer', await alice.call('bare-offer', undefined));
-    try {
-      return await alice.call('bare-accept', answer);
-    } catch (error) {
-      if (attempt === ATTEMPTS) throw error;
-    }
-  }
-}

@@ -18,6 +18,7 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   'link-setup': () => import('./link-setup.ts'),
   'killed-peer': () => import('./killed-peer.ts'),
   'link-throughput': () => import('./link-throughput.ts'),
+  'link-streams': () => import('./link-streams.ts'),
   'first-load': () => import('./first-load.ts'),
   ledger: () => import('./ledger.ts'),
   gateway: () => import('./gateway.ts'),

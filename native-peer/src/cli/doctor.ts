@@ -107,7 +107,7 @@ async function webRtc(): Promise<Finding> {
     createNodeTransport()
       .open(
         { initiator: true, remote: nobody, iceServers: [] },
-        { onSignal() {}, onOpen() {}, onMessage() {}, onClose() {} },
+        { onSignal() {}, onOpen() {}, onMessage() {}, onDrain() {}, onClose() {} },
       )
       .close();
     return { name: 'webrtc', ok: true, detail: 'the native module loads and opens a connection' };

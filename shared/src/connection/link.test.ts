@@ -51,6 +51,7 @@ beforeEach(async () => {
         const bytes = assembler.push(frame);
         if (bytes !== undefined) heard.push(decodePeerMessage(bytes).type);
       },
+      onDrain: () => {},
       onClose: () => heard.push('closed'),
     },
   );

@@ -1,6 +1,6 @@
 /**
- * One open line to one peer: handshake, heartbeat, round-trip time, fragmentation and flow control over a `Channel`.
- * Bytes come in, decoded messages go out; nothing past this file sees bytes.
+ * One open line to one peer: handshake, heartbeat, round-trip time, fragmentation and flow control over a `Channel`, and
+ * byte streams beside the messages. Frames come in, decoded messages go out; nothing past this file sees frames.
  */
 import { MeshError } from '../errors.ts';
 import {
@@ -14,15 +14,19 @@ import {
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Channel, IceServer, Transport, TransportHandlers } from '../ports/transport.ts';
-import { CAPABILITIES } from '../protocol/capabilities.ts';
+import { CAPABILITIES, STREAMS } from '../protocol/capabilities.ts';
 import { decodePeerMessage, encodePeerMessage } from '../protocol/decode.ts';
-import { FrameAssembler } from '../protocol/frames.ts';
+import { FrameAssembler, type FrameKind, kindOfFrame } from '../protocol/frames.ts';
 import type { PeerId } from '../protocol/ids.ts';
 import { type PeerMessage, PROTOCOL_VERSION } from '../protocol/messages.ts';
+import type { StreamMessage } from '../protocol/stream-messages.ts';
 import { Outbox } from './outbox.ts';
+import type { ByteStream } from './stream.ts';
+import { streamsUnsupported } from './stream-errors.ts';
+import { type StreamOffer, Streams } from './streams.ts';
 
-/** What a link passes on; handshake and heartbeat stay inside. */
-export type JobMessage = Exclude<PeerMessage, { type: 'hello' | 'ping' | 'pong' | 'goodbye' }>;
+/** What a link passes on; handshake, heartbeat and streams stay inside. */
+export type JobMessage = Exclude<PeerMessage, StreamMessage | { type: 'hello' | 'ping' | 'pong' | 'goodbye' }>;
 
 export interface LinkOptions {
   readonly transport: Transport;
@@ -35,6 +39,8 @@ export interface LinkOptions {
   onSignal(payload: string): void;
   onOpen(link: Link): void;
   onMessage(link: Link, message: JobMessage): void;
+  /** The other end wants a stream; without this function all are refused. */
+  onStream?: ((link: Link, offer: StreamOffer) => void) | undefined;
   /** Once, last. `error` is undefined after a goodbye or an own `close`. */
   onClose(link: Link, error: Error | undefined): void;
 }
@@ -60,6 +66,7 @@ export class Link {
   readonly #channel: Channel;
   readonly #assembler = new FrameAssembler();
   readonly #outbox: Outbox;
+  readonly #streams: Streams;
   #state: LinkState = 'connecting';
   /** The other end's hello has come. */
   #greeted = false;
@@ -87,12 +94,27 @@ export class Link {
       onSignal: (payload) => options.onSignal(payload),
       onOpen: () => this.#greet(),
       onMessage: (bytes) => this.#receive(bytes),
+      onDrain: () => this.#outbox.handleDrain(),
       onClose: (error) => this.#end(error ?? MeshError.connectionFailed('the other end closed it')),
     });
     this.#outbox = new Outbox({
       channel: this.#channel,
       clock: options.clock,
+      onRoom: () => this.#streams.pump(),
       onFailure: (error) => this.#end(error),
+    });
+    this.#streams = new Streams({
+      initiator: options.initiator,
+      clock: options.clock,
+      outbox: this.#outbox,
+      isKnown: () => this.can(STREAMS),
+      send: (message) => {
+        if (this.#state === 'open') this.#write(message);
+      },
+      onOffer: (offer) => {
+        if (options.onStream === undefined) offer.refuse('it has no use for streams');
+        else options.onStream(this, offer);
+      },
     });
   }
 
@@ -134,6 +156,17 @@ export class Link {
   }
 
   /**
+   * A stream of bytes beside the messages, once the other end has accepted it by its name; the signal ends it afterwards,
+   * too.
+   * @throws MeshError `unsupported` or `peer_busy` when it is refused, `closed`, `connection_failed`, `cancelled`.
+   */
+  async openStream(name: string, options: { readonly signal?: AbortSignal } = {}): Promise<ByteStream> {
+    if (this.#state !== 'open') throw MeshError.closed('link');
+    if (!this.can(STREAMS)) throw streamsUnsupported();
+    return this.#streams.open(name, options.signal);
+  }
+
+  /**
    * The entry says that the peer is gone: unless it answers at once, the link is closed. What it says meanwhile gives it
    * time, but does not count as the answer: it may have been on its way when the peer was killed.
    */
@@ -167,6 +200,7 @@ export class Link {
       this.#left = resolve;
     });
     this.#stopTimers();
+    this.#streams.close(MeshError.closed('link'));
     this.#cancelTimer = this.#options.clock.after(LEAVING_TIMEOUT_MS, () => this.#end(undefined));
     this.#options.onClose(this, undefined);
   }
@@ -191,19 +225,49 @@ export class Link {
   #receive(frame: Uint8Array): void {
     if (this.#state === 'closed') return;
     this.#lastHeardMs = this.#options.clock.monotonicMs();
+    const kind = kindOfFrame(frame);
+    if (kind === 'message') this.#receivePiece(frame);
+    else this.#try(() => this.#receiveBeside(kind, frame));
+  }
+
+  #receivePiece(frame: Uint8Array): void {
     let bytes: Uint8Array | undefined;
     try {
       bytes = this.#assembler.push(frame);
     } catch (error) {
-      // Without its frames the rest of the stream makes no sense.
+      // Without its pieces the rest of the messages makes no sense.
       this.#fail(error);
       return;
     }
-    if (bytes === undefined) return;
+    if (bytes !== undefined) this.#try(() => this.#decode(bytes));
+  }
+
+  #decode(bytes: Uint8Array): void {
+    const message = decodePeerMessage(bytes);
+    if (message.type === 'unknown') this.#skip(message.of);
+    else this.#handle(message);
+  }
+
+  /** What is no message does no harm to those: the channel keeps the bounds of frames. */
+  #receiveBeside(kind: Exclude<FrameKind, 'message'>, frame: Uint8Array): void {
+    if (this.#state === 'leaving') return;
+    if (this.#state !== 'open') throw MeshError.protocolViolation(`a frame came before 'hello'`);
+    switch (kind) {
+      case 'stream-data':
+        this.#streams.handleData(frame);
+        return;
+      case 'stream-ack':
+        this.#streams.handleAck(frame);
+        return;
+      case 'unknown':
+        throw MeshError.protocolViolation('a frame of an unknown kind was skipped');
+    }
+  }
+
+  /** What the other end did wrong counts against it; past a few times it is cut off. */
+  #try(handle: () => void): void {
     try {
-      const message = decodePeerMessage(bytes);
-      if (message.type === 'unknown') this.#skip(message.of);
-      else this.#handle(message);
+      handle();
     } catch (error) {
       if (!MeshError.is(error)) {
         // A fault of this end's own: the peer loses its link, not this process its life.
@@ -252,6 +316,14 @@ export class Link {
         return;
       case 'goodbye':
         this.#end(undefined);
+        return;
+      case 'stream-open':
+      case 'stream-accept':
+      case 'stream-refuse':
+      case 'stream-window':
+      case 'stream-end':
+      case 'stream-reset':
+        this.#streams.handleMessage(message);
         return;
       default:
         this.#options.onMessage(this, message);
@@ -303,11 +375,17 @@ export class Link {
     const told = this.#state === 'leaving';
     this.#state = 'closed';
     this.#stopTimers();
+    this.#streams.close(error === undefined ? MeshError.closed('link') : asLost(error));
     this.#outbox.close();
     this.#channel.close();
     this.#left();
     if (!told) this.#options.onClose(this, error);
   }
+}
+
+/** Why its streams broke off. */
+function asLost(error: Error): MeshError {
+  return MeshError.is(error, 'connection_failed') ? error : MeshError.connectionFailed(error.message, error);
 }
 
 /** A platform without WebRTC throws: for whoever dials that is an attempt that failed. */

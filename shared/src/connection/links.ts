@@ -16,6 +16,8 @@ import { type PeerId, SessionId, type SourceId } from '../protocol/ids.ts';
 import type { SessionDescription } from '../protocol/signaling.ts';
 import type { VerifySignature } from '../protocol/signature.ts';
 import { type JobMessage, Link } from './link.ts';
+import type { ByteStream } from './stream.ts';
+import { type StreamHandler, StreamHandlers } from './stream-handlers.ts';
 
 export interface LinksOptions {
   readonly identity: Signer;
@@ -66,17 +68,20 @@ export class Links {
   /** Ways on which no link to the peer came about; cleared when none is left. */
   readonly #failedWays = new Map<PeerId, Set<string>>();
   readonly #redials = new Map<PeerId, () => void>();
+  readonly #streamHandlers: StreamHandlers;
   #wanted: ReadonlySet<PeerId> = new Set();
-  #iceServers: readonly IceServer[] = [];
+  readonly #iceServers = new Map<SourceId | undefined, readonly IceServer[]>();
   #closed = false;
 
   constructor(options: LinksOptions) {
     this.#options = options;
     [this.#first] = options.transports;
+    this.#streamHandlers = new StreamHandlers(options.logger);
   }
 
-  setIceServers(iceServers: readonly IceServer[]): void {
-    this.#iceServers = iceServers;
+  /** What a source offers for coming about; links use what all of them offer. */
+  setIceServers(iceServers: readonly IceServer[], source?: SourceId): void {
+    this.#iceServers.set(source, iceServers);
   }
 
   /** The open link to a peer. */
@@ -125,6 +130,20 @@ export class Links {
         if (!mayTryAgain || !MeshError.is(error, 'connection_failed')) throw error;
       }
     }
+  }
+
+  /**
+   * A byte stream to a peer, dialling when there is no link.
+   * @throws MeshError as `connect` and `Link.openStream` do.
+   */
+  async openStream(peerId: PeerId, name: string, signal: AbortSignal): Promise<ByteStream> {
+    const link = await this.connect(peerId, signal);
+    return link.openStream(name, { signal });
+  }
+
+  /** Answers streams of this name, from whichever peer; others are refused. Returns what ends that. */
+  onStream(name: string, handler: StreamHandler): () => void {
+    return this.#streamHandlers.add(name, handler);
   }
 
   /** A description that an entry brought. Wrong ones are logged and change nothing. */
@@ -240,7 +259,7 @@ export class Links {
     const link = new Link({
       transport,
       initiator: role === 'offerer',
-      iceServers: this.#iceServers,
+      iceServers: [...this.#iceServers.values()].flat(),
       self: identity.peerId,
       remote,
       clock,
@@ -251,6 +270,7 @@ export class Links {
       },
       onOpen: () => session && this.#handleOpen(session),
       onMessage: (from, message) => this.#options.onMessage(from, message),
+      onStream: ({ remote: from }, offer) => this.#streamHandlers.handle(offer, from),
       onClose: (_link, error) => session && this.#handleClose(session, error),
     });
     session = {

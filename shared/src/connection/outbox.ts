@@ -1,49 +1,62 @@
 /**
- * What a link sends, in frames and with back-pressure: past a high mark frames wait here and `ready()` holds the producer;
- * an end that does not read is given up before memory fills.
+ * What a link sends, in frames and with back-pressure. Messages come first: past a high mark their frames wait here and
+ * `ready()` holds the producer, until the channel tells that it drained. Bytes of streams are taken only while no message
+ * waits and the channel holds little. An end that does not read is given up before memory fills.
  */
 import { MeshError } from '../errors.ts';
 import { CHANNEL_HIGH_WATER_BYTES, CHANNEL_LOW_WATER_BYTES, MAX_OUTBOX_BYTES, UNREAD_TIMEOUT_MS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Channel } from '../ports/transport.ts';
 import { toFrames } from '../protocol/frames.ts';
+import { StallTimer } from './stall-timer.ts';
 
 export interface OutboxOptions {
   readonly channel: Channel;
   readonly clock: Clock;
+  /** Nothing waits here and the channel drained: `hasBulkRoom` may have become true. */
+  onRoom(): void;
   /** Once: nothing can be sent any more. */
   onFailure(error: MeshError): void;
 }
 
-const DRAIN_POLL_MS = 4;
-
 export class Outbox {
   readonly #options: OutboxOptions;
+  readonly #stall: StallTimer;
   #state: 'open' | 'closed' = 'open';
   #frames: Uint8Array[] = [];
   #bytes = 0;
   #waiters: (() => void)[] = [];
-  #cancelDrain: (() => void) | undefined;
-  /** The channel's buffer when it last moved, and when that was. */
-  #stalledAtBytes = -1;
-  #movedMs = 0;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
+    this.#stall = new StallTimer({
+      clock: options.clock,
+      timeoutMs: UNREAD_TIMEOUT_MS,
+      isWaiting: () => this.#bytes > 0,
+      position: () => options.channel.bufferedBytes(),
+      onStall: () => this.#failUnread(),
+    });
   }
 
   write(message: Uint8Array): void {
-    const { channel } = this.#options;
-    for (const frame of toFrames(message)) {
-      if (this.#frames.length === 0 && channel.bufferedBytes() < CHANNEL_HIGH_WATER_BYTES) {
-        if (!this.#transmit(frame)) return;
-        continue;
-      }
-      this.#frames.push(frame);
-      this.#bytes += frame.length;
-    }
-    if (this.#bytes > MAX_OUTBOX_BYTES) this.#failUnread();
-    else if (this.#bytes > 0) this.#scheduleDrain();
+    for (const frame of toFrames(message)) if (!this.#push(frame)) return;
+    this.#check();
+  }
+
+  /** One frame that is no bulk: its turn is that of a message. */
+  writeFrame(frame: Uint8Array): void {
+    if (this.#push(frame)) this.#check();
+  }
+
+  get hasBulkRoom(): boolean {
+    return (
+      this.#state === 'open' && this.#bytes === 0 && this.#options.channel.bufferedBytes() <= CHANNEL_LOW_WATER_BYTES
+    );
+  }
+
+  /** For a frame of a stream, while there is room. False when the channel is gone. */
+  writeBulk(frame: Uint8Array): boolean {
+    return this.#transmit(frame);
   }
 
   /** Undefined while little waits, else resolves once the other end has read, or nothing can be sent any more. */
@@ -52,51 +65,47 @@ export class Outbox {
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
+  /** The channel tells that it has drained. What waits here waits for that: it holds more than its low mark. */
+  handleDrain(): void {
+    const { channel, onRoom } = this.#options;
+    if (this.#state === 'closed') return;
+    let sent = 0;
+    while (channel.bufferedBytes() < CHANNEL_HIGH_WATER_BYTES) {
+      const frame = this.#frames[sent];
+      if (frame === undefined) break;
+      if (!this.#transmit(frame)) return;
+      this.#bytes -= frame.length;
+      sent += 1;
+    }
+    this.#frames.splice(0, sent);
+    if (this.#bytes > 0) return;
+    this.#releaseWaiters();
+    onRoom();
+  }
+
   /** Drops what waits. Idempotent. */
   close(): void {
     this.#state = 'closed';
-    this.#cancelDrain?.();
-    this.#cancelDrain = undefined;
+    this.#stall.stop();
     this.#frames = [];
     this.#bytes = 0;
     this.#releaseWaiters();
   }
 
-  #scheduleDrain(): void {
-    if (this.#cancelDrain !== undefined) return;
-    this.#cancelDrain = this.#options.clock.after(DRAIN_POLL_MS, () => {
-      this.#cancelDrain = undefined;
-      this.#drain();
-    });
+  /** False when the channel is gone. */
+  #push(frame: Uint8Array): boolean {
+    if (this.#state === 'closed') return false;
+    if (this.#frames.length === 0 && this.#options.channel.bufferedBytes() < CHANNEL_HIGH_WATER_BYTES) {
+      return this.#transmit(frame);
+    }
+    this.#frames.push(frame);
+    this.#bytes += frame.length;
+    return true;
   }
 
-  #drain(): void {
-    const { channel, clock } = this.#options;
-    const bufferedBytes = channel.bufferedBytes();
-    if (bufferedBytes !== this.#stalledAtBytes) {
-      this.#stalledAtBytes = bufferedBytes;
-      this.#movedMs = clock.monotonicMs();
-    } else if (clock.monotonicMs() - this.#movedMs > UNREAD_TIMEOUT_MS) {
-      this.#failUnread();
-      return;
-    }
-    if (bufferedBytes <= CHANNEL_LOW_WATER_BYTES) {
-      let sent = 0;
-      while (channel.bufferedBytes() < CHANNEL_HIGH_WATER_BYTES) {
-        const frame = this.#frames[sent];
-        if (frame === undefined) break;
-        if (!this.#transmit(frame)) return;
-        this.#bytes -= frame.length;
-        sent += 1;
-      }
-      this.#frames.splice(0, sent);
-    }
-    if (this.#bytes > 0) {
-      this.#scheduleDrain();
-    } else {
-      this.#stalledAtBytes = -1;
-      this.#releaseWaiters();
-    }
+  #check(): void {
+    if (this.#bytes > MAX_OUTBOX_BYTES) this.#failUnread();
+    else if (this.#bytes > 0) this.#stall.start();
   }
 
   /** A channel may close between its last event and this call. */

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createIdentity, type Identity } from '../identity/identity.ts';
 import { silentLogger } from '../ports/logger.ts';
 import { decodeSessionDescription } from '../protocol/decode.ts';
-import type { PeerId } from '../protocol/ids.ts';
+import { type PeerId, SourceId } from '../protocol/ids.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createSeededRandom } from '../testing/seeded-random.ts';
 import { VirtualNetwork } from '../testing/virtual-network.ts';
@@ -101,6 +101,39 @@ describe('a link', () => {
     offered = [];
     expect(await dial(links)).toBe('detour');
     expect(offered).toEqual(['detour']);
+  });
+
+  it('LS30: is helped by the ICE servers of every source, as each told them last', async () => {
+    const used: string[][] = [];
+    const network = threeWays();
+    const [transport] = network.join('alice').transports;
+    const links = new Links({
+      identity: alice,
+      clock,
+      random,
+      logger: silentLogger,
+      transports: [
+        {
+          way: transport.way,
+          open(options, handlers) {
+            used.push(options.iceServers.flatMap(({ urls }) => urls));
+            return transport.open(options, handlers);
+          },
+        },
+      ],
+      hasWay: () => false,
+      describe() {},
+      onOpen() {},
+      onMessage() {},
+      onClose() {},
+    });
+    ends.set(alice.peerId, links);
+    const [first, second] = [SourceId.parse('first'), SourceId.parse('second')];
+    links.setIceServers([{ urls: 'turn:old.example' }], first);
+    links.setIceServers([{ urls: 'turn:one.example' }], first);
+    links.setIceServers([{ urls: ['stun:two.example', 'turn:two.example'] }], second);
+    links.want(new Set([bob.peerId]));
+    expect(used).toEqual([['turn:one.example', 'stun:two.example', 'turn:two.example']]);
   });
 
   it('LS29: an offer by a way that this end does not have is not answered, and costs no attempt', async () => {

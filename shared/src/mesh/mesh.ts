@@ -53,7 +53,7 @@ export function createMesh(options: MeshOptions): Mesh {
     sign: (issuedAtMs) => announcer.sign(issuedAtMs),
     isKnownTo: (source, peerId) => roster.someSource(peerId, (known) => known === source),
     onWelcome(source, welcome) {
-      links.setIceServers(welcome.iceServers);
+      links.setIceServers(welcome.iceServers, source);
       roster.replace(source, welcome.roster);
     },
     onRoster: (source, delta) => roster.apply(source, delta),

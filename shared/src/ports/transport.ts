@@ -10,6 +10,8 @@ export interface TransportHandlers {
   onOpen(): void;
   /** The bytes are only valid during the call. */
   onMessage(bytes: Uint8Array): void;
+  /** `bufferedBytes` was above `CHANNEL_LOW_WATER_BYTES` and is not any more. */
+  onDrain(): void;
   /** Once, last: nothing is called after it. */
   onClose(error: Error | undefined): void;
 }

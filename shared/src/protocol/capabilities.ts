@@ -16,7 +16,7 @@ export function wayCapability(way: string): string {
 }
 
 /** What this version can do. */
-export const CAPABILITIES: readonly string[] = [];
+export const CAPABILITIES: readonly string[] = [STREAMS];
 
 /** Entries that are no names, and those past `MAX_CAPABILITIES`, are skipped; they refuse nothing. */
 export const Capabilities = openList(z.string().min(1).max(MAX_NAME_CHARS), MAX_CAPABILITIES);

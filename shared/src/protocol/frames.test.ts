@@ -1,7 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES } from '../limits.ts';
-import { FrameAssembler, toFrames } from './frames.ts';
+import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MAX_STREAM_FRAME_BYTES } from '../limits.ts';
+import {
+  FrameAssembler,
+  kindOfFrame,
+  readStreamAck,
+  readStreamData,
+  STREAM_PIECE_BYTES,
+  streamAckFrame,
+  streamDataFrame,
+  toFrames,
+} from './frames.ts';
 
 const pattern = (length: number) => Uint8Array.from({ length }, (_, index) => (index * 31) % 256);
 
@@ -43,5 +52,24 @@ describe('frames', () => {
     expect(() => {
       for (let bytes = 0; bytes <= MAX_MESSAGE_BYTES + MAX_FRAME_BYTES; bytes += piece.length) assembler.push(piece);
     }).toThrow(/longer than/);
+  });
+
+  it('WR18: frames of streams come back with their stream and their bytes, and spoiled ones are refused', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 0xffff_ffff }), fc.integer({ min: 1, max: 200 }), (streamId, size) => {
+        const { frame, payload } = streamDataFrame(streamId, size);
+        payload.set(pattern(size));
+        // What a channel delivers is often a part of a larger buffer.
+        const delivered = Uint8Array.from([7, 7, ...frame]).subarray(2);
+        expect(kindOfFrame(delivered)).toBe('stream-data');
+        expect(readStreamData(delivered)).toEqual({ streamId, payload: pattern(size) });
+        expect(kindOfFrame(streamAckFrame(streamId))).toBe('stream-ack');
+        expect(readStreamAck(streamAckFrame(streamId))).toBe(streamId);
+      }),
+    );
+    expect(streamDataFrame(1, STREAM_PIECE_BYTES).frame.length).toBe(MAX_STREAM_FRAME_BYTES);
+    expect(() => readStreamData(Uint8Array.of(2, 0, 0, 0, 1))).toThrow(/empty/);
+    expect(() => readStreamAck(Uint8Array.of(3, 0, 0, 1))).toThrow(/length/);
+    expect([kindOfFrame(new Uint8Array()), kindOfFrame(Uint8Array.of(4))]).toEqual(['message', 'unknown']);
   });
 });

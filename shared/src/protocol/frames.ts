@@ -1,13 +1,66 @@
 /**
- * Messages of any size over channels that carry small ones (32 KiB). A frame is one flag byte and a piece of the message:
- * 1 when more pieces follow, 0 for the last. The channel is ordered, so pieces of one message are neighbours.
+ * What a channel carries, in frames of up to 32 KiB. The first byte says what a frame is:
+ *
+ * | flag | then |
+ * | --- | --- |
+ * | 0 | the last piece of a message |
+ * | 1 | a piece of a message of which more follows |
+ * | 2 | four bytes with a stream's id (big-endian), and bytes of that stream |
+ * | 3 | four bytes: how many bytes of stream frames came since the last frame of this kind |
+ *
+ * The channel is ordered and keeps the bounds of frames, so one of another kind can be skipped. 2 and 3 are sent only to
+ * who announced streams.
  */
 import { MeshError } from '../errors.ts';
-import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES } from '../limits.ts';
+import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MAX_STREAM_FRAME_BYTES } from '../limits.ts';
 
 const LAST = 0;
 const MORE = 1;
+const STREAM_DATA = 2;
+const STREAM_ACK = 3;
 const PIECE_BYTES = MAX_FRAME_BYTES - 1;
+const STREAM_HEADER_BYTES = 5;
+/** Most bytes of a stream in one frame. */
+export const STREAM_PIECE_BYTES = MAX_STREAM_FRAME_BYTES - STREAM_HEADER_BYTES;
+
+export type FrameKind = 'message' | 'stream-data' | 'stream-ack' | 'unknown';
+
+/** An empty frame counts as a spoiled piece of a message. */
+export function kindOfFrame(frame: Uint8Array): FrameKind {
+  const flag = frame[0] ?? LAST;
+  if (flag === LAST || flag === MORE) return 'message';
+  return flag === STREAM_DATA ? 'stream-data' : flag === STREAM_ACK ? 'stream-ack' : 'unknown';
+}
+
+/** A frame for `bytes` of a stream, and the part of it where they go. */
+export function streamDataFrame(streamId: number, bytes: number): { frame: Uint8Array; payload: Uint8Array } {
+  const frame = new Uint8Array(STREAM_HEADER_BYTES + bytes);
+  frame[0] = STREAM_DATA;
+  viewOf(frame).setUint32(1, streamId);
+  return { frame, payload: frame.subarray(STREAM_HEADER_BYTES) };
+}
+
+/**
+ * The payload is a part of the frame.
+ * @throws MeshError `protocol_violation` when there is none.
+ */
+export function readStreamData(frame: Uint8Array): { streamId: number; payload: Uint8Array } {
+  if (frame.length <= STREAM_HEADER_BYTES) throw MeshError.protocolViolation('a frame of a stream is empty');
+  return { streamId: viewOf(frame).getUint32(1), payload: frame.subarray(STREAM_HEADER_BYTES) };
+}
+
+export function streamAckFrame(bytes: number): Uint8Array {
+  const frame = new Uint8Array(STREAM_HEADER_BYTES);
+  frame[0] = STREAM_ACK;
+  viewOf(frame).setUint32(1, bytes);
+  return frame;
+}
+
+/** @throws MeshError `protocol_violation`. */
+export function readStreamAck(frame: Uint8Array): number {
+  if (frame.length !== STREAM_HEADER_BYTES) throw MeshError.protocolViolation('an acknowledgement has a wrong length');
+  return viewOf(frame).getUint32(1);
+}
 
 /** Most messages fit one frame. */
 export function* toFrames(message: Uint8Array): Generator<Uint8Array> {
@@ -50,4 +103,8 @@ export class FrameAssembler {
     this.#bytes = 0;
     return message;
   }
+}
+
+function viewOf(frame: Uint8Array): DataView {
+  return new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
 }

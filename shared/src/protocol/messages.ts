@@ -7,6 +7,7 @@ import { MAX_EMBED_INPUTS } from '../limits.ts';
 import { Capabilities } from './capabilities.ts';
 import { JobId, ModelId, PeerId } from './ids.ts';
 import { openName } from './open-list.ts';
+import { StreamAccept, StreamEnd, StreamOpen, StreamRefuse, StreamReset, StreamWindow } from './stream-messages.ts';
 import { WireError } from './wire-errors.ts';
 
 /**
@@ -178,6 +179,12 @@ export const PeerMessage = z.discriminatedUnion('type', [
   JobCancel,
   EmbedStart,
   EmbedEnd,
+  StreamOpen,
+  StreamAccept,
+  StreamRefuse,
+  StreamWindow,
+  StreamEnd,
+  StreamReset,
   Goodbye,
 ]);
 export type PeerMessage = z.infer<typeof PeerMessage>;

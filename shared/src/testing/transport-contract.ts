@@ -1,7 +1,7 @@
 /**
  * What every transport must do. Framework-free, so that the cases run in Node and inside a page; a case that fails throws.
  */
-import { MAX_FRAME_BYTES } from '../limits.ts';
+import { CHANNEL_HIGH_WATER_BYTES, CHANNEL_LOW_WATER_BYTES, MAX_FRAME_BYTES } from '../limits.ts';
 import type { Channel, Transport } from '../ports/transport.ts';
 import { PeerId } from '../protocol/ids.ts';
 
@@ -100,21 +100,41 @@ export const transportContract: readonly TransportCase[] = [
       pair.close();
     },
   },
+  {
+    rule: 'TR7',
+    title: 'a channel that was filled tells, each time, when its buffer has fallen to the low mark',
+    async run(subject) {
+      const pair = await openPair(subject);
+      const { channel, drains } = pair.offerer;
+      const frame = new Uint8Array(16 * 1024);
+      for (let round = 1; round <= 3; round += 1) {
+        // Some transports hand over a first megabyte before anything counts as buffered, …
+        while (channel.bufferedBytes() < CHANNEL_HIGH_WATER_BYTES) channel.send(frame);
+        // … and tell late of a buffer that has been filled again.
+        drains.length = 0;
+        await until(subject, () => drains.some((bufferedBytes) => bufferedBytes <= CHANNEL_LOW_WATER_BYTES));
+      }
+      pair.close();
+    },
+  },
 ];
 
 interface End {
   readonly channel: Channel;
   readonly received: Uint8Array[];
+  /** Of each drain what was buffered then. */
+  readonly drains: number[];
   opened: boolean;
   closed: number;
 }
 
 function openEnd(transport: Transport, initiator: boolean, onSignal: (payload: string) => void): End {
-  const state = { received: [] as Uint8Array[], opened: false, closed: 0 };
-  const channel = transport.open(
+  const state = { received: [] as Uint8Array[], drains: [] as number[], opened: false, closed: 0 };
+  const channel: Channel = transport.open(
     { initiator, remote: SOMEBODY, iceServers: [] },
     {
       onSignal,
+      onDrain: () => state.drains.push(channel.bufferedBytes()),
       onOpen: () => {
         state.opened = true;
       },

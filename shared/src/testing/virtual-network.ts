@@ -3,7 +3,7 @@
  * Members can be delayed, cut off from each other, or killed without a word.
  */
 import { MeshError } from '../errors.ts';
-import { MAX_FRAME_BYTES } from '../limits.ts';
+import { CHANNEL_LOW_WATER_BYTES, MAX_FRAME_BYTES } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Signaling } from '../ports/signaling.ts';
 import type { Channel, Transport, TransportHandlers, Transports } from '../ports/transport.ts';
@@ -182,7 +182,7 @@ export class VirtualNetwork {
         const copy = bytes.slice();
         end.bufferedBytes += copy.length;
         this.#clock.after(this.delayMs, () => {
-          end.bufferedBytes -= copy.length;
+          this.#drain(end, copy.length);
           const { other } = end;
           if (!end.member.alive || this.#isCut(end)) return;
           if (other?.member.alive && other.state === 'open') other.handlers.onMessage(copy);
@@ -191,6 +191,13 @@ export class VirtualNetwork {
       bufferedBytes: () => end.bufferedBytes,
       close: () => this.#close(end, undefined),
     };
+  }
+
+  #drain(end: End, bytes: number): void {
+    const wasFull = end.bufferedBytes > CHANNEL_LOW_WATER_BYTES;
+    end.bufferedBytes -= bytes;
+    if (!wasFull || end.bufferedBytes > CHANNEL_LOW_WATER_BYTES || !end.member.alive) return;
+    if (end.state === 'open') end.handlers.onDrain();
   }
 
   #close(end: End, error: Error | undefined): void {

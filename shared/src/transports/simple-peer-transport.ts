@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { MeshError } from '../errors.ts';
 import type { Channel, Transport } from '../ports/transport.ts';
 import { parseJson } from '../protocol/decode.ts';
+import { listenForDrain } from './simple-peer-drain.ts';
 
 export interface SimplePeerTransportOptions {
   /** WebRTC's constructors where the platform has none. */
@@ -62,6 +63,9 @@ export function createSimplePeerTransport(options: SimplePeerTransportOptions = 
       });
       peer.on('connect', () => {
         state = 'open';
+        listenForDrain(peer, () => {
+          if (state === 'open') handlers.onDrain();
+        });
         handlers.onOpen();
       });
       peer.on('data', (data: Uint8Array | string) => {

@@ -61,6 +61,7 @@ class End {
         onSignal: (payload) => other.#channel?.signal(payload),
         onOpen: () => this.#succeed(),
         onMessage() {},
+        onDrain() {},
         onClose: (error) => {
           this.fail(error ?? new Error('It closed early.'));
           this.#end();

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { FIRST_FLIGHT_BYTES, MAX_STREAM_FRAME_BYTES as FRAME_BYTES, MAX_FLIGHT_BYTES } from '../limits.ts';
+import { CongestionWindow } from './congestion-window.ts';
+
+/** Sends as much as the window lets pass through a pipe of that rate and length, for so many round trips. */
+function send(window: CongestionWindow, pipe: { bytesPerMs: number; roundTripMs: number }, forMs: number) {
+  let [nowMs, freeMs, worstQueueMs, bytes] = [0, 0, 0, 0];
+  const arrivals: number[] = [];
+  while (nowMs < forMs) {
+    while (!window.isFull) {
+      window.handleSent(FRAME_BYTES, nowMs);
+      freeMs = Math.max(freeMs, nowMs) + FRAME_BYTES / pipe.bytesPerMs;
+      if (nowMs > forMs / 2) worstQueueMs = Math.max(worstQueueMs, freeMs - nowMs);
+      arrivals.push(freeMs + pipe.roundTripMs);
+    }
+    nowMs = arrivals.shift() ?? forMs;
+    window.handleAcknowledged(FRAME_BYTES, nowMs);
+    bytes += FRAME_BYTES;
+  }
+  return { worstQueueMs, rate: bytes / nowMs };
+}
+
+describe('the congestion window', () => {
+  it('SM24: grows until the pipe is full, and keeps the queue in it shorter than a round trip', () => {
+    const pipe = { bytesPerMs: 5_000, roundTripMs: 100 };
+    const window = new CongestionWindow();
+    const { worstQueueMs, rate } = send(window, pipe, 10_000);
+    expect(rate).toBeGreaterThan(0.85 * pipe.bytesPerMs);
+    expect(worstQueueMs).toBeLessThan(pipe.roundTripMs);
+    expect(window.limitBytes).toBeLessThan(2 * pipe.bytesPerMs * pipe.roundTripMs);
+  });
+
+  it('SM24: stays small where a little fills the pipe, and never falls below what two frames need', () => {
+    const window = new CongestionWindow();
+    const { rate } = send(window, { bytesPerMs: 70_000, roundTripMs: 0.3 }, 200);
+    expect(rate).toBeGreaterThan(50_000);
+    expect(window.limitBytes).toBeLessThan(3 * FIRST_FLIGHT_BYTES);
+    const onSlowLine = new CongestionWindow();
+    send(onSlowLine, { bytesPerMs: 10, roundTripMs: 500 }, 100_000);
+    expect(onSlowLine.limitBytes).toBe(FIRST_FLIGHT_BYTES);
+  });
+
+  it('SM24: has an upper limit', () => {
+    const window = new CongestionWindow();
+    send(window, { bytesPerMs: 1_000_000, roundTripMs: 100 }, 5_000);
+    expect(window.limitBytes).toBe(MAX_FLIGHT_BYTES);
+  });
+});
