@@ -1,6 +1,6 @@
 /**
- * Pages that are fetched when they are opened, or when a pointer comes near their link; and the palette. Sidebar, palette
- * and title take a page's name and icon from here.
+ * Pages that are fetched when they are opened, or when a pointer comes near their link. Sidebar, palette and title
+ * take a page's name and icon from here.
  */
 import type { Component } from 'svelte';
 import type { PageName } from '../navigation/route.ts';
@@ -18,5 +18,3 @@ export const PAGES: Readonly<Record<PageName, LazyPage>> = {
   metrics: { title: 'Metrics', icon: 'bars', load: () => import('../metrics/metrics-page.svelte') },
   settings: { title: 'Settings', icon: 'settings', load: () => import('../settings/settings-page.svelte') },
 };
-
-export const loadPalette = () => import('./palette.svelte');
