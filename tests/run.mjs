@@ -78,6 +78,8 @@ function runIn(folder, projects, args) {
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${report}`,
+      // A file that is named belongs to one of the suite's projects, and the others have none of that name.
+      ...(projects.length > 1 && args.length > 0 ? ['--passWithNoTests'] : []),
       ...args,
     ];
     const exit = node(runTests, environment);
@@ -88,6 +90,10 @@ function runIn(folder, projects, args) {
     // A suite that breaks outside its tests still fails.
     if (exit !== 0 && counted.failed === 0) totals.failed += 1;
     if (exit !== 0) status = exit;
+  }
+  if (status === 0 && totals.passed + totals.failed + totals.skipped === 0) {
+    console.error(`\nNo test was found for ${args.join(' ')}. Name files by any part of their path.`);
+    status = 1;
   }
   const left = readdirSync(scratch).filter((name) => name.startsWith('tabmesh-'));
   if (left.length > 0 && status === 0) {

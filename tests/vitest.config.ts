@@ -25,7 +25,7 @@ export default defineConfig({
             'client/test/**/*.test.ts',
             'tests/wire/*.test.ts',
             'tests/platforms/*.test.ts',
-            'tests/examples/shout-engine.test.ts',
+            'tests/examples/*-engine.test.ts',
           ],
         },
       },

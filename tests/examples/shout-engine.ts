@@ -12,10 +12,10 @@ export function createShoutEngine(): Engine {
       classId: classIdOf({
         weightsSha256: '0'.repeat(64),
         quantization: '',
-        family: 'scripted',
+        family: 'shout',
         templateSha256: '0'.repeat(64),
       }),
-      family: 'scripted',
+      family: 'shout',
       backend: 'shout · TypeScript',
       contextTokens: CONTEXT_TOKENS,
       slots: 4,

@@ -1,10 +1,11 @@
+/** Each is the page at the address of its name. An entry has to know them too (`signaling/src/web/web-app.ts`). */
+export const PAGE_NAMES = ['contribute', 'status', 'metrics', 'settings'] as const;
+export type PageName = (typeof PAGE_NAMES)[number];
+
 /** The app's addresses, as a union. */
 export type Route =
   | { readonly page: 'chat'; readonly conversationId: string | undefined }
-  | { readonly page: 'contribute' }
-  | { readonly page: 'status' }
-  | { readonly page: 'metrics' }
-  | { readonly page: 'settings' }
+  | { readonly page: PageName }
   | { readonly page: 'not-found' };
 
 export function parseRoute(pathname: string): Route {
@@ -12,11 +13,8 @@ export function parseRoute(pathname: string): Route {
   const chat = /^\/chat\/([A-Za-z0-9_-]{1,64})$/.exec(path);
   if (path === '/' || path === '') return { page: 'chat', conversationId: undefined };
   if (chat !== null) return { page: 'chat', conversationId: chat[1] };
-  if (path === '/contribute') return { page: 'contribute' };
-  if (path === '/status') return { page: 'status' };
-  if (path === '/metrics') return { page: 'metrics' };
-  if (path === '/settings') return { page: 'settings' };
-  return { page: 'not-found' };
+  const page = PAGE_NAMES.find((name) => path === `/${name}`);
+  return { page: page ?? 'not-found' };
 }
 
 export function chatPath(conversationId: string | undefined): string {

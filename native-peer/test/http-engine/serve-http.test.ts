@@ -55,4 +55,11 @@ describe('serve --engine openai', () => {
     expect(stderr.trim().split('\n')).toEqual([expect.stringContaining(sentence)]);
     expect(stderr).not.toContain('pass@');
   });
+
+  it('HE29: an engine that there is not is refused with the names of those that there are', async () => {
+    const environment = { TABMESH_HOME: await temporaryFolder() };
+    const { code, stderr } = await startTabmesh(['serve', 'x', '--engine', 'nosuch'], environment).ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain('Allowed choices are llama, openai, ollama.');
+  });
 });

@@ -16,6 +16,7 @@ import type { PeerMessageOf } from '../protocol/messages.ts';
 import { WIRE_CODE_OF } from '../protocol/wire-errors.ts';
 import { DeltaWriter } from './delta-writer.ts';
 import { checkEngineEvent } from './engine-event.ts';
+import { checkEngineModel } from './engine-model.ts';
 import { FairQueue, type Waiting } from './fair-queue.ts';
 
 export interface ProviderOptions {
@@ -62,6 +63,7 @@ export class Provider {
   }
 
   addEngine(engine: Engine): void {
+    checkEngineModel(engine.model);
     if (this.#services.has(engine.model.id)) {
       throw new MeshError('invalid_request', `This peer serves '${engine.model.id}' already. Stop that engine first.`);
     }

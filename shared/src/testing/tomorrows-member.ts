@@ -71,7 +71,7 @@ export function tomorrowsAnnouncement(truth: Json & { models: Json[] }, bold: bo
   }));
   return {
     ...(withMore(truth) as Json),
-    capabilities: [...((truth.capabilities as unknown[] | undefined) ?? []), ...TOMORROWS_CAPABILITIES],
+    capabilities: tomorrowsCapabilities(truth),
     models: bold ? [{ id: 'of-another-form', shards: [1, 2] }, ...served, 'a-name-alone'] : served,
     ...(bold ? { kind: 'satellite' } : {}),
   };
@@ -98,14 +98,20 @@ function tomorrowsChannel(open: (handlers: TransportHandlers) => Channel, handle
       if (!isMessage(frame)) return channel.send(frame);
       const message = said.push(frame) as Json | undefined;
       if (message === undefined) return;
-      if (message.type === 'hello') write({ ...(withMore(message) as Json), capabilities: TOMORROWS_CAPABILITIES });
-      else if (skipsUnknown) {
+      if (message.type === 'hello') {
+        write({ ...(withMore(message) as Json), capabilities: tomorrowsCapabilities(message) });
+      } else if (skipsUnknown) {
         write({ type: 'weather-report', jobId: message.jobId, sky: ['clear'] });
         write(withNewNames(withMore(message) as Json));
         write({ type: `after-${String(message.type)}` });
       } else write(withMore(message));
     },
   };
+}
+
+/** What this version can do, tomorrow's can as well; its own names come behind. */
+function tomorrowsCapabilities({ capabilities }: Json): readonly unknown[] {
+  return [...((capabilities as unknown[] | undefined) ?? []), ...TOMORROWS_CAPABILITIES];
 }
 
 /** Names that the lists of today don't have. */

@@ -13,6 +13,7 @@ export interface WebRoots {
   readonly modelRoot?: string | undefined;
 }
 
+/** `PAGE_NAMES` of the app's `client/src/navigation/route.ts`, and its conversations. */
 const PAGES = ['/contribute', '/status', '/metrics', '/settings', '/chat/*'];
 
 const NOT_BUILT = `This is a TabMesh entry, but its web app is not built.

@@ -14,10 +14,12 @@ import { contextOption, gpuOption, httpUrl, integer, list, slotsOption, threadsO
 import { createProgressBar } from '../progress-bar.ts';
 import { runService, type Service } from '../run-service.ts';
 
+type EngineChoice = 'llama' | HttpEngineKind;
+
 interface ServeOptions {
   readonly model?: readonly string[];
   readonly join: string;
-  readonly engine: 'llama' | HttpEngineKind;
+  readonly engine: EngineChoice;
   readonly url?: string;
   readonly slots: number;
   readonly threads?: number;
@@ -56,7 +58,7 @@ export function serveCommand(): Command {
         "what runs the models: llama.cpp in here, or a server with OpenAI's or Ollama's API",
       )
         .env('TABMESH_ENGINE')
-        .choices(['llama', 'openai', 'ollama'])
+        .choices(Object.keys(ENGINES))
         .default('llama'),
     )
     .addOption(
@@ -85,11 +87,20 @@ export function serveCommand(): Command {
 /** Once it is known that the models are there. */
 type Start = (serving: ServingOptions, stop: AbortSignal) => Promise<NativePeer>;
 
+/** Refuses what it can't serve, such as a wrong flag or an unknown model, before anything is opened. */
+type Prepare = (options: ServeOptions, models: readonly string[], home: Home) => Start | Promise<Start>;
+
+/** What `--engine` takes. The only list of them. */
+const ENGINES: Readonly<Record<EngineChoice, Prepare>> = {
+  llama: withLlama,
+  openai: (options, models) => withServer(options, models, 'openai'),
+  ollama: (options, models) => withServer(options, models, 'ollama'),
+};
+
 async function serve(options: ServeOptions, models: readonly string[], stop: AbortSignal): Promise<Service> {
   const logger = createLogger('info');
   const home = await openHome(homePath());
-  const start =
-    options.engine === 'llama' ? await withLlama(options, models, home) : withServer(options, models, options.engine);
+  const start = await ENGINES[options.engine](options, models, home);
   const opened = await openIdentity(home.path, 'identity', systemRandom);
   try {
     const peer = await start(
