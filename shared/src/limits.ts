@@ -134,6 +134,17 @@ export const MAX_QUEUE_CLIENTS = 1_000;
 /** Text that waits for a reader before a delta leaves whatever its age. */
 export const MAX_GATHERED_CHARS = 64 * KIB;
 
+// JSON schemas that become grammars.
+
+/** A schema's size, depth and parts once its references are written out: what llama.cpp parses within milliseconds. */
+export const MAX_SCHEMA_CHARS = 64 * KIB;
+export const MAX_SCHEMA_LEVELS = 20;
+export const MAX_SCHEMA_PARTS = 2_000;
+/** llama.cpp takes longer repetitions for endless ones … */
+export const MAX_SCHEMA_REPETITION = 2_000;
+/** … and writes each out: so many of all together. */
+export const MAX_SCHEMA_REPETITIONS = 20_000;
+
 // What is remembered.
 
 /** A peer that failed is the last choice for this long, doubling up to the next. */

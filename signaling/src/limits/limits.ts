@@ -1,7 +1,7 @@
 /**
  * Every size, count, rate and time of the entry that a stranger can meet, room by room in the order of a request, each with
  * where its number comes from. What one signed message or announcement may hold is the wire's (`shared/src/protocol`); how
- * large a schema may be is the grammar's, because every engine refuses more (`@tabmesh/shared/json-grammar`).
+ * large a schema may be is the core's, because every engine refuses more (`shared/src/limits.ts`).
  */
 
 /** For token buckets (`rate-limit.ts`). */

@@ -5,17 +5,16 @@
  * `anyOf` or pass over bounds, and run out of their stack on deep schemas.
  */
 import { MeshError } from '../../errors.ts';
+import {
+  MAX_SCHEMA_CHARS,
+  MAX_SCHEMA_LEVELS,
+  MAX_SCHEMA_PARTS,
+  MAX_SCHEMA_REPETITION,
+  MAX_SCHEMA_REPETITIONS,
+} from '../../limits.ts';
 import { BASE_RULES, BYTE, FORMATS, literal, times } from './gbnf.ts';
 import { FORMS, TYPE_OF_KEYWORD, type TypeName, UNKNOWN_KEYWORDS } from './keywords.ts';
 import { integerRule, numberRule } from './numbers.ts';
-
-/** A schema's size, depth and parts once its references are written out: what llama.cpp parses within milliseconds. */
-export const MAX_SCHEMA_CHARS = 64 * 1024;
-export const MAX_SCHEMA_LEVELS = 20;
-export const MAX_SCHEMA_PARTS = 2000;
-/** llama.cpp takes longer repetitions for endless ones, and writes each out: so many of all together. */
-const LONGEST_REPETITION = 2000;
-const MOST_REPETITIONS = 20_000;
 
 /** Any JSON object. */
 export function anyObjectGrammar(): string {
@@ -247,12 +246,12 @@ class GrammarWriter {
     };
     const least = Math.ceil(count(minimum, 0));
     const most = Math.floor(count(maximum, Number.POSITIVE_INFINITY));
-    if (least > LONGEST_REPETITION) throw refusal(place.path, `has a '${minimum}' above ${LONGEST_REPETITION}`);
+    if (least > MAX_SCHEMA_REPETITION) throw refusal(place.path, `has a '${minimum}' above ${MAX_SCHEMA_REPETITION}`);
     if (least > most) throw refusal(place.path, `has a '${minimum}' above its '${maximum}'`);
-    const written = most === Number.POSITIVE_INFINITY ? most : Math.min(most, LONGEST_REPETITION);
+    const written = most === Number.POSITIVE_INFINITY ? most : Math.min(most, MAX_SCHEMA_REPETITION);
     this.#repetitions += Number.isFinite(written) ? written : least;
-    if (this.#repetitions > MOST_REPETITIONS)
-      throw refusal('', `asks for more than ${MOST_REPETITIONS} repetitions in all`);
+    if (this.#repetitions > MAX_SCHEMA_REPETITIONS)
+      throw refusal('', `asks for more than ${MAX_SCHEMA_REPETITIONS} repetitions in all`);
     return { least, most: written };
   }
 

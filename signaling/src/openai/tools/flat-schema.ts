@@ -3,7 +3,7 @@
  * engine needs to know references, and none gets a schema without an end. Its bounds are the grammar's own, so that what no
  * engine takes is refused here, by the name of its field.
  */
-import { MAX_SCHEMA_CHARS, MAX_SCHEMA_LEVELS, MAX_SCHEMA_PARTS } from '@tabmesh/shared/json-grammar';
+import { MAX_SCHEMA_CHARS, MAX_SCHEMA_LEVELS, MAX_SCHEMA_PARTS } from '@tabmesh/shared';
 import { fieldError } from '../../http/request-body.ts';
 import { MAX_JSON_LEVELS } from '../../limits/limits.ts';
 

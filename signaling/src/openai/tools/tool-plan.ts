@@ -1,6 +1,6 @@
 /** From tools and conversation to what the mesh is asked, and how its answer is then read. */
 import type { ChatMessage, ResponseFormat } from '@tabmesh/shared';
-import { MAX_SCHEMA_CHARS } from '@tabmesh/shared/json-grammar';
+import { MAX_SCHEMA_CHARS } from '@tabmesh/shared';
 import { fieldError } from '../../http/request-body.ts';
 import { flatSchema } from './flat-schema.ts';
 import type { FunctionTool, ToolOffer } from './function-tools.ts';

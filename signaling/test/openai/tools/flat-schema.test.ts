@@ -1,5 +1,5 @@
-import { MeshError } from '@tabmesh/shared';
-import { grammarOfSchema, MAX_SCHEMA_LEVELS } from '@tabmesh/shared/json-grammar';
+import { MAX_SCHEMA_LEVELS, MeshError } from '@tabmesh/shared';
+import { grammarOfSchema } from '@tabmesh/shared/json-grammar';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { flatSchema } from '../../../src/openai/tools/flat-schema.ts';
