@@ -36,7 +36,10 @@ function isSlimWanted(text = '') {
 
 async function install(place, freeBytes) {
   const { root, packages, machine, isSlim } = place;
-  for (const line of announcement({ machine, isSlim, freeBytes })) console.log(line);
+  // Of another tree, as that of the benchmarks' rivals, no size is known.
+  const isOurs = packages['node_modules/node-llama-cpp'] !== undefined;
+  for (const line of isOurs ? announcement({ machine, isSlim, freeBytes }) : ['Installing the packages …'])
+    console.log(line);
   const npm = (args) => runOrThrow([...args, ...QUIETLY], root);
   await npm(['ci', ...(isSlim ? LEAN : EVERYTHING)]);
   const named = namedPackages(place);
