@@ -67,6 +67,8 @@ describe('two tabs that show one conversation', () => {
     await page.goto(first.url());
     const seen = answersOf(page);
     await seen.getByText('answering in another tab').waitFor();
+    // A page that dies takes the last half second of its answer with it: what is seen here is stored.
+    await seen.getByText('word word').waitFor();
     await first.close();
     // Stopped, or cut off where the closing page could write no more.
     await seen.and(page.locator(':not([data-state="streaming"])')).waitFor();
