@@ -95,6 +95,9 @@ export function createAsker(options: AskerOptions): Asker {
         onLate(peerId) {
           chooser.late(peerId);
         },
+        onLeftWaiting(peerId) {
+          chooser.leftWaiting(peerId);
+        },
         failure(lastError) {
           return failureOf(model, lastError, features);
         },

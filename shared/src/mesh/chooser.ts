@@ -15,7 +15,14 @@ import { JobId, type ModelId, type PeerId } from '../protocol/ids.ts';
 import type { AnswerNeeds, Assignment } from '../requesting/answer.ts';
 import { type KnownSpeed, toCandidate } from '../routing/candidate.ts';
 import { PeerPenalties } from '../routing/peer-penalties.ts';
-import { explain, firstTokenByMs, type RouteCandidate, type RouteQuery, route } from '../routing/route.ts';
+import {
+  expectedTokenMs,
+  explain,
+  firstTokenByMs,
+  type RouteCandidate,
+  type RouteQuery,
+  route,
+} from '../routing/route.ts';
 import type { AnswerEvent, CompletionRequest } from './mesh-interface.ts';
 
 export type RouteEvent = Extract<AnswerEvent, { type: 'route' }>;
@@ -44,6 +51,8 @@ export interface Chooser {
   answered(peerId: PeerId, conversationId: string | undefined): void;
   failed(peerId: PeerId): void;
   late(peerId: PeerId): void;
+  /** Its asker has left, and would not have if it had been as fast as it should. */
+  leftWaiting(peerId: PeerId): void;
 }
 
 /** Chat answers are about this long; the estimate only has to compare peers. */
@@ -55,6 +64,8 @@ const STALL_FACTOR = 20;
 const SHORTEST_STALL_MS = 10_000;
 /** Beside that: a large model without a GPU reads some thirty tokens a second, of three characters or so. */
 const READING_MS_PER_CHAR = 10;
+/** Whoever leaves sooner has not waited for its reading either: some three hundred tokens a second. */
+const PATIENT_MS_PER_CHAR = 1;
 /** Sooner a rival would only be begun to be cancelled. */
 const SHORTEST_LATE_MS = 100;
 
@@ -144,6 +155,7 @@ export function createChooser(options: ChooserOptions): Chooser {
       const { begun } = needs;
       const givenTokens = begun?.tokenCount ?? 0;
       const lateMs = Math.max(SHORTEST_LATE_MS, firstTokenByMs(choice.chosen, query));
+      const chars = lengthOf(request, begun);
       const jobId = JobId.parse(randomHexId(random));
       return {
         jobId,
@@ -162,8 +174,8 @@ export function createChooser(options: ChooserOptions): Chooser {
         }),
         lateMs,
         stallMs:
-          Math.min(MAX_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_FACTOR * lateMs)) +
-          READING_MS_PER_CHAR * lengthOf(request, begun),
+          Math.min(MAX_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_FACTOR * lateMs)) + READING_MS_PER_CHAR * chars,
+        pace: { firstTextMs: lateMs + PATIENT_MS_PER_CHAR * chars, tokenMs: expectedTokenMs(choice.chosen) },
         route: {
           type: 'route',
           jobId,
@@ -182,6 +194,7 @@ export function createChooser(options: ChooserOptions): Chooser {
     },
     failed: (peerId) => penalties.failed(peerId, clock.monotonicMs()),
     late: (peerId) => penalties.late(peerId, clock.monotonicMs()),
+    leftWaiting: (peerId) => penalties.leftWaiting(peerId, clock.monotonicMs()),
   };
 }
 

@@ -12,6 +12,7 @@ import type { ClassId, JobId, ModelId, PeerId } from '../protocol/ids.ts';
 import type { FinishReason, JobParameters, Usage } from '../protocol/messages.ts';
 import { Attempt, firstToSpeak, isLate } from './attempt.ts';
 import { type JobEvent, type JobLine, queueHints, type Requester } from './requester.ts';
+import type { ExpectedPace } from './stall-watch.ts';
 
 /** What may narrow the choice, as an answer learns it. */
 export interface AnswerNeeds {
@@ -29,10 +30,11 @@ export interface Assignment<Route> {
   readonly classId: ClassId;
   readonly contextTokens: number;
   readonly parameters: JobParameters;
-  /** After this time without a token another peer may be asked beside this one. */
+  /** After this time without text another peer may be asked beside this one. */
   readonly lateMs: number;
-  /** After this time without one it counts as lost. */
+  /** After this time without any it counts as lost. */
   readonly stallMs: number;
+  readonly pace: ExpectedPace;
   readonly route: Route;
 }
 
@@ -53,16 +55,18 @@ export interface AnswerOptions<Route> {
   /** Whether one more peer may be asked beside a late one; asked once it would be. */
   mayRace(): boolean;
   lineTo(peerId: PeerId, signal: AbortSignal): Promise<JobLine>;
-  /** The first token is there, or the first after `begun`. */
+  /** The first text is there, or the first after `begun`. */
   onBegun(): void;
   /** Once for each job that a peer was given, when it is over. */
   onOutcome(peerId: PeerId, jobId: JobId, outcome: JobOutcome): void;
-  /** The peer answered to the end, with at least a token. */
+  /** The peer answered to the end, with text. */
   onAnswered(peerId: PeerId, end: AnswerEnd): void;
   /** The peer could not do what it announced. */
   onFailed(peerId: PeerId): void;
   /** The peer had not spoken yet when the one that was asked after it did. */
   onLate(peerId: PeerId): void;
+  /** The asker has left while the peer kept it waiting. */
+  onLeftWaiting(peerId: PeerId): void;
   /** No peer is left: `lastError` is why the last one did not answer, undefined when there was none at all. */
   failure(lastError: MeshError | undefined): MeshError;
 }
@@ -190,10 +194,11 @@ class AnswerProgress<Route> {
   }
 
   /** What the reader gets for an event of the peer, which had `before` tokens from others in front of its own. */
-  take(event: JobEvent, { peerId, classId }: Assignment<Route>, before: number): TokensEvent | AnswerEnd {
+  take(event: JobEvent, assignment: Assignment<Route>, before: number): TokensEvent | AnswerEnd {
+    const { peerId, classId } = assignment;
     const { clock, onBegun, onAnswered, onFailed } = this.#options;
     if (event.type === 'tokens') {
-      if (this.#firstTokenMs === undefined) {
+      if (this.#firstTokenMs === undefined && event.text !== '') {
         this.#firstTokenMs = clock.monotonicMs();
         onBegun();
       }
@@ -208,8 +213,8 @@ class AnswerProgress<Route> {
     const completionTokens = before + usage.completionTokens;
     const end = this.endWith(reason, { ...usage, completionTokens }, measurement?.tokensPerSecond ?? null);
     if (measurement !== undefined) onAnswered(peerId, end);
-    // Without a token there is no sample either, and what it announced would go on to win.
-    else onFailed(peerId);
+    // Without text there is no sample either, and what it announced would go on to win.
+    else if (!isWordless(assignment, usage)) onFailed(peerId);
     return end;
   }
 
@@ -232,7 +237,7 @@ class AnswerProgress<Route> {
 
   #begin(assignment: Assignment<Route>): Attempt<Assignment<Route>> {
     const { clock, requester, model, client, deadlineAtMs, lineTo, onOutcome } = this.#options;
-    const { jobId, peerId, parameters, stallMs } = assignment;
+    const { jobId, peerId, parameters, stallMs, pace } = assignment;
     return new Attempt(
       assignment,
       async (stop) => {
@@ -241,11 +246,27 @@ class AnswerProgress<Route> {
         const patienceMs =
           deadlineAtMs === undefined || this.tokenCount > 0 ? undefined : deadlineAtMs - clock.monotonicMs();
         const job = { jobId, model, ...queueHints(client, patienceMs), parameters };
-        return requester.run(line, job, stop, (outcome) => onOutcome(peerId, jobId, outcome), stallMs);
+        return requester.run(line, job, stop, {
+          onOutcome: (outcome) => onOutcome(peerId, jobId, outcome),
+          onLeftWaiting: () => {
+            // Not when another peer was faster, which is told as that.
+            if (this.#signal.aborted) this.#options.onLeftWaiting(peerId);
+          },
+          pace,
+          stallMs,
+        });
       },
       this.#signal,
     );
   }
+}
+
+/** Its tokens may have no text because of what was asked: they became a stop string, or were too few for a character. */
+function isWordless<Route>(
+  { parameters: { stop, maxTokens } }: Assignment<Route>,
+  { completionTokens }: Usage,
+): boolean {
+  return completionTokens > 0 && (stop.length > 0 || completionTokens === maxTokens);
 }
 
 /** A busy peer can answer later, which no other failure says; of several the one that is free first counts. */

@@ -67,14 +67,23 @@ export async function isLate(attempts: readonly Attempt<unknown>[], ms: number, 
   }
 }
 
-/** Who gives the first event, and that event; undefined when all have failed. */
+/**
+ * Who gives the first text, and the event with it. An end without any is nobody's answer while another may still give one;
+ * undefined when all have failed.
+ */
 export async function firstToSpeak<Assignment>(
   attempts: readonly Attempt<Assignment>[],
 ): Promise<{ readonly attempt: Attempt<Assignment>; readonly event: JobEvent } | undefined> {
   const spoken = attempts.map(async (attempt) => {
     const event = await attempt.heard;
-    if (event === undefined) throw new Error('It failed.');
+    if (event?.type !== 'tokens' || event.text === '') throw new Error('It gave no text.');
     return { attempt, event };
   });
-  return Promise.any(spoken).catch(() => undefined);
+  const first = await Promise.any(spoken).catch(() => undefined);
+  if (first !== undefined) return first;
+  for (const attempt of attempts) {
+    const event = await attempt.heard;
+    if (event !== undefined) return { attempt, event };
+  }
+  return undefined;
 }

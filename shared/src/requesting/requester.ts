@@ -3,16 +3,17 @@
  * asked: who sent it, which token comes next, whether the job is still open.
  */
 import { MeshError } from '../errors.ts';
-import { Inbox } from '../jobs/inbox.ts';
+import { charsOf, Inbox } from '../jobs/inbox.ts';
 import { failedOutcome, finishedOutcome, type JobOutcome } from '../jobs/job-outcome.ts';
 import type { JobReply } from '../jobs/job-sink.ts';
 import { type JobMeasurement, JobTimer } from '../jobs/job-timer.ts';
 import { decodeVectors } from '../jobs/vectors.ts';
-import { MAX_ANSWER_BYTES, MAX_STALL_MS } from '../limits.ts';
+import { MAX_ANSWER_BYTES, MAX_STALL_MS, MAX_UNREAD_CHARS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Embeddings, TokensEvent } from '../ports/engine.ts';
 import type { JobId, PeerId } from '../protocol/ids.ts';
-import type { FinishReason, PeerMessageOf, Usage } from '../protocol/messages.ts';
+import type { FinishReason, PeerMessageOf, TokenLogprob, Usage } from '../protocol/messages.ts';
+import { type ExpectedPace, StallWatch } from './stall-watch.ts';
 
 /** The line to a provider: an open link, or this end's own provider. */
 export interface JobLine {
@@ -43,6 +44,17 @@ export type JobEvent =
       readonly measurement: JobMeasurement | undefined;
     };
 
+/** What whoever runs a job wants to hear of it, and how long the peer has. */
+export interface JobWatch {
+  /** Once, when the job is over: when its end arrives, whether anybody reads on or not. */
+  onOutcome?(outcome: JobOutcome): void;
+  /** The signal was aborted while the peer was late or silent by what `pace` says of it. */
+  onLeftWaiting?(): void;
+  readonly pace?: ExpectedPace;
+  /** Without a first text for so long the peer counts as lost. Default: `MAX_STALL_MS`. */
+  readonly stallMs?: number;
+}
+
 interface OpenJob {
   readonly jobId: JobId;
   readonly line: JobLine;
@@ -55,16 +67,15 @@ interface OpenJob {
   receivedBytes: number;
   /** The tokens that count for the rate. */
   creditedTokens: number;
+  /** Came without text, and wait for the next that has some. */
+  heldTokens: number;
+  heldLogprobs: TokenLogprob[];
+  heldChars: number;
   error: Error | undefined;
   /** The peer said so or was told so; what it says from then on is not heard. */
   isOver: boolean;
   wake: (() => void) | undefined;
-  readonly firstStallMs: number;
-  /** When the last delta came, how many came, and how long the pauses between them are at most, by and by forgotten. */
-  lastDeltaMs: number;
-  deltas: number;
-  longPauseMs: number;
-  cancelStall: () => void;
+  readonly stall: StallWatch;
   /** The first word counts. */
   settle(outcome: JobOutcome): void;
 }
@@ -75,13 +86,6 @@ interface OpenEmbed {
   reject(error: Error): void;
 }
 
-/** No token for this long behind the first one, until the pace is known, and the peer counts as lost; … */
-const SECOND_TOKEN_STALL_MS = 10_000;
-const KNOWN_PACE_DELTAS = 8;
-/** … then some times the longest pause it made lately, which is a p99 that costs nothing to keep. */
-const STALL_PAUSES = 4;
-const SHORTEST_STALL_MS = 2_000;
-const PAUSE_DECAY = 0.99;
 const encoder = new TextEncoder();
 
 export class Requester {
@@ -102,17 +106,14 @@ export class Requester {
   }
 
   /**
-   * Yields token events and one `end`.
-   * @param stallMs without a first token for so long the peer counts as lost
-   * @param onOutcome called once, when the job is over: when its end arrives, whether anybody reads on or not.
+   * Yields token events, each with text, and one `end`. Tokens without any come with the next text, or before the end.
    * @throws MeshError the provider's refusal, `peer_lost`, or `cancelled` by the signal. Leaving the loop cancels.
    */
   async *run(
     line: JobLine,
     job: JobRequest,
     signal: AbortSignal,
-    onOutcome: (outcome: JobOutcome) => void = () => {},
-    stallMs = MAX_STALL_MS,
+    watch: JobWatch = {},
   ): AsyncGenerator<JobEvent, void, undefined> {
     if (signal.aborted) throw MeshError.cancelled();
     if (!line.isOpen) throw MeshError.peerLost('its link closed');
@@ -127,25 +128,31 @@ export class Requester {
       receivedTokens: 0,
       receivedBytes: 0,
       creditedTokens: 0,
+      heldTokens: 0,
+      heldLogprobs: [],
+      heldChars: 0,
       error: undefined,
       isOver: false,
       wake: undefined,
-      firstStallMs: stallMs,
-      lastDeltaMs: 0,
-      deltas: 0,
-      longPauseMs: 0,
-      cancelStall() {},
+      stall: new StallWatch({
+        clock: this.#clock,
+        firstStallMs: watch.stallMs ?? MAX_STALL_MS,
+        onStall: (silentMs) =>
+          this.#fail(open, MeshError.peerLost(`without a word for ${Math.round(silentMs / 1000)} s`)),
+      }),
       settle(outcome) {
-        if (!settled) onOutcome(outcome);
+        if (!settled) watch.onOutcome?.(outcome);
         settled = true;
       },
     };
     this.#jobs.set(job.jobId, open);
-    const onAbort = () => this.#fail(open, MeshError.cancelled());
+    const onAbort = () => {
+      if (!open.isOver && watch.pace !== undefined && open.stall.keepsWaiting(watch.pace)) watch.onLeftWaiting?.();
+      this.#fail(open, MeshError.cancelled());
+    };
     signal.addEventListener('abort', onAbort);
     let ended = false;
     try {
-      this.#expectNews(open);
       line.send({ type: 'job-start', ...job });
       while (!ended) {
         const event = open.inbox.shift();
@@ -248,7 +255,6 @@ export class Requester {
       return;
     }
     job.receivedTokens += delta.tokenCount;
-    this.#notePause(job);
     if (job.receivedTokens > job.maxTokens) {
       this.#fail(job, MeshError.peerLost('it sent more tokens than it was asked for'));
       return;
@@ -259,42 +265,50 @@ export class Requester {
       this.#fail(job, MeshError.peerLost('it sent more than its tokens can hold'));
       return;
     }
+    job.heldTokens += delta.tokenCount;
+    if (job.wantsLogprobs && delta.logprobs !== undefined) job.heldLogprobs.push(...delta.logprobs);
+    if (text === '') this.#wait(job, delta);
+    else this.#give(job, text);
+  }
+
+  /** Tokens without text are no progress for whoever reads: they leave with the next that has some. */
+  #wait(job: OpenJob, { text, tokenCount, logprobs }: PeerMessageOf<'token-delta'>): void {
+    job.stall.textless();
+    job.heldChars += charsOf({
+      type: 'tokens',
+      text,
+      tokenCount,
+      ...(job.wantsLogprobs && logprobs ? { logprobs } : {}),
+    });
+    if (job.heldChars > MAX_UNREAD_CHARS) this.#fail(job, MeshError.peerLost('it sent tokens without text'));
+  }
+
+  #give(job: OpenJob, text: string): void {
     const credited = Math.min(job.receivedTokens, job.receivedBytes);
     job.timer.tokens(this.#clock.monotonicMs(), credited - job.creditedTokens);
     job.creditedTokens = credited;
-    this.#push(job, {
-      type: 'tokens',
-      text,
-      tokenCount: delta.tokenCount,
-      ...(delta.logprobs === undefined || !job.wantsLogprobs ? {} : { logprobs: delta.logprobs }),
-    });
+    job.stall.text(job.heldTokens);
+    this.#pushHeld(job, text);
     if (job.inbox.isFull) this.#fail(job, MeshError.cancelled());
+  }
+
+  #pushHeld(job: OpenJob, text: string): void {
+    const { heldTokens: tokenCount, heldLogprobs: logprobs } = job;
+    job.heldTokens = 0;
+    job.heldLogprobs = [];
+    job.heldChars = 0;
+    this.#push(job, { type: 'tokens', text, tokenCount, ...(logprobs.length === 0 ? {} : { logprobs }) });
   }
 
   #end(job: OpenJob, { reason, usage }: PeerMessageOf<'job-end'>): void {
     job.isOver = true;
-    job.cancelStall();
+    job.stall.stop();
     const measurement = job.timer.measurement();
     job.settle(finishedOutcome(measurement, { usage }));
+    if (job.heldTokens > 0) this.#pushHeld(job, '');
     // What came was counted here; more is only claimed.
     const completionTokens = Math.min(usage.completionTokens, job.receivedTokens);
     this.#push(job, { type: 'end', reason, usage: { ...usage, completionTokens }, measurement });
-  }
-
-  #notePause(job: OpenJob): void {
-    const nowMs = this.#clock.monotonicMs();
-    if (job.deltas > 0) job.longPauseMs = Math.max(job.longPauseMs * PAUSE_DECAY, nowMs - job.lastDeltaMs);
-    job.lastDeltaMs = nowMs;
-    job.deltas += 1;
-    this.#expectNews(job);
-  }
-
-  #expectNews(job: OpenJob): void {
-    const stallMs = stallMsOf(job);
-    job.cancelStall();
-    job.cancelStall = this.#clock.after(stallMs, () =>
-      this.#fail(job, MeshError.peerLost(`silent for ${Math.round(stallMs / 1000)} s`)),
-    );
   }
 
   #push(job: OpenJob, event: JobEvent): void {
@@ -312,7 +326,7 @@ export class Requester {
 
   /** Tells the peer to stop, at once: a reader who does not read would never come to it. */
   #leave(job: OpenJob): void {
-    job.cancelStall();
+    job.stall.stop();
     if (job.isOver) return;
     job.isOver = true;
     if (job.line.isOpen) job.line.send({ type: 'job-cancel', jobId: job.jobId });
@@ -334,12 +348,6 @@ class PeerRefusal extends MeshError {
       details: reply.waitMs === undefined ? {} : { waitMs: reply.waitMs },
     });
   }
-}
-
-function stallMsOf({ deltas, longPauseMs, firstStallMs }: OpenJob): number {
-  if (deltas === 0) return firstStallMs;
-  if (deltas < KNOWN_PACE_DELTAS) return SECOND_TOKEN_STALL_MS;
-  return Math.min(MAX_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_PAUSES * longPauseMs));
 }
 
 function endedByPeer(error: unknown): boolean {
