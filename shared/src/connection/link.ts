@@ -41,6 +41,8 @@ export interface LinkOptions {
   onMessage(link: Link, message: JobMessage): void;
   /** The other end wants a stream; without this function all are refused. */
   onStream?: ((link: Link, offer: StreamOffer) => void) | undefined;
+  /** The other end has answered a probe. */
+  onProbeAnswered?: ((link: Link) => void) | undefined;
   /** Once, last. `error` is undefined after a goodbye or an own `close`. */
   onClose(link: Link, error: Error | undefined): void;
 }
@@ -184,6 +186,13 @@ export class Link {
     this.#cancelProbe = this.#options.clock.after(PROBE_MS + PROBE_ROUND_TRIPS * (this.rttMs ?? 0), () =>
       this.#judgeProbe(),
     );
+  }
+
+  #endProbe(): void {
+    if (this.#cancelProbe === undefined) return;
+    this.#cancelProbe();
+    this.#cancelProbe = undefined;
+    this.#options.onProbeAnswered?.(this);
   }
 
   #judgeProbe(): void {
@@ -332,7 +341,7 @@ export class Link {
         this.#write({ type: 'pong', id: message.id });
         return;
       case 'pong':
-        if (message.id === PROBE_ID) this.#cancelProbe?.();
+        if (message.id === PROBE_ID) this.#endProbe();
         else this.#measure(message.id);
         return;
       case 'goodbye':

@@ -34,6 +34,8 @@ export interface LinksOptions {
   describe(to: PeerId, record: SignedRecord, source: SourceId | undefined): void;
   onOpen(link: Link): void;
   onMessage(link: Link, message: JobMessage): void;
+  /** A peer that an entry took for gone is there. */
+  onThere?(peerId: PeerId): void;
   onClose(link: Link, error: Error | undefined): void;
 }
 
@@ -281,6 +283,7 @@ export class Links {
       },
       onOpen: () => session && this.#handleOpen(session),
       onMessage: (from, message) => this.#options.onMessage(from, message),
+      onProbeAnswered: () => this.#options.onThere?.(remote),
       onStream: ({ remote: from }, offer) => this.#streamHandlers.handle(offer, from),
       onClose: (_link, error) => session && this.#handleClose(session, error),
     });

@@ -6,7 +6,10 @@ import type { TokensEvent } from '../ports/engine.ts';
 const EVENT_CHARS = 256;
 const LIKELIHOOD_CHARS = 64;
 
-export class Inbox<Event extends TokensEvent | { readonly type: 'end' }> {
+/** Beside tokens there are only words without a size. */
+type Small = { readonly type: 'end' | 'peer-doubted' | 'peer-there' };
+
+export class Inbox<Event extends TokensEvent | Small> {
   readonly #events: Event[] = [];
   #chars = 0;
 
@@ -27,8 +30,8 @@ export class Inbox<Event extends TokensEvent | { readonly type: 'end' }> {
 }
 
 /** About as many as the event takes in a message, and no fewer than it takes in memory. */
-export function charsOf(event: TokensEvent | { readonly type: 'end' }): number {
-  if (event.type === 'end') return 0;
+export function charsOf(event: TokensEvent | Small): number {
+  if (event.type !== 'tokens') return 0;
   let chars = event.text.length + EVENT_CHARS;
   for (const { top, ...chosen } of event.logprobs ?? []) {
     for (const { token, bytes = [] } of [chosen, ...top]) chars += token.length + 4 * bytes.length + LIKELIHOOD_CHARS;

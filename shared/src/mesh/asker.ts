@@ -30,6 +30,7 @@ export interface AskerOptions {
   defaultModel(isFit: (served: ServedModel) => boolean): ModelId | undefined;
   /** Whether a peer has served the model since this end joined. */
   wasServed(model: ModelId): boolean;
+  isLinked(peerId: PeerId): boolean;
   lineTo(peerId: PeerId, signal: AbortSignal): Promise<JobLine>;
   onOutcome(peerId: PeerId, job: { readonly jobId: JobId; readonly model: ModelId }, outcome: JobOutcome): void;
   report(report: AnswerReport): void;
@@ -78,6 +79,11 @@ export function createAsker(options: AskerOptions): Asker {
         assign(needs) {
           return chooser.assign(request, model, needs);
         },
+        standby(needs, draw) {
+          return chooser.standby(request, model, needs, draw);
+        },
+        random,
+        isLinked: options.isLinked,
         mayRace() {
           return races.spend();
         },
@@ -123,6 +129,7 @@ export function createAsker(options: AskerOptions): Asker {
     if (model === undefined) throw MeshError.nothingServed();
     const embedded = await embed(
       {
+        clock,
         requester,
         newJob: () => ({
           jobId: JobId.parse(randomHexId(random)),
@@ -132,6 +139,7 @@ export function createAsker(options: AskerOptions): Asker {
         assign: (failed) => chooser.assignEmbedding(model, failed),
         lineTo,
         onFailed: (peerId) => chooser.failed(peerId),
+        onLeftWaiting: (peerId) => chooser.leftWaiting(peerId),
         failure: (lastError) => failureOf(model, lastError, EMBEDDINGS),
       },
       inputs,

@@ -12,7 +12,7 @@ import type { Clock } from '../ports/clock.ts';
 import { type Random, randomHexId } from '../ports/random.ts';
 import type { Announcement, ModelFeature, ServedModel } from '../protocol/announcement.ts';
 import { JobId, type ModelId, type PeerId } from '../protocol/ids.ts';
-import type { AnswerNeeds, Assignment } from '../requesting/answer.ts';
+import type { AnswerNeeds, Assignment } from '../requesting/answer-options.ts';
 import { type KnownSpeed, toCandidate } from '../routing/candidate.ts';
 import { PeerPenalties } from '../routing/peer-penalties.ts';
 import {
@@ -48,6 +48,8 @@ export interface Chooser {
    * @throws MeshError `invalid_request` when no peer would take the job.
    */
   assign(request: CompletionRequest, model: ModelId, needs: AnswerNeeds): Assignment<RouteEvent> | undefined;
+  /** Whom `assign` would choose. @param draw in [0, 1), which of equals */
+  standby(request: CompletionRequest, model: ModelId, needs: AnswerNeeds, draw: number): PeerId | undefined;
   answered(peerId: PeerId, conversationId: string | undefined): void;
   failed(peerId: PeerId): void;
   late(peerId: PeerId): void;
@@ -59,6 +61,8 @@ export interface Chooser {
 const TYPICAL_ANSWER_TOKENS = 200;
 /** Who reads half an answer waits for the next words of it: an open link is worth more than a faster end. */
 const NEXT_TOKENS = 20;
+/** A draw for the router that tries no peer which nobody measured. */
+const NO_TRY = 1;
 /** A peer that is so many times later than ever is not coming any more. */
 const STALL_FACTOR = 20;
 const SHORTEST_STALL_MS = 10_000;
@@ -125,32 +129,41 @@ export function createChooser(options: ChooserOptions): Chooser {
     return undefined;
   }
 
-  /** `tries`: whether now and then a peer that nobody measured may be chosen. */
-  function queryFor(model: ModelId, contextTokens: number, outputTokens: number, tries: boolean): RouteQuery {
-    const draws = [tries ? random.float() : 1, random.float()] as const;
+  function queryFor(
+    model: ModelId,
+    contextTokens: number,
+    outputTokens: number,
+    draws: RouteQuery['draws'],
+  ): RouteQuery {
     return { outputTokens, contextTokens, target: SLA_TARGETS[tierOf(model)], draws };
+  }
+
+  /** What the router is asked for a request, and by which features. */
+  function search(request: CompletionRequest, model: ModelId, needs: AnswerNeeds, draws: RouteQuery['draws']) {
+    const { conversationId } = request;
+    const prefixHolder = conversationId === undefined ? undefined : conversationPeers.get(conversationId);
+    const typicalTokens = needs.begun === undefined ? TYPICAL_ANSWER_TOKENS : NEXT_TOKENS;
+    const outputTokens = Math.min(request.maxTokens ?? typicalTokens, typicalTokens);
+    const query = queryFor(model, needs.contextTokens, outputTokens, draws);
+    const features: ModelFeature[] = needs.begun === undefined ? [] : ['continue'];
+    const choice = choose(model, prefixHolder, query, [...features, ...featuresNeeded(extrasOf(request))], needs);
+    return choice && { ...choice, query };
   }
 
   return {
     assignEmbedding(model, failed) {
-      const choice = choose(model, undefined, queryFor(model, 1, 1, false), ['embeddings'], {
+      const choice = choose(model, undefined, queryFor(model, 1, 1, [NO_TRY, random.float()]), ['embeddings'], {
         failed,
         begun: undefined,
       });
       return choice?.chosen.peerId;
     },
     assign(request, model, needs) {
-      const { conversationId } = request;
-      const prefixHolder = conversationId === undefined ? undefined : conversationPeers.get(conversationId);
-      const typicalTokens = needs.begun === undefined ? TYPICAL_ANSWER_TOKENS : NEXT_TOKENS;
-      const outputTokens = Math.min(request.maxTokens ?? typicalTokens, typicalTokens);
-      // Who reads half an answer is no one to try a stranger on.
-      const query = queryFor(model, needs.contextTokens, outputTokens, needs.begun === undefined);
-      const extras = extrasOf(request);
-      const features: ModelFeature[] = needs.begun === undefined ? [] : ['continue'];
-      const choice = choose(model, prefixHolder, query, [...features, ...featuresNeeded(extras)], needs);
+      // Who reads half an answer must not wait for a peer that nobody measured.
+      const tryDraw = needs.begun === undefined ? random.float() : NO_TRY;
+      const choice = search(request, model, needs, [tryDraw, random.float()]);
       if (choice === undefined) return undefined;
-      const { candidates, index } = choice;
+      const { candidates, index, query } = choice;
       const { peerId, classId, contextTokens } = choice.chosen;
       const { begun } = needs;
       const givenTokens = begun?.tokenCount ?? 0;
@@ -169,7 +182,7 @@ export function createChooser(options: ChooserOptions): Chooser {
           topP: request.topP ?? 1,
           ...(request.seed === undefined ? {} : { seed: request.seed }),
           stop: [...(request.stop ?? [])],
-          ...extras,
+          ...extrasOf(request),
           ...(begun === undefined ? {} : { continues: { text: begun.text, tokenCount: givenTokens } }),
         }),
         lateMs,
@@ -187,6 +200,9 @@ export function createChooser(options: ChooserOptions): Chooser {
           },
         },
       };
+    },
+    standby(request, model, needs, draw) {
+      return search(request, model, needs, [NO_TRY, draw])?.chosen.peerId;
     },
     answered(peerId, conversationId) {
       penalties.clear(peerId);

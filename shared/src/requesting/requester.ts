@@ -35,7 +35,8 @@ export function queueHints(
   };
 }
 
-export type JobEvent =
+/** What the peer says of the answer. */
+export type JobWord =
   | TokensEvent
   | {
       readonly type: 'end';
@@ -43,6 +44,9 @@ export type JobEvent =
       readonly usage: Usage;
       readonly measurement: JobMeasurement | undefined;
     };
+
+/** `peer-doubted`: an entry takes the peer for gone. It is, or `peer-there` follows. */
+export type JobEvent = JobWord | { readonly type: 'peer-doubted' | 'peer-there' };
 
 /** What whoever runs a job wants to hear of it, and how long the peer has. */
 export interface JobWatch {
@@ -72,6 +76,7 @@ interface OpenJob {
   heldLogprobs: TokenLogprob[];
   heldChars: number;
   error: Error | undefined;
+  isDoubted: boolean;
   /** The peer said so or was told so; what it says from then on is not heard. */
   isOver: boolean;
   wake: (() => void) | undefined;
@@ -107,6 +112,7 @@ export class Requester {
 
   /**
    * Yields token events, each with text, and one `end`. Tokens without any come with the next text, or before the end.
+   * Between them it tells of doubts whether the peer is still there.
    * @throws MeshError the provider's refusal, `peer_lost`, or `cancelled` by the signal. Leaving the loop cancels.
    */
   async *run(
@@ -132,6 +138,7 @@ export class Requester {
       heldLogprobs: [],
       heldChars: 0,
       error: undefined,
+      isDoubted: false,
       isOver: false,
       wake: undefined,
       stall: new StallWatch({
@@ -238,6 +245,16 @@ export class Requester {
     }
   }
 
+  /** An entry says that the peer is gone: whoever waits for its next word may ask another one. */
+  handlePeerDoubted(remote: PeerId): void {
+    this.#tell(remote, true, { type: 'peer-doubted' });
+  }
+
+  /** A doubted peer has shown that it is there. */
+  handlePeerThere(remote: PeerId): void {
+    this.#tell(remote, false, { type: 'peer-there' });
+  }
+
   /** The line to a peer is gone: its answers end here. */
   handleLineClosed(remote: PeerId, reason: string): void {
     for (const job of this.#jobs.values()) {
@@ -245,6 +262,14 @@ export class Requester {
     }
     for (const { line, reject } of this.#embeds.values()) {
       if (line.remote === remote && !line.isOpen) reject(MeshError.peerLost(reason));
+    }
+  }
+
+  #tell(remote: PeerId, isDoubted: boolean, event: JobEvent): void {
+    for (const job of this.#jobs.values()) {
+      if (job.line.remote !== remote || job.isOver || job.isDoubted === isDoubted) continue;
+      job.isDoubted = isDoubted;
+      this.#push(job, event);
     }
   }
 
