@@ -9,7 +9,7 @@ import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask, openChat } from '../setup/chat-page.ts';
 import { INSTALL_TIMEOUT_MS } from '../setup/debian-program.ts';
-import { HASTY_LOCATION, README_LOCATION, startNginx } from '../setup/nginx.ts';
+import { hastyLocation, readmeLocation, startNginx } from '../setup/nginx.ts';
 import { openProfile, type Profile } from '../setup/profile.ts';
 import { createEchoEngine, startMember, startTestEntry, untilMesh } from '../setup/test-mesh.ts';
 
@@ -24,7 +24,9 @@ let page: Page;
 let port: string;
 
 beforeAll(async () => {
-  entry = await startTestEntry({ access: accessSettings({ keys: `alice:${KEY}`, hosts: 'mesh.example.org' }) });
+  entry = await startTestEntry({
+    access: accessSettings({ keys: `alice:${KEY}`, hosts: 'mesh.example.org', proxies: '127.0.0.1' }),
+  });
   ({ port } = new URL(entry.url));
   member = startMember(entry.url, createEchoEngine('echo', 2));
   await untilMesh(entry.mesh, () => entry.mesh.models().length === 1);
@@ -119,12 +121,12 @@ describe('a page of the entry', () => {
   );
 
   it.each([
-    ['the README’s settings', README_LOCATION],
-    ['settings that leave the host to nginx', HASTY_LOCATION],
+    ['the README’s settings', readmeLocation],
+    ['settings that leave the host to nginx', hastyLocation],
   ])(
     'KY18: chats at a configured name behind a real nginx with %s, and at no other',
     async (_which, location) => {
-      await using nginx = await startNginx(entry.url, location);
+      await using nginx = await startNginx(await location(entry.url));
       const url = `http://mesh.example.org:${nginx.port}`;
 
       await openChat(page, url);

@@ -1,34 +1,35 @@
-/** A real nginx of one test's own, in front of an entry, as the README's section on deployment writes it. */
+/** A real nginx of one test's own, in front of an entry. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { root } from './command.ts';
 import { ensureNginx } from './debian-program.ts';
 
 export interface Nginx extends AsyncDisposable {
   readonly port: number;
 }
 
-/** What the README gives people to copy, between `location / {` and `}`. */
-export const README_LOCATION = `
-proxy_http_version 1.1;
-proxy_set_header Host $host;
-proxy_set_header Upgrade $http_upgrade;
-proxy_set_header Connection "upgrade";
-proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-proxy_buffering off;
-proxy_read_timeout 1h;`;
+/** What the README gives people to copy: the inside of its `location`, for another entry. */
+export async function readmeLocation(entryUrl: string): Promise<string> {
+  const readme = await readFile(join(root, 'README.md'), 'utf8');
+  const inside = /```nginx\nlocation \/ \{\n([^}]+)\}\n```/.exec(readme)?.[1];
+  if (inside === undefined || !inside.includes(README_ENTRY)) throw new Error('The README has no settings for nginx.');
+  return inside.replace(README_ENTRY, entryUrl);
+}
+
+const README_ENTRY = 'http://127.0.0.1:8080';
 
 /** What a hasty person writes: WebSockets, and nginx's own idea of the host. */
-export const HASTY_LOCATION = `
-proxy_http_version 1.1;
-proxy_set_header Upgrade $http_upgrade;
-proxy_set_header Connection "upgrade";`;
+export async function hastyLocation(entryUrl: string): Promise<string> {
+  return `proxy_pass ${entryUrl}; proxy_http_version 1.1;
+    proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";`;
+}
 
-export async function startNginx(entryUrl: string, location: string): Promise<Nginx> {
+export async function startNginx(location: string): Promise<Nginx> {
   const program = await ensureNginx();
   const folder = await mkdtemp(join(tmpdir(), 'tabmesh-nginx-'));
   const port = await freePort();
@@ -39,7 +40,7 @@ export async function startNginx(entryUrl: string, location: string): Promise<Ng
 daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr crit;
 events {}
 http { access_log off; ${paths.join(' ')}
-  server { listen 127.0.0.1:${port}; location / { proxy_pass ${entryUrl}; ${location} } } }`;
+  server { listen 127.0.0.1:${port}; location / { ${location} } } }`;
   await writeFile(join(folder, 'nginx.conf'), settings);
   const child = spawn(program, ['-c', join(folder, 'nginx.conf'), '-p', folder], {
     stdio: ['ignore', 'ignore', 'inherit'],

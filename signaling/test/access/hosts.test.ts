@@ -1,10 +1,15 @@
 /** By which names an entry may be called, asked of a whole one over real sockets. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
-import { createIdentity, type Logger, silentLogger, systemRandom } from '@tabmesh/shared';
+import { createIdentity, createSocketIoSignaling, type Logger, silentLogger, systemRandom } from '@tabmesh/shared';
 import { io } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type AccessTexts, accessSettings } from '../../src/access/access-settings.ts';
 import { AllowedHosts, hostNameIn } from '../../src/access/allowed-hosts.ts';
+import type { Callers } from '../../src/access/callers.ts';
+import { guardServer } from '../../src/access/guard-hosts.ts';
 import { startEntry } from '../../src/entry.ts';
 import { rawRequest } from '../setup/raw-request.ts';
 
@@ -246,6 +251,39 @@ describe('what proxies say', () => {
     const many = Array.from({ length: 60 }, (_, index) => index);
     expect(await refusalsOf(many.map((index) => `192.0.2.${index}`))).toBe(0);
     expect(await refusalsOf(many.map((index) => `2001:db8:0:7::${index}`))).toBeGreaterThan(0);
+  });
+});
+
+describe('a member that joins by a name', () => {
+  it('SG36: which its entry does not know says so, with the flag, and goes on trying', async () => {
+    // No name but this machine's own leads here in a test: the refusal is the entry's own, the name is this one.
+    const server = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    guardServer(server, { foreignHostOf: () => REBOUND } as Partial<Callers> as Callers, silentLogger);
+    server.on('upgrade', () => {});
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const signaling = createSocketIoSignaling({ url: `http://localhost:${port}` });
+    onTestFinished(() => signaling.close());
+    const heard: string[] = [];
+    const ignored = () => {};
+    await new Promise<void>((resolve) => {
+      signaling.start({
+        onChallenge: () => {
+          throw new Error('It joined.');
+        },
+        onWelcome: ignored,
+        onRefused: ignored,
+        onRoster: ignored,
+        onDescription: ignored,
+        onOffline: (reason) => {
+          heard.push(reason);
+          if (heard.length === 2) resolve();
+        },
+      });
+    });
+    expect(heard[0]).toContain('does not know that name as its own; start it with --allowed-hosts localhost');
+    expect(heard[1]).toBe(heard[0]);
   });
 });
 
