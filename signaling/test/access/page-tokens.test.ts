@@ -136,6 +136,19 @@ describe('the token of a page', () => {
     await clock.advance(20_000);
     expect((await chat(page, '2001:db8:0:7::6')).statusCode).toBe(200);
   });
+
+  it('KY12: tells visitors apart by the word of a configured proxy, and of nobody else', async () => {
+    const { app, chat } = start({ keys, limit: '1', proxies: '192.0.2.1' });
+    const page = await ownPage(app);
+    const from = async (remoteAddress: string, visitor: string) =>
+      (await chat({ ...page, 'x-forwarded-for': visitor }, remoteAddress)).statusCode;
+    expect(await from('192.0.2.1', '198.51.100.1')).toBe(200);
+    expect(await from('192.0.2.1', '198.51.100.2')).toBe(200);
+    // What a visitor wrote itself stands before what the proxy adds.
+    expect(await from('192.0.2.1', '203.0.113.9, 198.51.100.2')).toBe(429);
+    expect(await from('192.0.2.2', '198.51.100.3')).toBe(200);
+    expect(await from('192.0.2.2', '198.51.100.4')).toBe(429);
+  });
 });
 
 describe('the budget of the provider', () => {
