@@ -156,6 +156,8 @@ export const LATE_PENALTY_MS = 10_000;
 export const MAX_REMEMBERED_MODELS = 1_000;
 /** Conversations whose peer is remembered. */
 export const MAX_REMEMBERED_CONVERSATIONS = 1_000;
+/** Peers of which is remembered how the last link to them came about. */
+export const MAX_REMEMBERED_TRIALS = 1_000;
 /** Peers whose samples are kept, and the samples of one. */
 export const MAX_MEASURED_PEERS = 1_000;
 export const MAX_SAMPLES = 512;

@@ -1,6 +1,7 @@
-/** How a peer is dialled: by the best way that both ends have and that was not tried in vain. */
+/** How a peer is dialled: by the way that led to it last, else the best one that both ends have and that has not failed. */
 import type { Transport, Transports } from '../ports/transport.ts';
 import type { PeerId } from '../protocol/ids.ts';
+import { Trials } from './trials.ts';
 
 export interface ApproachesOptions {
   /** The ways in which a link may come about, best first; the first is one that everybody has. */
@@ -11,8 +12,7 @@ export interface ApproachesOptions {
 
 export class Approaches {
   readonly #options: ApproachesOptions;
-  /** Ways on which no link to the peer came about; cleared when none is left. */
-  readonly #failedWays = new Map<PeerId, Set<string>>();
+  readonly #ways = new Trials<string>();
 
   constructor(options: ApproachesOptions) {
     this.#options = options;
@@ -29,29 +29,32 @@ export class Approaches {
   }
 
   hasUntried(peerId: PeerId): boolean {
-    return this.#untried(peerId) !== undefined;
+    return this.#untriedWay(peerId) !== undefined;
   }
 
   next(peerId: PeerId): Transport {
-    const transport = this.#untried(peerId) ?? this.first;
+    const way = this.#untriedWay(peerId);
     // None is left: begin again with the first.
-    if (this.#failedWays.get(peerId)?.has(transport.way)) this.forget(peerId);
-    return transport;
+    if (way === undefined) this.forget(peerId);
+    return this.find(way ?? this.first.way) ?? this.first;
   }
 
   failed(peerId: PeerId, way: string): void {
-    this.#failedWays.set(peerId, (this.#failedWays.get(peerId) ?? new Set()).add(way));
+    this.#ways.failed(peerId, way);
+  }
+
+  /** A link to the peer opened, whoever began it. */
+  opened(peerId: PeerId, way: string): void {
+    this.#ways.worked(peerId, way);
   }
 
   forget(peerId: PeerId): void {
-    this.#failedWays.delete(peerId);
+    this.#ways.forget(peerId);
   }
 
-  #untried(peerId: PeerId): Transport | undefined {
+  #untriedWay(peerId: PeerId): string | undefined {
     const { transports, hasWay } = this.#options;
-    const failed = this.#failedWays.get(peerId);
-    return transports.find(
-      (transport) => !failed?.has(transport.way) && (transport === this.first || hasWay(peerId, transport.way)),
-    );
+    const ways = transports.map(({ way }) => way).filter((way) => way === this.first.way || hasWay(peerId, way));
+    return this.#ways.untried(peerId, ways);
   }
 }

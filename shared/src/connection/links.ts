@@ -230,6 +230,7 @@ export class Links {
     session.openedMs = this.#options.clock.monotonicMs();
     this.#open.set(remote, link);
     if (this.#attempts.get(remote) === session) this.#attempts.delete(remote);
+    this.#approaches.opened(remote, link.way);
     // The peer came back without this end having noticed that it was gone.
     replaced?.close('replaced by a newer link');
     this.#options.onOpen(link);

@@ -105,6 +105,10 @@ export class VirtualNetwork {
     for (const entry of this.#chosen(index)) entry.reconnect(name);
   }
 
+  block(way: string): void {
+    this.#blockedWays.add(way);
+  }
+
   unblock(way: string): void {
     this.#blockedWays.delete(way);
   }
