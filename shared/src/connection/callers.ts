@@ -16,7 +16,7 @@ export interface CallersOptions {
   dial(peerId: PeerId): void;
   /** How many ways there are at most. */
   readonly ways: number;
-  /** Whether one of them was not tried yet. */
+  /** Whether one of them was not tried yet, by each source. */
   hasUntried(peerId: PeerId): boolean;
 }
 

@@ -29,7 +29,7 @@ export interface LinksOptions extends ApproachesOptions {
   readonly logger: Logger;
   /** Default: the one for any platform. */
   readonly verify?: VerifySignature | undefined;
-  /** Hands a signed description to an entry: the one that brought the peer's own, where it was the first to describe. */
+  /** Hands a signed description to an entry: the one that brought the offer, or that the attempt is to go by. */
   describe(to: PeerId, record: SignedRecord, source: SourceId | undefined): void;
   onOpen(link: Link): void;
   onMessage(link: Link, message: JobMessage): void;
@@ -168,8 +168,8 @@ export class Links {
 
   #dial(peerId: PeerId): void {
     this.#redials.cancel(peerId);
-    const transport = this.#approaches.next(peerId);
-    this.#startSession(SessionId.parse(randomHexId(this.#options.random)), peerId, 'offerer', transport, undefined);
+    const { transport, source } = this.#approaches.next(peerId);
+    this.#startSession(SessionId.parse(randomHexId(this.#options.random)), peerId, 'offerer', transport, source);
   }
 
   /**
@@ -230,14 +230,15 @@ export class Links {
     session.openedMs = this.#options.clock.monotonicMs();
     this.#open.set(remote, link);
     if (this.#attempts.get(remote) === session) this.#attempts.delete(remote);
-    this.#approaches.opened(remote, link.way);
+    this.#approaches.opened(remote, link.way, session.source);
     // The peer came back without this end having noticed that it was gone.
     replaced?.close('replaced by a newer link');
     this.#options.onOpen(link);
     this.#callers.settle(remote, undefined);
   }
 
-  #handleClose({ id, remote, role, link, openedMs }: Session, error: Error | undefined): void {
+  #handleClose(session: Session, error: Error | undefined): void {
+    const { id, remote, role, link, openedMs, source, isUnheard } = session;
     const { clock, logger } = this.#options;
     this.#sessions.delete(id);
     if (this.#open.get(remote) === link) this.#open.delete(remote);
@@ -247,7 +248,7 @@ export class Links {
     if (openedMs !== undefined) this.#options.onClose(link, error);
     if (this.#closed || this.#open.has(remote) || this.#attempts.has(remote)) return;
     if (openedMs === undefined) {
-      if (role === 'offerer') this.#approaches.failed(remote, link.way);
+      if (role === 'offerer') this.#approaches.failed(remote, { way: link.way, source, isUnheard });
       this.#callers.settle(remote, asConnectionFailed(error));
     } else if (clock.monotonicMs() - openedMs > STEADY_MS) this.#redials.forgive(remote);
     if (this.#wanted.has(remote) && !this.#attempts.has(remote)) this.#redials.later(remote);

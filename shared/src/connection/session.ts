@@ -9,7 +9,7 @@ import { Link, type LinkOptions } from './link.ts';
 export interface SessionOptions {
   readonly id: SessionId;
   readonly role: SessionDescription['role'];
-  /** By which its descriptions go: the one that brought the offer. */
+  /** By which its descriptions go: the one that brought the offer, or that is tried. */
   readonly source: SourceId | undefined;
   /** Its way is said beside the payload, unless it is the one that everybody has. */
   readonly sayWay: boolean;
@@ -60,6 +60,11 @@ export class Session {
   begin(): void {
     this.#state = 'begun';
     for (const payload of this.#early) this.#describe(payload);
+  }
+
+  /** Something was said to the other end, and nothing came back. */
+  get isUnheard(): boolean {
+    return this.#nextSentIndex > 0 && this.#nextReceivedIndex === 0;
   }
 
   handleDescription({ from, role, index, payload }: SessionDescription): void {
