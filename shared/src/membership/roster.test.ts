@@ -173,6 +173,21 @@ describe('the roster', () => {
     expect(known()).toEqual([]);
   });
 
+  it.each([
+    ['another peer signed', (body: object) => carol.sign(body)],
+    ['nobody signed', (body: object) => ({ body: JSON.stringify(body), signature: 'A'.repeat(86) })],
+  ])('RO11: an old record that %s is no source’s first word', (_name, forge) => {
+    const { roster, known } = setUp();
+    const hostile = SourceId.parse('hostile');
+    const forged = forge(JSON.parse(announce(bob).body) as object);
+    roster.apply(entry, { upserted: [announce(bob, { sequence: 5 })], removed: [] });
+    roster.apply(hostile, { upserted: [forged], removed: [] });
+    roster.replace(hostile, [forged]);
+    expect(roster.someSource(bob.peerId, (source) => source === hostile)).toBe(false);
+    roster.apply(entry, { upserted: [], removed: [bob.peerId] });
+    expect(known()).toEqual([]);
+  });
+
   it('RO4: a full roster takes the place of the old one; its own announcement is not in it', () => {
     const { roster, known, removed } = setUp();
     roster.apply(entry, { upserted: [announce(bob)], removed: [] });

@@ -131,7 +131,7 @@ export class Roster {
         // to which the peer's newest record is still under way: each entry gets one of its own.
         const word = known.vouchers.get(source);
         if (word !== undefined && !this.#mayRenew(word, known, sequence)) return peerId;
-        if (word !== undefined) this.#verify(record, peerId);
+        this.#verify(record, peerId);
         this.#vouch(source, known, sequence);
         return peerId;
       }
