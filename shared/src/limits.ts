@@ -105,6 +105,8 @@ export const MAX_SERVED_MODELS = 32;
 export const MAX_ANNOUNCED_LINKS = 32;
 /** More peers than an entry is meant for; a flood of keys must not fill the memory. */
 export const MAX_ROSTER_PEERS = 20_000;
+/** Peers that left of which is remembered which record was their last, so that nobody brings them back by it. */
+export const MAX_GONE_PEERS = 2 * MAX_ROSTER_PEERS;
 
 // Asking.
 
