@@ -116,6 +116,8 @@ export const MAX_ATTEMPTS = 8;
 export const MAX_CONTINUATIONS = 20;
 /** Prefilling a long prompt on a large model takes that order of time; a pause in an answer is never longer. */
 export const MAX_STALL_MS = 60_000;
+/** Who says that it is busy for longer is believed so far: clients wait as long as they are told. */
+export const MAX_TOLD_WAIT_MS = 3_600_000;
 /** Longer than any model's answer; who reads it as a whole keeps it in memory. */
 export const MAX_ANSWER_BYTES = 16 * MIB;
 /** An answer that nobody reads is given up beyond this. */

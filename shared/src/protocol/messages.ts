@@ -130,7 +130,7 @@ export const JobEnd = z.object({
   usage: Usage,
 });
 
-/** Refused or failed. `waitMs` with `peer_busy`: when a slot should be free. */
+/** Refused or failed. `waitMs` with `peer_busy`: when a slot should be free, here or in the mesh behind this peer. */
 export const JobError = z.object({
   type: z.literal('job-error'),
   jobId: JobId,
