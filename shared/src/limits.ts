@@ -74,6 +74,13 @@ export const STREAM_LOW_WATER_BYTES = 64 * KIB;
 export const FIRST_FLIGHT_BYTES = 32 * KIB;
 /** 40 MB/s with a round trip of 100 ms. */
 export const MAX_FLIGHT_BYTES = 4 * MIB;
+/**
+ * Of the queue that streams alone may cause, what they may cause while messages come and go: less waits before a token, and
+ * both ends' processors have time for it. On a short line they send as little ahead as is acknowledged at a time.
+ */
+export const QUEUE_SHARE_BESIDE_MESSAGES = 1 / 4;
+/** A message says that more will follow for so long: the slowest answers that are read have four tokens a second. */
+export const MESSAGES_FLOW_MS = 250;
 /** From asking for a stream to the answer; who asks for one again and again has this long for each. */
 export const STREAM_OPEN_TIMEOUT_MS = 10_000;
 /** A stream whose bytes nobody takes for this long is reset, by whichever end waits. */

@@ -15,6 +15,8 @@ const QUEUE_SLACK_MS = 0.5;
 const SHRINK = 0.8;
 /** Of what was acknowledged, once the queue has been seen. */
 const GROWTH = 1 / 8;
+/** The receiver acknowledges whenever so much came, and the sender always sends so much: so none waits for the other. */
+export const ACKNOWLEDGE_BYTES = FIRST_FLIGHT_BYTES / 2;
 
 interface Flight {
   /** Sent in all, this one included. */
@@ -45,8 +47,11 @@ export class CongestionWindow {
     this.#flights.push({ upToBytes: this.#sentBytes, sentMs: nowMs });
   }
 
-  /** @throws MeshError `protocol_violation` when so much was never sent. */
-  handleAcknowledged(bytes: number, nowMs: number): void {
+  /**
+   * `share`: of the queue that streams alone may cause, above 0, at most 1.
+   * @throws MeshError `protocol_violation` when so much was never sent.
+   */
+  handleAcknowledged(bytes: number, nowMs: number, share: number): void {
     if (this.#acknowledgedBytes + bytes > this.#sentBytes) {
       throw MeshError.protocolViolation('it acknowledges more bytes than were sent');
     }
@@ -58,16 +63,17 @@ export class CongestionWindow {
     const tookMs = nowMs - newest.sentMs;
     this.#leastMs = Math.min(this.#leastMs, tookMs);
     const queueMs = tookMs - this.#leastMs;
-    if (queueMs > Math.max(QUEUE_SLACK_MS, QUEUE_SHARE * this.#leastMs)) this.#shrink(tookMs, nowMs);
+    const mostMs = share * Math.max(QUEUE_SLACK_MS, QUEUE_SHARE * this.#leastMs);
+    if (queueMs > mostMs) this.#shrink(tookMs, nowMs, share < 1 ? ACKNOWLEDGE_BYTES : FIRST_FLIGHT_BYTES);
     else if (wasFull) this.#grow(bytes);
   }
 
   /** At most once a round trip: what is acknowledged until then was sent before. */
-  #shrink(tookMs: number, nowMs: number): void {
+  #shrink(tookMs: number, nowMs: number, leastBytes: number): void {
     this.#sawQueue = true;
     if (nowMs < this.#nextShrinkMs) return;
     this.#nextShrinkMs = nowMs + tookMs;
-    this.#limitBytes = Math.max(FIRST_FLIGHT_BYTES, this.#limitBytes * SHRINK);
+    this.#limitBytes = Math.max(leastBytes, this.#limitBytes * SHRINK);
   }
 
   #grow(bytes: number): void {

@@ -153,6 +153,7 @@ export class Link {
    */
   send(message: JobMessage): void {
     if (this.#state !== 'open') throw MeshError.closed('link');
+    this.#streams.noteMessage();
     this.#write(message);
   }
 
@@ -346,6 +347,7 @@ export class Link {
         this.#streams.handleMessage(message);
         return;
       default:
+        this.#streams.noteMessage();
         this.#options.onMessage(this, message);
     }
   }

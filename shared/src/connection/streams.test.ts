@@ -2,11 +2,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   FIRST_STREAM_WINDOW_BYTES,
+  MAX_STREAM_FRAME_BYTES,
   MAX_STREAM_UNSENT_BYTES,
   MAX_STREAM_WINDOWS_BYTES,
   STREAM_OPEN_TIMEOUT_MS,
   STREAM_STALL_TIMEOUT_MS,
 } from '../limits.ts';
+import type { Transport } from '../ports/transport.ts';
 import { JobId } from '../protocol/ids.ts';
 import { openLinkPair, type TestLink } from '../testing/link-pair.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
@@ -18,6 +20,14 @@ import type { JobMessage, Link } from './link.ts';
 import type { ByteStream } from './stream.ts';
 import type { StreamOffer } from './streams.ts';
 
+const delta: JobMessage = {
+  type: 'token-delta',
+  jobId: JobId.parse('0'.repeat(32)),
+  firstToken: 0,
+  tokenCount: 1,
+  text: 'word',
+};
+
 let clock: ManualClock;
 let network: VirtualNetwork;
 let near: TestLink;
@@ -26,9 +36,10 @@ let far: TestLink;
 async function open(
   onStream?: (link: Link, offer: StreamOffer) => void,
   onMessage?: (link: Link, message: JobMessage) => void,
+  nearTransport?: Transport,
 ): Promise<Link> {
   const pair = openLinkPair({
-    transports: [network.join('alice').transports[0], network.join('bob').transports[0]],
+    transports: [nearTransport ?? network.join('alice').transports[0], network.join('bob').transports[0]],
     clock,
     random: createSeededRandom(5),
     onStream,
@@ -37,6 +48,33 @@ async function open(
   near = pair.near;
   far = pair.far;
   return settled(near.opened);
+}
+
+/** Frames come over it one after the other. */
+function line(transport: Transport, bytesPerMs: number): { transport: Transport; waitingBytes(): number } {
+  let waitingBytes = 0;
+  let freeMs = 0;
+  const opened: Transport = {
+    way: transport.way,
+    open(options, handlers) {
+      const channel = transport.open(options, handlers);
+      return {
+        signal: (payload) => channel.signal(payload),
+        send(bytes) {
+          const frame = bytes.slice();
+          waitingBytes += frame.length;
+          freeMs = Math.max(freeMs, clock.monotonicMs()) + frame.length / bytesPerMs;
+          clock.after(freeMs - clock.monotonicMs(), () => {
+            waitingBytes -= frame.length;
+            channel.send(frame);
+          });
+        },
+        bufferedBytes: () => channel.bufferedBytes(),
+        close: () => channel.close(),
+      };
+    },
+  };
+  return { transport: opened, waitingBytes: () => waitingBytes };
 }
 
 /** Lets time pass until it is settled. */
@@ -243,6 +281,31 @@ describe('a byte stream', () => {
     expect(inKib.slice(8).map((kib) => kib <= 512 + 96)).toEqual([true, true, true, true]);
     expect(inKib.at(-1)).toBeLessThanOrEqual(64 + 96);
     expect(windows.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThan(MAX_STREAM_WINDOWS_BYTES);
+    await closeAll();
+  });
+
+  it('SM28: beside messages, sent or come, less of a stream waits on the line, and more again when those have stopped', async () => {
+    const host = createStreamHost();
+    const { transport, waitingBytes } = line(network.join('alice').transports[0], 1_000);
+    const link = await open(host.onStream, undefined, transport);
+    const stream = await settled(link.openStream('sink'));
+    /** On average, while the stream always has something to send. */
+    const bytesBefore = async (eachTenMs: () => void) => {
+      let sum = 0;
+      for (let ms = 0; ms < 1_000; ms += 1) {
+        while (stream.ready() === undefined) stream.write(new Uint8Array(32_000));
+        await clock.advance(1);
+        if (ms % 10 === 0) eachTenMs();
+        if (ms >= 500) sum += waitingBytes();
+      }
+      return sum / 500;
+    };
+    const alone = await bytesBefore(() => {});
+    expect(alone).toBeGreaterThan(MAX_STREAM_FRAME_BYTES);
+    expect(await bytesBefore(() => link.send(delta))).toBeLessThan(0.8 * alone);
+    expect(await bytesBefore(() => {})).toBeCloseTo(alone, -4);
+    expect(await bytesBefore(() => far.link.send(delta))).toBeLessThan(0.8 * alone);
+    stream.reset('it was enough');
     await closeAll();
   });
 

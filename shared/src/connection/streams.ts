@@ -4,17 +4,18 @@
  */
 import { MeshError } from '../errors.ts';
 import {
-  FIRST_FLIGHT_BYTES,
   FIRST_STREAM_WINDOW_BYTES,
   MAX_STREAM_NAME_CHARS,
   MAX_STREAM_WINDOWS_BYTES,
   MAX_STREAMS,
+  MESSAGES_FLOW_MS,
+  QUEUE_SHARE_BESIDE_MESSAGES,
   STREAM_OPEN_TIMEOUT_MS,
 } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import { readStreamAck, readStreamData, streamAckFrame } from '../protocol/frames.ts';
 import type { StreamMessage } from '../protocol/stream-messages.ts';
-import { CongestionWindow } from './congestion-window.ts';
+import { ACKNOWLEDGE_BYTES, CongestionWindow } from './congestion-window.ts';
 import type { Outbox } from './outbox.ts';
 import { type ByteStream, Stream } from './stream.ts';
 import { streamCancelled, streamRefused, streamUnanswered, tooManyStreams } from './stream-errors.ts';
@@ -45,8 +46,6 @@ interface Opening {
   settle(outcome: ByteStream | MeshError): void;
 }
 
-/** Acknowledged whenever so much came: half of the smallest congestion window, so that none waits for ever. */
-const ACKNOWLEDGE_BYTES = FIRST_FLIGHT_BYTES / 2;
 /** For windows beyond the first of every stream. */
 const SPARE_WINDOW_BYTES = MAX_STREAM_WINDOWS_BYTES - 2 * MAX_STREAMS * FIRST_STREAM_WINDOW_BYTES;
 
@@ -65,6 +64,7 @@ export class Streams {
   #unacknowledgedBytes = 0;
   /** What may come for streams that this end broke off. */
   #lateBytes = 0;
+  #lastMessageMs = Number.NEGATIVE_INFINITY;
   #isPumping = false;
   #isClosed = false;
 
@@ -168,7 +168,7 @@ export class Streams {
 
   /** @throws MeshError `protocol_violation`. */
   handleAck(frame: Uint8Array): void {
-    this.#congestion.handleAcknowledged(readStreamAck(frame), this.#options.clock.monotonicMs());
+    this.#congestion.handleAcknowledged(readStreamAck(frame), this.#options.clock.monotonicMs(), this.#queueShare());
     this.pump();
   }
 
@@ -188,6 +188,11 @@ export class Streams {
       stream.handleSent();
     }
     this.#isPumping = false;
+  }
+
+  /** A message of a job was sent or came: more will follow, and streams leave them room. */
+  noteMessage(): void {
+    this.#lastMessageMs = this.#options.clock.monotonicMs();
   }
 
   /** The link is gone, and all its streams with it. Idempotent. */
@@ -257,6 +262,12 @@ export class Streams {
     });
     this.#open.set(id, stream);
     return stream;
+  }
+
+  /** Of the queue that streams alone may cause, what they may now. */
+  #queueShare(): number {
+    const quietMs = this.#options.clock.monotonicMs() - this.#lastMessageMs;
+    return quietMs < MESSAGES_FLOW_MS ? QUEUE_SHARE_BESIDE_MESSAGES : 1;
   }
 
   #acknowledge(bytes: number): void {
