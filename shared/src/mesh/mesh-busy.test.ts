@@ -75,7 +75,7 @@ describe.each(VIRTUAL_SHAPES)('a prompt ($name)', (shape) => {
 it.each([
   ['as it said', 7_000, 7_000],
   ['within an hour, whatever it said', 1e300, 3_600_000],
-])('WR21: who asks a peer in front of a busy mesh learns when to come back, %s', async (_name, said, told) => {
+])('WR22: who asks a peer in front of a busy mesh learns when to come back, %s', async (_name, said, told) => {
   const alice = world.member('alice');
   world.member('bob', 'native').addEngine({
     ...createScriptedEngine({ clock: world.clock, scenario: 'steady' }),
