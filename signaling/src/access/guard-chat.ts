@@ -1,8 +1,10 @@
 /**
  * The web app's own way in, `/api/chat`: an own page shows a token for it (`POST /api/page-token`), anyone else a key where
- * there are keys. Without either the mesh answers where no keys are asked for, but no outside provider does: its answers
- * are the operator's money, and a page is where a person was told who would read along.
+ * there are keys. Without either the mesh answers where no keys are asked for, but no outside provider does, unless who
+ * asks is on the entry's own machine: its answers are the operator's money, and a page is where a person was told who would
+ * read along.
  */
+import type { IncomingMessage } from 'node:http';
 import { type Clock, MeshError } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { refusal } from '../http/error-reply.ts';
@@ -17,6 +19,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** One of this entry's own pages sent it, by its token. */
     isFromPage?: boolean;
+    /** No page and no proxy sent it, from this machine, and no keys are asked for. */
+    isFromOperator?: boolean;
   }
 }
 
@@ -40,6 +44,7 @@ export function guardChat(app: FastifyInstance, options: ChatGuardOptions): void
     if (origin !== undefined && !callers.isFromOwnPage(request.raw)) return refuse(reply);
     if (token === undefined) {
       askForKey?.(request, reply);
+      request.isFromOperator = askForKey === undefined && origin === undefined && isFromThisMachine(request.raw);
       return;
     }
     if (origin === undefined || !tokens.isGood(String(token), origin)) throw tokenIsOver();
@@ -56,6 +61,15 @@ export function guardChat(app: FastifyInstance, options: ChatGuardOptions): void
     return { token: tokens.issue(origin), expiresInMs: PAGE_TOKEN_LIFE_MS };
   });
 }
+
+/** A proxy on this machine says for whom it asks, believed or not. */
+function isFromThisMachine({ socket, headers }: IncomingMessage): boolean {
+  const network = networkOf(socket.remoteAddress ?? '');
+  const isLoopback = network.startsWith('127.') || socket.remoteAddress === '::1';
+  return isLoopback && !PROXY_HEADERS.some((name) => name in headers);
+}
+
+const PROXY_HEADERS = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip'];
 
 function refuse(reply: FastifyReply): FastifyReply {
   const { status, body } = refusal(

@@ -101,9 +101,9 @@ async function openChoices(
   };
 }
 
-/** Outside answers are the operator's money, for own pages and holders of a key. */
-function mayLeave({ isFromPage = false, keyName }: FastifyRequest): boolean {
-  return isFromPage || keyName !== undefined;
+/** Outside answers are the operator's money, for own pages, holders of a key, and the operator. */
+function mayLeave({ isFromPage = false, isFromOperator = false, keyName }: FastifyRequest): boolean {
+  return isFromPage || isFromOperator || keyName !== undefined;
 }
 
 /** An outside provider is handed messages and sampling fields; what asks for more stays in the mesh. */

@@ -156,11 +156,25 @@ describe('the budget of the provider', () => {
 
   it('FB18: is spent by own pages only: without a token the mesh is asked, and the provider hears nothing', async () => {
     const { app, provider, chat } = await startWithProvider();
-    const script = await app.inject({ method: 'POST', url: '/api/chat', payload: ask });
+    const elsewhere = { method: 'POST', url: '/api/chat', payload: ask, remoteAddress: '192.0.2.7' } as const;
+    const script = await app.inject(elsewhere);
     expect(script.headers['x-tabmesh-fallback-status']).toBe('fallback-disabled');
     expect(provider.requests).toEqual([]);
     expect((await chat(ask)).headers['x-tabmesh-fallback-status']).toBe('used');
     expect(provider.requests).toHaveLength(1);
+  });
+
+  it('FB18: and by a script on the machine of the entry, unless it asks for somebody else', async () => {
+    const { app, provider } = await startWithProvider();
+    const statusOf = async (remoteAddress: string, headers: Record<string, string> = {}) =>
+      (await app.inject({ method: 'POST', url: '/api/chat', payload: ask, remoteAddress, headers })).headers[
+        'x-tabmesh-fallback-status'
+      ];
+    for (const header of ['x-forwarded-for', 'x-real-ip', 'forwarded', 'via']) {
+      expect(await statusOf('127.0.0.1', { [header]: '192.0.2.7' })).toBe('fallback-disabled');
+    }
+    expect(provider.requests).toEqual([]);
+    for (const here of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) expect(await statusOf(here)).toBe('used');
   });
 
   it('FB18: and by holders of a key where there are keys, but never on /v1', async () => {
