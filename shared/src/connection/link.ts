@@ -114,6 +114,11 @@ export class Link {
     });
   }
 
+  /** Nothing has come through yet. */
+  get isConnecting(): boolean {
+    return this.#state === 'connecting';
+  }
+
   get isOpen(): boolean {
     return this.#state === 'open';
   }
