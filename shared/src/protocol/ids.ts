@@ -3,10 +3,13 @@
  */
 import { z } from 'zod';
 
-/** Base64url of the peer's 32-byte Ed25519 public key: 43 characters. Whoever knows the id can check a signature. */
+/**
+ * Base64url of the peer's 32-byte Ed25519 public key. Whoever knows the id can check a signature. 43 characters hold two bits
+ * more than a key has; they are 0, so that no key goes by several ids.
+ */
 export const PeerId = z
   .string()
-  .regex(/^[A-Za-z0-9_-]{43}$/)
+  .regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/)
   .brand<'PeerId'>();
 export type PeerId = z.infer<typeof PeerId>;
 
