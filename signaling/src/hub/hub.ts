@@ -16,15 +16,18 @@ import {
   type ServerToMemberEvents,
 } from '@tabmesh/shared';
 import { Server } from 'socket.io';
-import { DEFAULT_HUB_LIMITS, HUB_PING_INTERVAL_MS, HUB_PING_TIMEOUT_MS, type HubLimits } from '../limits/limits.ts';
+import { DEFAULT_HUB_LIMITS, type HubLimits } from '../limits/limits.ts';
 import { BucketPerKey } from '../limits/rate-limit.ts';
 import { HubRoster } from './hub-roster.ts';
 import { MemberConnection, type MemberSocket, refuseSocket } from './member-connection.ts';
+import { isOwnAddress } from './own-address.ts';
 
 export interface HubOptions {
   /** Need not listen yet. The hub takes `/socket.io/` and leaves the rest. */
   readonly server: HttpServer;
   readonly entryPeerId: PeerId | null;
+  /** Names and addresses without ports that lead here in front of a proxy, a tunnel or a NAT, beside what a socket shows. */
+  readonly hosts?: readonly string[];
   readonly iceServers: readonly IceServer[];
   readonly clock: Clock;
   readonly random: Random;
@@ -67,8 +70,8 @@ class SignalingHub implements Hub {
       transports: ['websocket'],
       serveClient: false,
       maxHttpBufferSize: MAX_SIGNALING_BYTES,
-      pingInterval: HUB_PING_INTERVAL_MS,
-      pingTimeout: HUB_PING_TIMEOUT_MS,
+      pingInterval: this.#limits.pingIntervalMs,
+      pingTimeout: this.#limits.pingTimeoutMs,
       connectTimeout: this.#limits.joinTimeoutMs,
       allowRequest: (request, decide) => {
         const own = isOwnPage(request.headers);
@@ -100,12 +103,15 @@ class SignalingHub implements Hub {
     }
     const { clock, random, logger } = this.#options;
     let peerId: PeerId | undefined;
+    const { entryPeerId, hosts = [] } = this.#options;
     const connection = new MemberConnection({
       socket,
       clock,
       random,
       logger,
       limits: this.#limits,
+      entryPeerId,
+      leadsHere: (named) => isOwnAddress(named, socket.request, hosts),
       onJoin: (announcement, record) => {
         peerId = announcement.peerId;
         this.#replace(peerId, connection);
@@ -160,6 +166,7 @@ class SignalingHub implements Hub {
     old?.refuse({
       code: 'protocol_violation',
       message: 'The same key has joined again from elsewhere, and the newer connection stays. Use one key per peer.',
+      final: true,
     });
   }
 

@@ -6,6 +6,7 @@ import { createMember } from '../setup/member.ts';
 
 const [alice, bob] = [createMember(), createMember()];
 const nonce = 'a'.repeat(64);
+const here = { clock: { wallMs: () => 0 }, entryPeerId: null, leadsHere: () => true };
 
 /** Whatever a peer can put into a body and sign with its own key, and near misses of the real thing. */
 const body = fc.oneof(
@@ -35,8 +36,8 @@ const record = fc.record({
 it('SG19: no record whatever passes unsigned, nor fails with anything but a sentence', () => {
   const reads = [
     (proof: { body: string; signature: string }) =>
-      readJoin({ protocol: PROTOCOL_VERSION, proof, announcement: alice.announcement() }, nonce, 0),
-    (announcement: { body: string; signature: string }) => readAnnouncement(announcement, alice.peerId, 0),
+      readJoin({ protocol: PROTOCOL_VERSION, proof, announcement: alice.announcement() }, nonce, here),
+    (announcement: { body: string; signature: string }) => readAnnouncement(announcement, alice.peerId, here),
     (description: { body: string; signature: string }) => readDescription(description, alice.peerId, bob.peerId),
   ];
 
