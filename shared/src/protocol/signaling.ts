@@ -5,7 +5,7 @@
  * `announce`, `describe` and `report` go up, `roster` and `description` come down. What goes up before the join (members of
  * November 2026 send what waited through a stall) is not read, and no offence.
  */
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { MAX_ICE_SERVERS } from '../limits.ts';
 import { Measured, SignedRecord } from './announcement.ts';
 import { ModelId, PeerId, SessionId } from './ids.ts';
@@ -17,8 +17,8 @@ import { openList, openName } from './open-list.ts';
  * other entries too, are numbered on from it, and have to stay whole numbers.
  */
 export const Challenge = z.object({
-  nonce: z.string().regex(/^[0-9a-f]{64}$/),
-  nowMs: z.int().min(0).max(8_640_000_000_000_000),
+  nonce: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+  nowMs: z.int().check(z.minimum(0), z.maximum(8_640_000_000_000_000)),
 });
 export type Challenge = z.infer<typeof Challenge>;
 
@@ -35,12 +35,12 @@ export const JoinProof = z.object({
    * that passes another's challenge on to its own visitor gets a proof that names itself, which the other refuses. Absent
    * from members of November 2026; a member that names it always does, so nobody can talk it out of that.
    */
-  entry: z.string().min(1).max(MAX_ENTRY_ADDRESS).optional(),
+  entry: z.optional(z.string().check(z.minLength(1), z.maxLength(MAX_ENTRY_ADDRESS))),
 });
 export type JoinProof = z.infer<typeof JoinProof>;
 
 export const Join = z.object({
-  protocol: z.int().min(1),
+  protocol: z.int().check(z.minimum(1)),
   proof: SignedRecord,
   announcement: SignedRecord,
 });
@@ -56,23 +56,25 @@ function isIceUrl(url: string): boolean {
   return parts.transport === undefined || url.startsWith('turn');
 }
 
-const iceUrl = z.string().max(512).refine(isIceUrl);
+const iceUrl = z.string().check(z.maxLength(512), z.refine(isIceUrl));
 /** Of a TURN server's user, in bytes: more is an error to browsers. */
 const MAX_ICE_NAME = 508;
 
 export const IceServerSchema = z
   .object({
-    urls: z.union([iceUrl, z.array(iceUrl).min(1)]),
-    username: z.string().max(MAX_ICE_NAME).optional(),
-    credential: z.string().optional(),
+    urls: z.union([iceUrl, z.array(iceUrl).check(z.minLength(1))]),
+    username: z.optional(z.string().check(z.maxLength(MAX_ICE_NAME))),
+    credential: z.optional(z.string()),
   })
-  .refine(
-    ({ urls, username, credential }) =>
-      (username !== undefined && credential !== undefined) || ![urls].flat().some((url) => url.startsWith('turn')),
+  .check(
+    z.refine(
+      ({ urls, username, credential }) =>
+        (username !== undefined && credential !== undefined) || ![urls].flat().some((url) => url.startsWith('turn')),
+    ),
   );
 
 export const Welcome = z.object({
-  entryPeerId: PeerId.nullable(),
+  entryPeerId: z.nullable(PeerId),
   /** One that no browser takes is skipped: with it there would be no link at all, whatever other entries offer. */
   iceServers: openList(IceServerSchema, MAX_ICE_SERVERS),
   roster: z.array(SignedRecord),
@@ -82,14 +84,14 @@ export type Welcome = z.infer<typeof Welcome>;
 /** Of a code that this version doesn't know the general one is read: the code only says what is wrong. */
 export const JoinRefusal = z.object({
   code: openName(['signature_invalid', 'protocol_violation', 'unauthorized', 'mesh_busy'], 'protocol_violation'),
-  message: z.string().max(500),
+  message: z.string().check(z.maxLength(500)),
   /**
    * Whether no time, no restart and no other network can ever make this key's join succeed, so that the member gives up.
    * One refusal is final today: that the same key has joined again, where each new try would only push the other one out.
    * A full entry has room again, clocks are set, entries are updated and told their names. Absent from entries of
    * November 2026, whose members give up on every code but `mesh_busy`.
    */
-  final: z.boolean().optional(),
+  final: z.optional(z.boolean()),
 });
 export type JoinRefusal = z.infer<typeof JoinRefusal>;
 
@@ -115,10 +117,10 @@ export const SessionDescription = z.object({
   sessionId: SessionId,
   role: z.enum(['offerer', 'answerer']),
   /** Numbers this sender's records of the attempt from 0; the offerer's number 0 opens it. */
-  index: z.int().min(0).max(1000),
+  index: z.int().check(z.minimum(0), z.maximum(1000)),
   /** The transport that the payload is for; absent: `webrtc`, which everybody has. */
-  way: z.string().min(1).max(32).optional(),
-  payload: z.string().max(32 * 1024),
+  way: z.optional(z.string().check(z.minLength(1), z.maxLength(32))),
+  payload: z.string().check(z.maxLength(32 * 1024)),
 });
 export type SessionDescription = z.infer<typeof SessionDescription>;
 
@@ -135,9 +137,9 @@ export const AnswerReport = z.discriminatedUnion('servedBy', [
     servedBy: z.literal('mesh'),
     peerId: PeerId,
     model: ModelId,
-    completionTokens: z.int().min(0),
+    completionTokens: z.int().check(z.minimum(0)),
     ttftMs: Measured.shape.ttftMs,
-    tokensPerSecond: Measured.shape.tokensPerSecond.nullable(),
+    tokensPerSecond: z.nullable(Measured.shape.tokensPerSecond),
   }),
   z.object({ servedBy: z.literal('failed') }),
 ]);
@@ -147,8 +149,12 @@ export type AnswerReport = z.infer<typeof AnswerReport>;
 export function isOfNewerReport(payload: unknown): boolean {
   if (typeof payload !== 'object' || payload === null || !('servedBy' in payload)) return false;
   const { servedBy } = payload;
-  return typeof servedBy === 'string' && !AnswerReport.options.some(({ shape }) => shape.servedBy.value === servedBy);
+  return typeof servedBy === 'string' && !SERVED_BY.has(servedBy);
 }
+
+const SERVED_BY: ReadonlySet<string> = new Set(
+  AnswerReport.def.options.flatMap(({ shape }) => shape.servedBy.def.values),
+);
 
 export interface ServerToMemberEvents {
   challenge(challenge: Challenge): void;

@@ -29,6 +29,8 @@ export class VirtualEntry {
   readonly #seats = new Map<string, Seat>();
   /** What it says of itself to whoever joins from now on. */
   entryPeerId: PeerId | null = null;
+  /** It vouches for its members and lets none of their descriptions through. */
+  dropsDescriptions = false;
 
   constructor(options: VirtualEntryOptions) {
     this.#options = options;
@@ -49,6 +51,7 @@ export class VirtualEntry {
         this.#broadcast(seat, { upserted: [record], removed: [] });
       },
       describe: (to, record) => {
+        if (this.dropsDescriptions) return;
         for (const other of this.#seats.values()) {
           if (isHere() && other.peerId === to) this.#later(other, () => other.handlers?.onDescription(record));
         }

@@ -5,7 +5,7 @@
  * socket, where it would come before the join and mean nothing any more.
  */
 import { io, type Socket } from 'socket.io-client';
-import type { z } from 'zod';
+import type { z } from 'zod/mini';
 import { backoffMs } from '../backoff.ts';
 import { MeshError } from '../errors.ts';
 import { JOIN_TIMEOUT_MS, STEADY_ENTRY_MS } from '../limits.ts';
@@ -132,7 +132,7 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
       const record = accept(SignedRecord, said, 'description');
       if (record !== undefined) handlers.onDescription(record);
     });
-    socket.on('connect_error', () => lose(connection, handlers, `no entry answers at ${origin}`));
+    socket.on('connect_error', (error) => lose(connection, handlers, whyUnreachable(error, origin)));
     socket.on('disconnect', (reason) => lose(connection, handlers, `the connection to ${origin} ended (${reason})`));
   }
 
@@ -150,7 +150,7 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
   }
 
   /** The typed events are a promise of the entry; this is the check. */
-  function accept<Schema extends z.ZodType>(schema: Schema, payload: unknown, event: string) {
+  function accept<Schema extends z.ZodMiniType>(schema: Schema, payload: unknown, event: string) {
     const { success, data, error } = schema.safeParse(payload);
     if (!success) logger.warn({ origin, event, issue: error.issues[0] }, 'A message of the entry was dropped.');
     return data;
@@ -170,6 +170,14 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
     clearTimeout(retry);
     drop();
   }
+}
+
+/** Programs are told the status of the refusal, pages are not. */
+function whyUnreachable(error: Error, origin: string): string {
+  const { description } = error as Error & { readonly description?: { readonly message?: string } };
+  if (!description?.message?.endsWith(' 403')) return `no entry answers at ${origin}`;
+  const { hostname } = new URL(origin);
+  return `the entry at ${origin} does not know that name as its own; start it with --allowed-hosts ${hostname}, or join by its address`;
 }
 
 function entryAt(url: string): URL {

@@ -14,7 +14,7 @@ import {
   type SignedRecord,
 } from '@tabmesh/shared';
 import { verifySignatureInNode } from '@tabmesh/shared/node';
-import type { z } from 'zod';
+import type { z } from 'zod/mini';
 import { MEMBER_CLOCK_SKEW_MS } from '../limits/limits.ts';
 
 /** What is true of this entry, so that what is signed can be held against it. */
@@ -81,7 +81,7 @@ export function readDescription(record: SignedRecord, from: PeerId, to: PeerId):
   if (description.to !== to) throw MeshError.protocolViolation('a session description names another addressee');
 }
 
-function parse<Schema extends z.ZodType>(schema: Schema, text: string, what: string): z.infer<Schema> {
+function parse<Schema extends z.ZodMiniType>(schema: Schema, text: string, what: string): z.infer<Schema> {
   let value: unknown;
   try {
     value = JSON.parse(text);
