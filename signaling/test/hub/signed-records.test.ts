@@ -1,4 +1,6 @@
-import { MeshError, PROTOCOL_VERSION } from '@tabmesh/shared';
+import { MeshError, PeerId, PROTOCOL_VERSION } from '@tabmesh/shared';
+import { verifySignatureInNode } from '@tabmesh/shared/node';
+import { recordsOfAnybody, smallOrderKeys } from '@tabmesh/shared/testing';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { readAnnouncement, readDescription, readJoin } from '../../src/hub/signed-records.ts';
@@ -54,4 +56,15 @@ it('SG19: no record whatever passes unsigned, nor fails with anything but a sent
     }),
     { numRuns: 1_000 },
   );
+});
+
+it('ID5: under a key of small order nothing counts as signed for Node’s own check either', () => {
+  for (const key of smallOrderKeys()) {
+    const peerId = PeerId.parse(Buffer.from(key).toString('base64url'));
+    for (const record of recordsOfAnybody(40)) {
+      expect(() => verifySignatureInNode(record, peerId)).toThrow(
+        expect.objectContaining({ code: 'signature_invalid' }),
+      );
+    }
+  }
 });
