@@ -1,8 +1,9 @@
 /** Messages to tokens, with a vocabulary in which every character is a token. */
 
+import type { PromptBound } from '@tabmesh/shared/prompt-bound';
 import type { Token } from 'node-llama-cpp';
 import { describe, expect, it } from 'vitest';
-import { createChatPrompt, type PromptBound, type Vocabulary } from '../src/llama/prompts/chat-prompt.ts';
+import { createChatPrompt, type Vocabulary } from '../src/llama/prompts/chat-prompt.ts';
 
 const BOS = 1 as Token;
 const vocabulary: Vocabulary = {
@@ -12,7 +13,7 @@ const vocabulary: Vocabulary = {
   eosText: '</s>',
   controlTexts: ['<s>', '</s>', '<|im_start|>', '<|im_end|>'],
 };
-const ROOMY: PromptBound = { contextTokens: 1000, floor: () => 0 };
+const ROOMY: PromptBound = { contextTokens: 1000, floor: () => 0, perMessageTokens: 0, slack: 1 };
 const textOf = (tokens: readonly Token[]) => String.fromCodePoint(...tokens);
 
 describe('chat prompt', () => {

@@ -63,6 +63,10 @@ describe('reading prompts', () => {
     await expect(reader.chat([user('a')], breaks, new AnswerStop())).rejects.toMatchObject({
       code: 'context_length_exceeded',
     });
+    const letters = Array.from({ length: 10_000 }, () => user('a'));
+    await expect(reader.chat(letters, '', new AnswerStop())).rejects.toMatchObject({
+      code: 'context_length_exceeded',
+    });
     await expect(reader.plain(['a', breaks], 1024, new AnswerStop())).rejects.toMatchObject({
       code: 'context_length_exceeded',
     });
@@ -185,11 +189,11 @@ describe('an engine beside strangers', () => {
     for await (const _ of events);
   };
   const TURNS = Array.from(
-    { length: 10_000 },
+    { length: 1_000 },
     (_, index): ChatMessage => ({ role: index % 2 === 0 ? 'user' : 'assistant', content: 'a' }),
   );
 
-  it('NP83: a running answer goes on while 10,000 messages of a letter are made a prompt', async () => {
+  it('NP83: a running answer goes on while 1,000 messages of a letter are made a prompt', async () => {
     const { tokens, code } = await tokensBeside(() => all(ask(TURNS)));
     expect(code).toBe('context_length_exceeded');
     expect(tokens).toBeGreaterThan(10);

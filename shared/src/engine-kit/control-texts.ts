@@ -38,6 +38,11 @@ export class ControlTexts {
     return [...parts, text.slice(from)];
   }
 
+  /** For programs that make tokens of texts themselves: an invisible sign inside each control text. */
+  plain(text: string): string {
+    return this.broken(text, WORD_JOINER);
+  }
+
   /** The text with `mark` inside each control text, which is none then; the text itself where it has none. */
   broken(text: string, mark: string): string {
     const parts = this.split(text);
@@ -49,6 +54,15 @@ export class ControlTexts {
     const lengths = this.#lengths.get(text.charAt(at));
     return lengths?.find((length) => this.#texts.has(text.slice(at, at + length))) ?? 0;
   }
+}
+
+/** Invisible, and takes the line no further: what people read stays the same. */
+const WORD_JOINER = '\u2060';
+const LIKELY = /<[|｜][^<>\s]{1,60}[|｜]>|<\/?s>|<[be]os>|<(start|end)_of_turn>|\[\/?INST\]/g;
+
+/** For programs that make tokens of texts themselves and don't tell which ones are control tokens. */
+export function withoutLikelyControl(text: string): string {
+  return text.replace(LIKELY, (control) => breakUp(control, WORD_JOINER));
 }
 
 /** In the middle of a character there would be two halves. */

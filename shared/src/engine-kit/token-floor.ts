@@ -5,7 +5,7 @@
  * A token of n bytes stands for n bytes, so each byte brings at least 1 ÷ (bytes of the longest token that has this byte).
  */
 
-/** Never more than the text really has. */
+/** Never more than the text really has; a fraction, so that those of the parts of a text can be added. */
 export type TokenFloor = (text: string) => number;
 
 /**
@@ -31,7 +31,7 @@ export function createTokenFloor(tokens: Iterable<string>, tokenizer: string | u
       const length = longest[byte] ?? 0;
       if (length > 0) least += count / length;
     }
-    return Math.floor(least * (1 - ROUNDING));
+    return least * (1 - ROUNDING);
   };
 }
 

@@ -2,8 +2,7 @@
 import type { ChatMessage } from '@tabmesh/shared';
 import { createChatTemplate } from '@tabmesh/shared/chat-template';
 import { ControlTexts } from '@tabmesh/shared/control-texts';
-import { MeshError } from '@tabmesh/shared/errors';
-import type { TokenFloor } from '@tabmesh/shared/token-floor';
+import { checkTexts, type PromptBound } from '@tabmesh/shared/prompt-bound';
 import type { Token } from 'node-llama-cpp';
 
 export interface Vocabulary {
@@ -17,15 +16,8 @@ export interface Vocabulary {
   readonly controlTexts: readonly string[];
 }
 
-/** What the tokens are for: a text that has more of them is refused before they are made, where its bytes tell. */
-export interface PromptBound {
-  readonly contextTokens: number;
-  readonly floor: TokenFloor;
-}
-
 export type ChatPrompt = (messages: readonly ChatMessage[]) => Token[];
 
-const FAR_TOO_LONG = 2;
 /** Unicode has it for a program's own use; nobody writes it. */
 const MARK = '\ufdd0';
 
@@ -41,20 +33,10 @@ export function createChatPrompt(source: string, vocabulary: Vocabulary, bound: 
     text.includes(MARK) ? tokensAroundMarks(text, control, vocabulary) : vocabulary.tokenize(text, true);
   return (messages) => {
     const text = template(messages.map((message) => withoutControl(message, control)));
-    checkBound(bound, text);
+    checkTexts(bound, text);
     if (bosToken === undefined) return tokensOf(text);
     return [bosToken, ...tokensOf(text.startsWith(bosText) ? text.slice(bosText.length) : text)];
   };
-}
-
-/**
- * What is little too long is let through, to be refused by its exact count: people shorten by it.
- * @throws MeshError `context_length_exceeded`
- */
-export function checkBound({ contextTokens, floor }: PromptBound, ...texts: readonly string[]): void {
-  const least = texts.reduce((sum, text) => sum + floor(text), 0);
-  if (least >= contextTokens * FAR_TOO_LONG)
-    throw MeshError.contextLengthExceeded(least, contextTokens, { atLeast: true });
 }
 
 /** The template reads the texts, so the control tokens in them are broken up rather than left out. */

@@ -4,10 +4,10 @@
  * of some texts' length.
  */
 import type { ChatMessage } from '@tabmesh/shared';
+import { checkMessages, checkTexts } from '@tabmesh/shared/prompt-bound';
 import type { Token } from 'node-llama-cpp';
 import { MOST_CHARS_READ_AT_ONCE, MOST_MESSAGES_READ_AT_ONCE } from '../../limits.ts';
 import type { AnswerStop } from '../answer-stop.ts';
-import { checkBound } from './chat-prompt.ts';
 import type { PromptProcess } from './prompt-process.ts';
 import type { PromptWork, ReadPrompt } from './prompt-work.ts';
 
@@ -27,9 +27,7 @@ export class PromptReader {
       if (size.share > WARM_FROM) this.#process.warm();
       return this.#work.chat(messages, beginning);
     }
-    // What an assistant said a template may leave out (thoughts), and a blank at the end.
-    const surely = messages.filter(({ role }) => role !== 'assistant').map(({ content }) => content.trim());
-    checkBound(this.#work.bound, ...surely, beginning);
+    checkMessages(this.#work.bound, messages, beginning);
     const [prompt = [], begun = []] = await this.#process.read({ kind: 'chat', messages, beginning }, size.chars, stop);
     return { prompt, begun };
   }
@@ -38,7 +36,7 @@ export class PromptReader {
   async plain(texts: readonly string[], contextTokens: number, stop: AnswerStop): Promise<Token[][]> {
     const size = sizeOf(texts);
     if (size.share <= 1) return this.#work.plain(texts);
-    for (const text of texts) checkBound({ ...this.#work.bound, contextTokens }, text);
+    for (const text of texts) checkTexts({ ...this.#work.bound, contextTokens }, text);
     return this.#process.read({ kind: 'plain', texts }, size.chars, stop);
   }
 

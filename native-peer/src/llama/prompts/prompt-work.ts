@@ -3,15 +3,19 @@
  * the peer itself for what is small, a process of its own for what is not.
  */
 import type { ChatMessage } from '@tabmesh/shared';
+import { createChatTemplate } from '@tabmesh/shared/chat-template';
+import { checkTexts, leastPerMessage, type PromptBound } from '@tabmesh/shared/prompt-bound';
 import { createTokenFloor } from '@tabmesh/shared/token-floor';
 import type { LlamaModel, Token } from 'node-llama-cpp';
-import { type ChatPrompt, checkBound, createChatPrompt, type PromptBound, type Vocabulary } from './chat-prompt.ts';
+import { type ChatPrompt, createChatPrompt, type Vocabulary } from './chat-prompt.ts';
 
 export interface ReadPrompt {
   readonly prompt: Token[];
   /** Of the beginning of the answer. */
   readonly begun: Token[];
 }
+
+const FAR_TOO_LONG = 2;
 
 export class PromptWork {
   readonly #model: LlamaModel;
@@ -22,13 +26,16 @@ export class PromptWork {
   constructor(model: LlamaModel, chatTemplate: string, contextTokens: number) {
     const { model: tokenizer, tokens = [] } = model.fileInfo.metadata.tokenizer?.ggml ?? {};
     this.#model = model;
-    this.bound = { contextTokens, floor: createTokenFloor(tokens, tokenizer) };
-    this.#chat = createChatPrompt(chatTemplate, vocabularyOf(model), this.bound);
+    const floor = createTokenFloor(tokens, tokenizer);
+    const vocabulary = vocabularyOf(model);
+    const perMessageTokens = leastPerMessage(createChatTemplate(chatTemplate, vocabulary), floor);
+    this.bound = { contextTokens, floor, perMessageTokens, slack: FAR_TOO_LONG };
+    this.#chat = createChatPrompt(chatTemplate, vocabulary, this.bound);
   }
 
   /** @throws MeshError `invalid_request`, `context_length_exceeded` where the bytes alone tell it */
   chat(messages: readonly ChatMessage[], beginning: string): ReadPrompt {
-    checkBound(this.bound, beginning);
+    checkTexts(this.bound, beginning);
     const prompt = this.#chat(messages);
     // What a model wrote is plain text, whatever it looks like, and no space goes in front of it.
     return { prompt, begun: this.#model.tokenize(beginning, false, 'trimLeadingSpace') };
