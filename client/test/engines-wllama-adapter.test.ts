@@ -161,7 +161,7 @@ describe('wllama adapter', () => {
     const continues = { text: ' naïve', tokenCount: 1 };
     await collect(engine.generate({ ...question, responseFormat: choice, continues }, never()));
 
-    const grammar = expect.stringContaining(String.raw`"\u0022yes\u0022"`);
+    const grammar = expect.stringContaining(String.raw`"\u0022" ("yes\u0022" | "no\u0022")`);
     expect(wllama.requests[0]).toMatchObject({ grammar });
     expect(wllama.requests[0]).not.toHaveProperty('generation_prompt');
     expect(wllama.requests[1]).toMatchObject({ grammar, grammar_type: 'tool_calls', generation_prompt: ' naïve' });

@@ -9,11 +9,13 @@ import { grammarFeeder } from './llama-internals.ts';
 
 export class LlamaGrammars {
   readonly #model: LlamaModel;
+  readonly #vocabularySize: number;
   /** By the form's text, the one used last at the end. */
   readonly #grammars = new Map<string, LlamaGrammar>();
 
   constructor(model: LlamaModel) {
     this.#model = model;
+    this.#vocabularySize = model.fileInfo.metadata.tokenizer?.ggml.tokens.length ?? 0;
   }
 
   /**
@@ -43,7 +45,8 @@ export class LlamaGrammars {
 
   async #grammarOf(format: ResponseFormat): Promise<LlamaGrammar> {
     // The schema is checked first: only what passed has a text of bearable length.
-    const text = format.type === 'json_object' ? anyObjectGrammar() : grammarOfSchema(format.schema);
+    const text =
+      format.type === 'json_object' ? anyObjectGrammar() : grammarOfSchema(format.schema, this.#vocabularySize);
     const grammar = this.#grammars.get(text) ?? (await this.#create(text));
     this.#grammars.delete(text);
     this.#grammars.set(text, grammar);

@@ -99,10 +99,11 @@ interface Constraint {
 
 function grammarOf(
   { responseFormat, logitBias = {}, continues }: GenerationRequest,
-  { addsSpace }: WllamaVocabulary,
+  { addsSpace, size }: WllamaVocabulary,
 ): Constraint {
   if (responseFormat === undefined) return Object.keys(logitBias).length === 0 ? {} : { grammar: CHARACTERS };
-  const grammar = responseFormat.type === 'json_object' ? anyObjectGrammar() : grammarOfSchema(responseFormat.schema);
+  const grammar =
+    responseFormat.type === 'json_object' ? anyObjectGrammar() : grammarOfSchema(responseFormat.schema, size);
   if (continues === undefined) return { grammar };
   // llama.cpp leads the grammar past the beginning token by token. It skips a first token that begins with a space which
   // the text has not, and ends for good at one that would end the answer; what such tokens look like, it tells nobody.
