@@ -136,7 +136,8 @@ describe('chatting', () => {
 
   it('UI61: a long answer is drawn to its end', async () => {
     await newChat();
-    const { article } = await ask(page, `${`${'A paragraph of words. '.repeat(40)}\n\n`.repeat(40)}**The end.**`);
+    const paragraph = `${`${'word'.repeat(45)} `.repeat(5)}\n\n`;
+    const { article } = await ask(page, `${paragraph.repeat(40)}**The end.**`);
     await article.locator('strong', { hasText: 'The end.' }).waitFor();
     await page.reload();
     await log().locator('article[data-role="assistant"] strong', { hasText: 'The end.' }).waitFor();

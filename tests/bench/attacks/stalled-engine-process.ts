@@ -26,6 +26,7 @@ export type StalledEngineCalls = {
 const RESOLUTION_MS = 5;
 /** How long the honest question is watched where nothing hostile stands beside it, or is answered at once. */
 const WATCH_MS = 500;
+const SETTLING_MS = 100;
 const PLAIN = { maxTokens: 4_000, temperature: 0, topP: 1, stop: [] };
 
 let engine: Engine;
@@ -39,14 +40,20 @@ answerCalls<StalledEngineCalls>({
     await honest.begun;
     const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
     delay.enable();
+    await pause(SETTLING_MS);
     const startedMs = performance.now();
     const code = hostile === undefined ? '' : await refusalOf(hostile);
     const tookMs = performance.now() - startedMs;
-    await new Promise((resolve) => setTimeout(resolve, Math.max(0, WATCH_MS - tookMs)));
+    // What was held is told by the first tick behind it.
+    await pause(Math.max(SETTLING_MS, WATCH_MS - tookMs));
     delay.disable();
     return { heldMs: delay.max / 1e6, gapMs: await honest.end(), tookMs, code };
   },
 });
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
 
 async function refusalOf({ messages, more = {}, inputs }: StallingRequest): Promise<string> {
   const stop = new AbortController();
