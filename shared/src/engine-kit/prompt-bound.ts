@@ -31,9 +31,8 @@ export function checkMessages(
   messages: readonly ChatMessage[],
   beginning: string,
 ): void {
-  let least = floor(beginning) + messages.length * bound.perMessageTokens;
-  for (const { role, content } of messages) if (role !== 'assistant') least += floor(content.trim());
-  check(bound, least);
+  const surely = messages.flatMap(({ role, content }) => (role === 'assistant' ? [] : [content.trim()]));
+  check(bound, floor([...surely, beginning].join('')) + messages.length * bound.perMessageTokens);
 }
 
 /** Of a template that knows one way to write a turn; 0 for one that refuses a plain conversation. */

@@ -26,11 +26,9 @@ export function createTokenFloor(tokens: Iterable<string>, tokenizer: string | u
     const counts = new Uint32Array(256);
     for (const byte of encoder.encode(text)) counts[byte] = (counts[byte] ?? 0) + 1;
     let least = 0;
-    for (const [byte, count] of counts.entries()) {
-      // A byte that no token has leaves none behind.
-      const length = longest[byte] ?? 0;
-      if (length > 0) least += count / length;
-    }
+    // A byte that no token has leaves none behind.
+    for (let byte = 0; byte < 256; byte += 1)
+      least += (counts[byte] ?? 0) / (longest[byte] || Number.POSITIVE_INFINITY);
     return least * (1 - ROUNDING);
   };
 }

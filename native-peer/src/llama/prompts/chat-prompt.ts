@@ -5,6 +5,8 @@ import { ControlTexts } from '@tabmesh/shared/control-texts';
 import { checkTexts, type PromptBound } from '@tabmesh/shared/prompt-bound';
 import type { Token } from 'node-llama-cpp';
 
+import { MOST_CHARS_READ_AT_ONCE } from '../../limits.ts';
+
 export interface Vocabulary {
   /** Special tokens in the text become tokens where they are asked for; nothing is added in front. */
   tokenize(text: string, specialTokens: boolean): Token[];
@@ -33,7 +35,7 @@ export function createChatPrompt(source: string, vocabulary: Vocabulary, bound: 
     text.includes(MARK) ? tokensAroundMarks(text, control, vocabulary) : vocabulary.tokenize(text, true);
   return (messages) => {
     const text = template(messages.map((message) => withoutControl(message, control)));
-    checkTexts(bound, text);
+    if (text.length > MOST_CHARS_READ_AT_ONCE) checkTexts(bound, text);
     if (bosToken === undefined) return tokensOf(text);
     return [bosToken, ...tokensOf(text.startsWith(bosText) ? text.slice(bosText.length) : text)];
   };

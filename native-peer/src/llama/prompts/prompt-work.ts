@@ -7,6 +7,7 @@ import { createChatTemplate } from '@tabmesh/shared/chat-template';
 import { checkTexts, leastPerMessage, type PromptBound } from '@tabmesh/shared/prompt-bound';
 import { createTokenFloor } from '@tabmesh/shared/token-floor';
 import type { LlamaModel, Token } from 'node-llama-cpp';
+import { MOST_CHARS_READ_AT_ONCE } from '../../limits.ts';
 import { type ChatPrompt, createChatPrompt, type Vocabulary } from './chat-prompt.ts';
 
 export interface ReadPrompt {
@@ -35,7 +36,7 @@ export class PromptWork {
 
   /** @throws MeshError `invalid_request`, `context_length_exceeded` where the bytes alone tell it */
   chat(messages: readonly ChatMessage[], beginning: string): ReadPrompt {
-    checkTexts(this.bound, beginning);
+    if (beginning.length > MOST_CHARS_READ_AT_ONCE) checkTexts(this.bound, beginning);
     const prompt = this.#chat(messages);
     // What a model wrote is plain text, whatever it looks like, and no space goes in front of it.
     return { prompt, begun: this.#model.tokenize(beginning, false, 'trimLeadingSpace') };
