@@ -3,7 +3,7 @@
  * after whatever went wrong (socket.io's does not after a disconnect by the server), until a refusal is final.
  */
 import { io, type Socket } from 'socket.io-client';
-import type { z } from 'zod';
+import type { z } from 'zod/mini';
 import { backoffMs } from '../backoff.ts';
 import { MeshError } from '../errors.ts';
 import { JOIN_TIMEOUT_MS } from '../limits.ts';
@@ -103,7 +103,7 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
       const record = accept(SignedRecord, said, 'description');
       if (record !== undefined) handlers.onDescription(record);
     });
-    socket.on('connect_error', () => lose(handlers, `no entry answers at ${origin}`));
+    socket.on('connect_error', (error) => lose(handlers, whyUnreachable(error, origin)));
     socket.on('disconnect', (reason) => lose(handlers, `the connection to ${origin} ended (${reason})`));
   }
 
@@ -118,7 +118,7 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
   }
 
   /** The typed events are a promise of the entry; this is the check. */
-  function accept<Schema extends z.ZodType>(schema: Schema, payload: unknown, event: string) {
+  function accept<Schema extends z.ZodMiniType>(schema: Schema, payload: unknown, event: string) {
     const { success, data, error } = schema.safeParse(payload);
     if (!success) logger.warn({ origin, event, issue: error.issues[0] }, 'A message of the entry was dropped.');
     return data;
@@ -129,6 +129,14 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
     clearTimeout(timer);
     socket.disconnect();
   }
+}
+
+/** Programs are told the status of the refusal, pages are not. */
+function whyUnreachable(error: Error, origin: string): string {
+  const { description } = error as Error & { readonly description?: { readonly message?: string } };
+  if (!description?.message?.endsWith(' 403')) return `no entry answers at ${origin}`;
+  const { hostname } = new URL(origin);
+  return `the entry at ${origin} does not know that name as its own; start it with --allowed-hosts ${hostname}, or join by its address`;
 }
 
 function originOf(url: string): string {

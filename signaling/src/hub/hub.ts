@@ -2,7 +2,7 @@
  * The signaling hub: members prove their key, hear of each other, and exchange signed session descriptions that the
  * entry passes on unread. It knows who is there; what they say to each other it never sees.
  */
-import type { Server as HttpServer, IncomingHttpHeaders } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import {
   type AnswerReport,
   type Clock,
@@ -16,7 +16,15 @@ import {
   type ServerToMemberEvents,
 } from '@tabmesh/shared';
 import { Server } from 'socket.io';
-import { DEFAULT_HUB_LIMITS, HUB_PING_INTERVAL_MS, HUB_PING_TIMEOUT_MS, type HubLimits } from '../limits/limits.ts';
+import { type Callers, createCallers } from '../access/callers.ts';
+import {
+  DEFAULT_HUB_LIMITS,
+  ECHOED_CHARS,
+  HUB_PING_INTERVAL_MS,
+  HUB_PING_TIMEOUT_MS,
+  type HubLimits,
+} from '../limits/limits.ts';
+import { networkOf } from '../limits/network.ts';
 import { BucketPerKey } from '../limits/rate-limit.ts';
 import { HubRoster } from './hub-roster.ts';
 import { MemberConnection, type MemberSocket, refuseSocket } from './member-connection.ts';
@@ -30,6 +38,8 @@ export interface HubOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly limits?: Partial<HubLimits>;
+  /** Whose pages may join, and from where. Default: no proxy is trusted, and no name is known but this machine's. */
+  readonly callers?: Pick<Callers, 'addressOf' | 'mayJoin'>;
   /**
    * A member's answer ended. Who answered is a member that announces the model, with a context that so many tokens fit
    * in; the rest is the asker's word.
@@ -57,9 +67,11 @@ class SignalingHub implements Hub {
   readonly #members = new Map<PeerId, MemberConnection>();
   readonly #joins: BucketPerKey;
   readonly #roster: HubRoster;
+  readonly #callers: Pick<Callers, 'addressOf' | 'mayJoin'>;
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.#callers = options.callers ?? createCallers({ hosts: [] });
     this.#limits = { ...DEFAULT_HUB_LIMITS, ...options.limits };
     this.#joins = new BucketPerKey(this.#limits.joinsPerAddress, options.clock);
     this.#server = new Server(options.server, {
@@ -71,9 +83,12 @@ class SignalingHub implements Hub {
       pingTimeout: HUB_PING_TIMEOUT_MS,
       connectTimeout: this.#limits.joinTimeoutMs,
       allowRequest: (request, decide) => {
-        const own = isOwnPage(request.headers);
-        if (!own) options.logger.warn({ origin: request.headers.origin }, 'A page of another site was kept out.');
-        decide(own ? null : 'A page of another site may not join this entry.', own);
+        // WebSockets ignore the same-origin policy: without this any site that a visitor opens could join the mesh of a
+        // loopback entry through the visitor's browser.
+        const may = this.#callers.mayJoin(request);
+        const origin = request.headers.origin?.slice(0, ECHOED_CHARS);
+        if (!may) options.logger.warn({ origin }, 'A page of another site was kept out.');
+        decide(may ? null : 'A page of another site may not join this entry.', may);
       },
     });
     // To a room, so that socket.io encodes a delta once, however many members hear it.
@@ -94,7 +109,10 @@ class SignalingHub implements Hub {
   #connect(socket: MemberSocket): void {
     const refusal = this.#refusalOf(socket);
     if (refusal !== undefined) {
-      this.#options.logger.warn({ address: socket.handshake.address, ...refusal }, 'A connection was refused.');
+      this.#options.logger.warn(
+        { address: this.#callers.addressOf(socket.request), ...refusal },
+        'A connection was refused.',
+      );
       refuseSocket(socket, refusal);
       return;
     }
@@ -138,7 +156,7 @@ class SignalingHub implements Hub {
   }
 
   #refusalOf(socket: MemberSocket): JoinRefusal | undefined {
-    if (!this.#joins.take(socket.handshake.address)) {
+    if (!this.#joins.take(networkOf(this.#callers.addressOf(socket.request)))) {
       return {
         code: 'mesh_busy',
         message: 'Too many joins from this address. Try again in a few seconds.',
@@ -179,16 +197,3 @@ class SignalingHub implements Hub {
     socket.join(MEMBERS);
   }
 }
-
-/**
- * WebSockets ignore the same-origin policy: without this any site that a visitor opens could join the mesh of a
- * loopback entry through the visitor's browser. Programs send no origin; a proxy passes the host on.
- */
-function isOwnPage(headers: IncomingHttpHeaders): boolean {
-  if (headers.origin === undefined) return true;
-  if (!URL.canParse(headers.origin)) return false;
-  const { host, hostname } = new URL(headers.origin);
-  return host === headers.host || host === headers['x-forwarded-host'] || LOOPBACK_HOSTS.has(hostname);
-}
-
-const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
