@@ -199,20 +199,18 @@ describe('an engine beside strangers', () => {
     expect(tokens).toBeGreaterThan(10);
   });
 
-  it('NP83: a running answer goes on while a thought of 480,000 line breaks is read', async () => {
-    const thought = { role: 'assistant' as const, content: '\n'.repeat(480_000) };
-    const { code } = await tokensBeside(() => all(ask([user('a'), thought, user('b')])));
-    expect(code).toBe('context_length_exceeded');
-  });
-
-  it('NP82: an engine refuses 480,000 line breaks as prompt, as beginning and as text to embed', async () => {
+  it('NP82: an engine refuses 480,000 line breaks as prompt, beginning, thought and text to embed', async () => {
     const breaks = '\n'.repeat(480_000);
     for (const hostile of [
       () => all(ask([user(`a${breaks}b`)])),
       () => all(ask([user('a')], breaks)),
+      () => all(ask([user('a'), { role: 'assistant', content: breaks }, user('b')])),
       () => engine.embed?.([breaks, 'a'], never()) ?? Promise.resolve(),
     ]) {
-      expect((await tokensBeside(hostile)).code).toBe('context_length_exceeded');
+      await expect(hostile()).rejects.toMatchObject({
+        code: 'context_length_exceeded',
+        message: expect.stringContaining('at least 4'),
+      });
     }
   });
 });

@@ -11,6 +11,8 @@ import { PromptWork } from './prompt-work.ts';
 export async function runPromptProcess(): Promise<void> {
   // The peer is gone, or needs it no more.
   process.on('disconnect', () => process.exit());
+  // Ctrl-C reaches every process of the terminal; the peer decides.
+  process.on('SIGINT', () => {});
   const setup = await new Promise<PromptProcessSetup>((resolve) => process.once('message', resolve));
   const llama = await getLlama({ build: 'never', gpu: false, maxThreads: 1, logLevel: LlamaLogLevel.disabled });
   const model = await loadVocabulary(llama, setup.file);

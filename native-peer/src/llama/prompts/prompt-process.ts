@@ -78,7 +78,8 @@ export class PromptProcess {
     child.on('message', (reply: PromptReply) => isOurs() && this.#heard(child, reply));
     const onEnd = () => isOurs() && this.#lose(unreadable());
     child.once('exit', onEnd);
-    child.once('error', onEnd);
+    // Also of what can't be sent any more, which may come twice.
+    child.on('error', onEnd);
     child.send(this.#setup, (error) => error !== null && onEnd());
     const cancelTimer = this.#clock.after(PROMPT_PROCESS_START_MS, () => isOurs() && this.#lose(unreadable()));
     this.#state = { name: 'starting', child, cancelTimer };
