@@ -16,10 +16,19 @@ import {
   type ServerToMemberEvents,
 } from '@tabmesh/shared';
 import { Server } from 'socket.io';
-import { DEFAULT_HUB_LIMITS, HUB_PING_INTERVAL_MS, HUB_PING_TIMEOUT_MS, type HubLimits } from '../limits/limits.ts';
+import {
+  DEFAULT_HUB_LIMITS,
+  HUB_PING_INTERVAL_MS,
+  HUB_PING_TIMEOUT_MS,
+  type HubLimits,
+  MEMBER_BACKLOG_BYTES,
+} from '../limits/limits.ts';
 import { BucketPerKey } from '../limits/rate-limit.ts';
 import { HubRoster } from './hub-roster.ts';
 import { MemberConnection, type MemberSocket, refuseSocket } from './member-connection.ts';
+import { RosterFeed } from './roster-feed.ts';
+import type { SendBuffer } from './send-buffer.ts';
+import { UnreadWatch } from './unread-watch.ts';
 
 export interface HubOptions {
   /** Need not listen yet. The hub takes `/socket.io/` and leaves the rest. */
@@ -39,12 +48,19 @@ export interface HubOptions {
 
 export interface Hub {
   memberCount(): number;
+  /** What members were sent and have not taken, in the memory of this process. */
+  unreadBytes(): number;
   /** Disconnects everyone; the HTTP server stays. Idempotent. */
   close(): void;
 }
 
 /** The room of socket.io that hears of the roster. */
 const MEMBERS = 'members';
+
+interface Member {
+  readonly connection: MemberConnection;
+  readonly buffer: SendBuffer;
+}
 
 export function createHub(options: HubOptions): Hub {
   return new SignalingHub(options);
@@ -54,7 +70,9 @@ class SignalingHub implements Hub {
   readonly #options: HubOptions;
   readonly #limits: HubLimits;
   readonly #server: Server<MemberToServerEvents, ServerToMemberEvents>;
-  readonly #members = new Map<PeerId, MemberConnection>();
+  readonly #members = new Map<PeerId, Member>();
+  readonly #feeds = new Set<RosterFeed>();
+  readonly #unread: UnreadWatch;
   readonly #joins: BucketPerKey;
   readonly #roster: HubRoster;
 
@@ -76,8 +94,14 @@ class SignalingHub implements Hub {
         decide(own ? null : 'A page of another site may not join this entry.', own);
       },
     });
-    // To a room, so that socket.io encodes a delta once, however many members hear it.
-    this.#roster = new HubRoster(options.clock, (delta) => this.#server.to(MEMBERS).emit('roster', delta));
+    this.#unread = new UnreadWatch((socket, heldBytes) =>
+      options.logger.warn({ address: socket.handshake.address, heldBytes }, 'A member that does not read was cut off.'),
+    );
+    this.#roster = new HubRoster(options.clock, (delta, knownChange) => {
+      for (const feed of this.#feeds) feed.beforeChange(knownChange);
+      // To a room, so that socket.io encodes a delta once, however many members hear it.
+      this.#server.to(MEMBERS).emit('roster', delta);
+    });
     this.#server.on('connection', (socket) => this.#connect(socket));
   }
 
@@ -85,8 +109,13 @@ class SignalingHub implements Hub {
     return this.#members.size;
   }
 
+  unreadBytes(): number {
+    return this.#unread.heldBytes;
+  }
+
   close(): void {
     this.#roster.close();
+    this.#unread.close();
     this.#server.disconnectSockets(true);
     this.#server.engine.close();
   }
@@ -99,7 +128,9 @@ class SignalingHub implements Hub {
       return;
     }
     const { clock, random, logger } = this.#options;
+    const buffer = this.#unread.add(socket);
     let peerId: PeerId | undefined;
+    let feed: RosterFeed | undefined;
     const connection = new MemberConnection({
       socket,
       clock,
@@ -108,22 +139,27 @@ class SignalingHub implements Hub {
       limits: this.#limits,
       onJoin: (announcement, record) => {
         peerId = announcement.peerId;
-        this.#replace(peerId, connection);
+        this.#replace(peerId, { connection, buffer });
         this.#roster.put(announcement, record);
-        this.#welcome(socket);
+        feed = this.#welcome(socket, buffer);
         logger.info({ peerId, kind: announcement.kind, members: this.#members.size }, 'A peer joined.');
       },
       onAnnounce: (announcement, record) => this.#roster.put(announcement, record),
       onDescribe: (to, record) => {
         const addressee = this.#members.get(to);
         if (addressee === undefined) logger.debug({ from: peerId, to }, 'The addressee of a description has left.');
-        else addressee.socket.emit('description', record);
+        // Lost descriptions are sent anew with the next attempt, and nobody is cut off for what others send.
+        else if (addressee.buffer.heldBytes > MEMBER_BACKLOG_BYTES) {
+          logger.debug({ from: peerId, to }, 'The addressee of a description does not read.');
+        } else addressee.connection.socket.emit('description', record);
       },
       onReport: (report) => {
         if (peerId !== undefined && this.#isPossible(report)) this.#options.onReport?.(peerId, report);
       },
       onLeave: () => {
-        if (peerId === undefined || this.#members.get(peerId) !== connection) return;
+        feed?.close();
+        if (feed !== undefined) this.#feeds.delete(feed);
+        if (peerId === undefined || this.#members.get(peerId)?.connection !== connection) return;
         this.#members.delete(peerId);
         this.#roster.remove(peerId);
         logger.info({ peerId, members: this.#members.size }, 'A peer left.');
@@ -154,17 +190,19 @@ class SignalingHub implements Hub {
   }
 
   /** The newer connection wins: the older is mostly a dead one that TCP has not given up yet. */
-  #replace(peerId: PeerId, connection: MemberConnection): void {
+  #replace(peerId: PeerId, member: Member): void {
     const old = this.#members.get(peerId);
-    this.#members.set(peerId, connection);
-    old?.refuse({
+    this.#members.set(peerId, member);
+    old?.connection.refuse({
       code: 'protocol_violation',
       message: 'The same key has joined again from elsewhere, and the newer connection stays. Use one key per peer.',
     });
   }
 
-  #welcome(socket: MemberSocket): void {
-    const [first = [], ...rest] = this.#roster.parts();
+  #welcome(socket: MemberSocket, buffer: SendBuffer): RosterFeed {
+    const { clock, logger } = this.#options;
+    const roster = this.#roster.everything();
+    const first = roster.next().value;
     const iceServers = this.#options.iceServers.map(({ urls, username, credential }) => ({
       urls: typeof urls === 'string' ? urls : [...urls],
       username,
@@ -173,10 +211,24 @@ class SignalingHub implements Hub {
     socket.emit('welcome', {
       entryPeerId: this.#options.entryPeerId,
       iceServers,
-      roster: first,
+      roster: typeof first === 'string' ? [] : first.upserted,
     });
-    for (const upserted of rest) socket.emit('roster', { upserted, removed: [] });
-    socket.join(MEMBERS);
+    const feed = new RosterFeed(
+      {
+        clock,
+        buffer,
+        changesSince: (change) => this.#roster.changesSince(change),
+        send: (delta) => socket.emit('roster', delta),
+        onState: (state) => void (state === 'current' ? socket.join(MEMBERS) : socket.leave(MEMBERS)),
+        onLost: () => {
+          logger.info({ address: socket.handshake.address }, 'A member that does not keep up was cut off.');
+          buffer.cut();
+        },
+      },
+      roster,
+    );
+    this.#feeds.add(feed);
+    return feed;
   }
 }
 

@@ -57,6 +57,19 @@ export const JOIN_NONCE_BYTES = 32;
 export const ROSTER_DELTA_INTERVAL_MS = 25;
 /** Ids of 43 characters: some 46 KB a message. */
 export const ROSTER_REMOVED_PER_DELTA = 1_000;
+/** Ids of members that left, for those who read slowly: half a megabyte. Whoever has missed more joins again. */
+export const ROSTER_REMOVALS_KEPT = 10_000;
+/**
+ * A member's socket holds so much unread before it is told nothing more of the roster until it has read on: a second of
+ * a slow line.
+ */
+export const MEMBER_BACKLOG_BYTES = 256 * 1024;
+/** Two messages more than that: one that holds so much is cut off, whatever it was sent. */
+export const MEMBER_UNREAD_BYTES = 1024 * 1024;
+/** Of all members; past it whoever holds most is cut off. */
+export const HUB_UNREAD_BYTES = 64 * 1024 * 1024;
+/** A member that is behind and takes nothing for so long is gone, whatever its pings say. */
+export const MEMBER_UNREAD_MS = 60_000;
 /** Of a signaling message's size, for signed records; the rest is for the frame around them. */
 export const ROSTER_RECORDS_SHARE = 0.75;
 /** As long as the wire lets the sentence of a refusal be. */
