@@ -121,6 +121,11 @@ export const MAX_ATTEMPTS = 8;
 export const MAX_CONTINUATIONS = 20;
 /** Prefilling a long prompt on a large model takes that order of time; a pause in an answer is never longer. */
 export const MAX_STALL_MS = 60_000;
+/**
+ * A prompt of megabytes would be worth hours of reading: without a token by then, whoever was asked, the answer is given
+ * up. Clients and proxies wait no longer.
+ */
+export const MAX_FIRST_TOKEN_MS = 600_000;
 /** Longer than any model's answer; who reads it as a whole keeps it in memory. */
 export const MAX_ANSWER_BYTES = 16 * MIB;
 /** An answer that nobody reads is given up beyond this. */

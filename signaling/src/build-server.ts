@@ -6,6 +6,7 @@ import type { Clock, Logger, Mesh } from '@tabmesh/shared';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { AccessSettings } from './access/access-settings.ts';
 import { guardApi } from './access/guard-api.ts';
+import { boundOpenRequests } from './answers/open-requests.ts';
 import type { Fallback } from './fallback/fallback.ts';
 import { errorReply } from './http/error-reply.ts';
 import type { Ledger } from './ledger/ledger.ts';
@@ -69,6 +70,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   });
 
   if (parts.access !== undefined) guardApi(app, parts.access, parts.clock, parts.logger);
+  boundOpenRequests(app);
   registerChatCompletions(app, parts);
   registerTextCompletions(app, parts);
   registerEmbeddings(app, parts);

@@ -76,6 +76,8 @@ export const ROSTER_RECORDS_SHARE = 0.75;
 export const REFUSAL_MESSAGE_CHARS = 500;
 /** Token buckets (addresses, API keys) that are kept before full ones are looked for and forgotten: some 100 KB. */
 export const BUCKETS_SWEPT_AT = 1_024;
+/** Of what a proxy calls an address; the longest IPv6 address has 45. */
+export const MAX_ADDRESS_CHARS = 64;
 
 // http/: every request and every reply
 
@@ -109,6 +111,18 @@ export const PREFLIGHT_KEPT_S = 7_200;
 
 /** `x-tabmesh-deadline-ms`: proxies and clients give up well before ten minutes. */
 export const MAX_DEADLINE_MS = 600_000;
+/**
+ * Requests that are open at a time: more than any mesh answers within the patience of a client. A program that sends a
+ * batch of prompts at once has room for it, an office behind one address as well.
+ */
+export const MAX_OPEN_REQUESTS = 1_024;
+export const MAX_CLIENT_OPEN_REQUESTS = 256;
+/** Of their bodies, which stay in memory until their answers have ended: four times, and once, the longest 16 prompts. */
+export const MAX_OPEN_BYTES = 64 * 1024 * 1024;
+export const MAX_CLIENT_OPEN_BYTES = 16 * 1024 * 1024;
+/** So much of both may be filled by few; the rest is kept for clients with fewer open requests than this. */
+export const OPEN_SHARE_FOR_ALL = 3 / 4;
+export const SMALL_CLIENT_REQUESTS = 4;
 /** Between two tries of an answer that found no room beside those of its own request; peers say how long, within these. */
 export const MIN_ROOM_WAIT_MS = 50;
 export const MAX_ROOM_WAIT_MS = 1_000;
