@@ -9,6 +9,7 @@ import { guardApi } from './access/guard-api.ts';
 import { boundOpenRequests } from './answers/open-requests.ts';
 import type { Fallback } from './fallback/fallback.ts';
 import { errorReply } from './http/error-reply.ts';
+import { boundUnreadReplies } from './http/unread-replies.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import { ECHOED_CHARS, HTTP_BODY_BYTES, HTTP_REQUEST_TIMEOUT_MS } from './limits/limits.ts';
 import { registerChatCompletions } from './openai/chat-completions.ts';
@@ -50,6 +51,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   app.addHook('onRequest', async (_request, reply) => {
     reply.headers(SECURITY_HEADERS);
   });
+  boundUnreadReplies(app, parts.logger);
   app.setErrorHandler((error, request, reply) => {
     const { status, headers, body } = errorReply(error);
     const fields = { url: request.url, status, code: body.error.code };

@@ -96,6 +96,12 @@ export const STREAM_FLUSH_CHARS = 64 * 1024;
 /** Whoever takes nothing for so long does not read: its answer and its connection would stay for ever. */
 export const STREAM_UNREAD_MS = 60_000;
 
+/** Of replies and streams that clients do not read, for each network and for all; past it the largest is cut off. */
+export const CLIENT_UNREAD_BYTES = 16 * 1024 * 1024;
+export const HTTP_UNREAD_BYTES = 64 * 1024 * 1024;
+/** Less is taken by the kernel, whoever reads. */
+export const SMALL_REPLY_BYTES = 64 * 1024;
+
 // access/: who may call `/v1`
 
 /** Shorter keys could be guessed, since wrong guesses cost nothing but time. */

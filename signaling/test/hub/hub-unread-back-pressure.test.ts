@@ -123,10 +123,14 @@ it('SG43: what all members have not read has a bound, past which whoever holds m
   expect(watch.heldBytes).toBe(0);
 });
 
+let lastId = 0;
+
 function deafSocket() {
   const conn = Object.assign(new EventEmitter(), {
     transport: Object.assign(new EventEmitter(), { socket: { bufferedAmount: 0, terminate() {} } }),
   });
-  const socket = Object.assign(new EventEmitter(), { conn }) as unknown as MemberSocket & EventEmitter;
+  lastId += 1;
+  const id = String(lastId);
+  const socket = Object.assign(new EventEmitter(), { id, conn }) as unknown as MemberSocket & EventEmitter;
   return { conn, socket };
 }
