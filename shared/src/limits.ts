@@ -130,6 +130,9 @@ export const MAX_FIRST_TOKEN_MS = 600_000;
 export const MAX_ANSWER_BYTES = 16 * MIB;
 /** An answer that nobody reads is given up beyond this. */
 export const MAX_UNREAD_CHARS = 4 * MIB;
+/** All answers of one asker together; past it those are given up that are not read as they come. */
+export const MAX_ALL_UNREAD_CHARS = 32 * MIB;
+export const READ_AT_ONCE_CHARS = 64 * KIB;
 
 // Answering.
 
