@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ensurePackages } from '../../shared/setup/ensure-packages.mjs';
+import { typedCommandFor, typedReinstallation } from '../../shared/setup/install-command.mjs';
 import { announcement } from '../../shared/setup/install-size.mjs';
 import { LINUX, type PlantedRepository, plantedRepository } from './planted-repository.ts';
 
@@ -212,6 +213,28 @@ describe('packages', () => {
     await repository.remove('node_modules/tsx');
     await ensure(repository, { TABMESH_SLIM: '0' });
     expect((await repository.calls()).at(-1)).toContain('--include=optional');
+  });
+
+  it('SU17: the command that brings llama.cpp into a slim installation brings nothing for graphics cards', async () => {
+    const repository = await plantedRepository();
+    const typed = () => typedCommandFor('@node-llama-cpp/linux-x64@3.22.1', repository.root, LINUX);
+    await ensure(repository);
+    expect(typed()).toBe('npm install --no-save @node-llama-cpp/linux-x64@3.22.1');
+    expect(typedReinstallation(repository.root)).not.toContain('SLIM');
+    await repository.remove('node_modules');
+    await ensure(repository, { TABMESH_SLIM: '1' });
+    expect(typedReinstallation(repository.root)).toContain('TABMESH_SLIM=1 npm start');
+    await repository.remove('node_modules/@node-llama-cpp');
+    const [npm, ...args] = typed().split(' ');
+    expect(npm).toBe('npm');
+    execFileSync(process.execPath, ['bin/npm-cli.js', ...args], { cwd: repository.root });
+    const { packages } = JSON.parse(await readFile(join(repository.root, 'node_modules/.package-lock.json'), 'utf8'));
+    expect(Object.keys(packages).sort()).toEqual([
+      'node_modules/@esbuild/linux-x64',
+      'node_modules/@node-llama-cpp/linux-x64',
+      'node_modules/node-llama-cpp',
+      'node_modules/tsx',
+    ]);
   });
 });
 

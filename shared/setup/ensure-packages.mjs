@@ -2,19 +2,19 @@
  * Installs the packages when they are missing or not those of package-lock.json, and mends what an interrupted installation
  * left. Runs before anything is installed, so it uses Node's built-ins only.
  */
-import { readFileSync, statfsSync, writeFileSync } from 'node:fs';
+import { readFileSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
+import { commandFor, EVERYTHING, LEAN, namedPackages } from './install-command.mjs';
 import { announcement } from './install-size.mjs';
-import { missingPlaces, nameAt, nativePackages } from './installed-tree.mjs';
-import { isLlamaPackage, llamaPackage } from './llama-package.mjs';
+import { readStamp, writeStamp } from './install-stamp.mjs';
+import { missingPlaces, nameAt } from './installed-tree.mjs';
+import { llamaPackage } from './llama-package.mjs';
 import { outOfStep, readLockedPackages } from './lock-file.mjs';
 import { thisMachine } from './machine.mjs';
 import { runNpm } from './run-npm.mjs';
 
 // No package of ours needs its install script; without them nothing is compiled or downloaded behind npm's back.
 const QUIETLY = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-const EVERYTHING = ['--include=dev', '--include=optional'];
-const LEAN = ['--include=dev', '--omit=optional'];
 const FAILED = 'Check the network, then try again.';
 
 /** Throws an `Error` whose message says what to do. Resolves at once when everything is in place. */
@@ -57,15 +57,14 @@ async function install(place, freeBytes) {
  * What npm refuses is asked for again a day later.
  */
 async function ensureLlama(place) {
-  const { root, packages, machine, isSlim } = place;
+  const { root, packages, machine } = place;
   const name = llamaPackage(machine);
   const version = packages['node_modules/node-llama-cpp']?.version;
   if (name === undefined || version === undefined || isInstalled(root, name, version)) return;
   const wanted = `${name}@${version}`;
   const stamp = readStamp(root);
   if (stamp.refused === wanted && Date.now() - stamp.refusedAtMs < DAY_MS) return;
-  // A later installation by name takes away what an earlier one brought.
-  const command = ['install', '--no-save', ...(isSlim ? LEAN : EVERYTHING), ...namedPackages(place), wanted];
+  const command = commandFor(wanted, place);
   const status = await runNpm([...command, ...QUIETLY, '--loglevel=silent', '--fetch-retries=0'], { cwd: root });
   if (status === 0 && isInstalled(root, name, version)) return;
   writeStamp(root, { ...stamp, refused: wanted, refusedAtMs: Date.now() });
@@ -80,20 +79,6 @@ const DAY_MS = 86_400_000;
 /** With their versions: another version may be there to be had. */
 function missing({ root, packages, machine }) {
   return missingPlaces(root, packages, machine).map((at) => `${at}@${packages[at].version}`);
-}
-
-/** npm leaves out every optional package or none: in the slim way all of them, then by name those of this machine. */
-function namedPackages({ packages, machine, isSlim }) {
-  if (!isSlim) return [];
-  const wanted = [...nativePackages(packages, machine), ...portablePackages(packages)];
-  return wanted.map(([at, { version }]) => `${nameAt(at)}@${version}`);
-}
-
-/** Optional for a reason of their own, and of no machine in particular. */
-function portablePackages(packages) {
-  return Object.entries(packages).filter(
-    ([at, entry]) => entry.optional && entry.os === undefined && entry.cpu === undefined && !isLlamaPackage(nameAt(at)),
-  );
 }
 
 function isInstalled(root, name, version) {
@@ -111,25 +96,6 @@ async function runOrThrow(args, root) {
   });
   if (status === 127) throw new Error("npm can't be started. Install npm, then try again.");
   if (status !== 0) throw new Error(`npm ${args[0]} failed; its own message stands above. ${FAILED}`);
-}
-
-const NOTHING_NOTED = { isSlim: false, absent: [] };
-
-/** How the packages were installed, and which npm could not get. It goes with node_modules, and so never vouches for anything that is there. */
-function readStamp(root) {
-  try {
-    return { ...NOTHING_NOTED, ...JSON.parse(readFileSync(stampFile(root), 'utf8')) };
-  } catch {
-    return NOTHING_NOTED;
-  }
-}
-
-function writeStamp(root, stamp) {
-  writeFileSync(stampFile(root), JSON.stringify(stamp));
-}
-
-function stampFile(root) {
-  return join(root, 'node_modules', '.tabmesh-stamp');
 }
 
 function freeBytesAt(root) {

@@ -4,6 +4,10 @@
  */
 import { wrongNode } from './node-version.mjs';
 
+// Whoever reads only the first lines has read enough; from `tabmesh up` on that is looked after there.
+const onUnread = (error) => process.exit(error.code === 'EPIPE' ? 0 : 1);
+for (const stream of [process.stdout, process.stderr]) stream.on('error', onUnread);
+
 const wrong = wrongNode(process.versions.node);
 if (wrong !== undefined) {
   console.error(wrong);
@@ -20,5 +24,6 @@ try {
   process.exit(error?.exitCode ?? 1);
 }
 
+for (const stream of [process.stdout, process.stderr]) stream.off('error', onUnread);
 process.argv.splice(1, 1, 'tabmesh', 'up');
 await import(new URL('native-peer/bin/tabmesh.js', root).href);

@@ -112,6 +112,8 @@ export const MAX_SERVED_MODELS = 32;
 export const MAX_ANNOUNCED_LINKS = 32;
 /** More peers than an entry is meant for; a flood of keys must not fill the memory. */
 export const MAX_ROSTER_PEERS = 20_000;
+/** Peers that left of which is remembered which record was their last, so that nobody brings them back by it. */
+export const MAX_GONE_PEERS = 2 * MAX_ROSTER_PEERS;
 
 // Asking.
 
@@ -126,6 +128,8 @@ export const MAX_STALL_MS = 60_000;
  * up. Clients and proxies wait no longer.
  */
 export const MAX_FIRST_TOKEN_MS = 600_000;
+/** Who says that it is busy for longer is believed so far: clients wait as long as they are told. */
+export const MAX_TOLD_WAIT_MS = 3_600_000;
 /** Longer than any model's answer; who reads it as a whole keeps it in memory. */
 export const MAX_ANSWER_BYTES = 16 * MIB;
 /** An answer that nobody reads is given up beyond this. */
@@ -171,6 +175,8 @@ export const LATE_PENALTY_MS = 10_000;
 export const MAX_REMEMBERED_MODELS = 1_000;
 /** Conversations whose peer is remembered. */
 export const MAX_REMEMBERED_CONVERSATIONS = 1_000;
+/** Peers of which is remembered how the last link to them came about. */
+export const MAX_REMEMBERED_TRIALS = 1_000;
 /** Peers whose samples are kept, and the samples of one. */
 export const MAX_MEASURED_PEERS = 1_000;
 export const MAX_SAMPLES = 512;

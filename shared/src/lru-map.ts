@@ -25,4 +25,8 @@ export class LruMap<Key, Value> {
     const [oldest] = this.#values.keys();
     if (oldest !== undefined) this.#values.delete(oldest);
   }
+
+  delete(key: Key): void {
+    this.#values.delete(key);
+  }
 }

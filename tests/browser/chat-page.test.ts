@@ -222,6 +222,18 @@ it('WA21: a page that cannot be loaded says so, and trying again shows it', asyn
   await guest.page.getByRole('button', { name: 'Start contributing' }).waitFor();
 });
 
+it('WA31: what lending needs and cannot be loaded is told when its page opens, and trying again loads it', async () => {
+  await using guest = await openProfile();
+  await openChat(guest.page, entry.url);
+  await guest.context.route(/collect-baseline/, (route) => route.abort());
+  await guest.page.getByRole('link', { name: 'Contribute' }).click();
+  await guest.page.getByText(/^The engine could not be used .*Reload the page and try again\.$/).waitFor();
+  expect(await guest.page.getByRole('button', { name: 'Start contributing' }).isEnabled()).toBe(false);
+  await guest.context.unroute(/collect-baseline/);
+  await guest.page.getByRole('button', { name: 'Try again' }).click();
+  await guest.page.getByText('The page is isolated').waitFor();
+});
+
 it('WA21: while a page is on its way its title and its shape stand there', async () => {
   await using guest = await openProfile();
   await openChat(guest.page, entry.url);

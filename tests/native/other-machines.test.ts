@@ -1,5 +1,5 @@
 /** A clone where other people have theirs, and one on a machine for which npm has no llama.cpp. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -74,6 +74,14 @@ describe('a clone', () => {
       await peer.line(/^Serving mesh-tiny as /);
       expect((await ask(url)).status).toBe(200);
       await server.close();
+    });
+
+    it('SU17: names the slim form of the command where the slim way was chosen', async () => {
+      writeFileSync(join(folder, 'node_modules/.tabmesh-stamp'), JSON.stringify({ isSlim: true, absent: [] }));
+      await using doctor = tabmesh(['doctor'], 'bare');
+      await doctor.exited();
+      rmSync(join(folder, 'node_modules/.tabmesh-stamp'));
+      expect(doctor.output()).toMatch(/: npm install --no-save .*--omit=optional .*@node-llama-cpp\/\S+@\d/);
     });
 
     it('SU15: doctor and the list of models say the same and go on', async () => {

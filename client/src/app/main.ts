@@ -78,7 +78,7 @@ function createParts(): AppParts {
     loadEngines: demo ? demoEngines : realEngines,
     entryUrl: location.origin,
     async collectBaseline(engine, joined) {
-      const { collectBaseline } = await import('../mesh/browser-mesh.ts');
+      const { collectBaseline } = await import('../mesh/collect-baseline.ts');
       return collectBaseline(engine, joined, await database);
     },
   });
@@ -104,8 +104,10 @@ async function realMesh(database: Promise<Database | undefined>): Promise<Mesh> 
   return createBrowserMesh(await database, location.origin);
 }
 
-function realEngines(): Promise<Engines> {
-  return import('../engines/index.ts');
+/** With the rest of what lending needs: the entry may be gone by the time a model has come. */
+async function realEngines(): Promise<Engines> {
+  const [engines] = await Promise.all([import('../engines/index.ts'), import('../mesh/collect-baseline.ts')]);
+  return engines;
 }
 
 async function demoMesh(): Promise<Mesh> {

@@ -1,11 +1,9 @@
 /** This tab as a member of the mesh: its key, its way to the entry, its links. */
 import {
-  BaselineCollector,
   createIdentity,
   createMesh,
   createSimplePeerTransport,
   createSocketIoSignaling,
-  type Engine,
   type Identity,
   type Logger,
   type Mesh,
@@ -15,7 +13,6 @@ import {
 import { version } from '../../package.json';
 import { knownMemoryBytes } from '../engines/kit/device-report.ts';
 import { RELOAD_PATIENCE_MS } from '../limits.ts';
-import { createBaselineStorage } from './baseline-storage.ts';
 import { claimIdentity, type KeyStore, type SlotMemory } from './key-pool.ts';
 import { createLifecycleClock } from './lifecycle-clock.ts';
 import type { MeshDatabase } from './mesh-database.ts';
@@ -36,17 +33,6 @@ export async function createBrowserMesh(database: MeshDatabase | undefined, entr
     random: systemRandom,
     logger: consoleLogger,
     memoryBytes: knownMemoryBytes(),
-  });
-}
-
-/** Measures what the engine of this tab does without the mesh, and publishes it. */
-export function collectBaseline(engine: Engine, mesh: Mesh, database: MeshDatabase | undefined): BaselineCollector {
-  return new BaselineCollector({
-    engine,
-    clock: systemClock,
-    store: createBaselineStorage(database),
-    logger: consoleLogger,
-    onBaseline: (baseline) => mesh.setBaseline(engine.model.id, baseline),
   });
 }
 
@@ -83,7 +69,7 @@ const slotMemory: SlotMemory = {
 };
 
 /** What needs nobody's attention stays out of the console. */
-const consoleLogger: Logger = {
+export const consoleLogger: Logger = {
   debug() {},
   info() {},
   warn: (fields, text) => console.warn(text, fields),

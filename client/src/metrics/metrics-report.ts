@@ -3,21 +3,21 @@
  * the page is.
  */
 import { MeshError } from '@tabmesh/shared';
-import { z } from 'zod';
+import { z } from 'zod/mini';
 
-const Count = z.number().int().nonnegative();
-const Figure = z.number().nonnegative().nullable();
+const Count = z.int().check(z.nonnegative());
+const Figure = z.nullable(z.number().check(z.nonnegative()));
 const answerCounts = { mesh: Count, fallback: Count, failed: Count };
 const speedFigures = { ttftP50Ms: Figure, ttftP95Ms: Figure, tokensPerSecondP50: Figure, tokensPerSecondP95: Figure };
 
 /** `share`: served by the mesh ÷ all, 0 to 1; null of nothing. */
-const MeshShare = z.object({ ...answerCounts, share: z.number().min(0).max(1).nullable() });
+const MeshShare = z.object({ ...answerCounts, share: z.nullable(z.number().check(z.minimum(0), z.maximum(1))) });
 const Range = z.enum(['24h', '7d', '30d']);
 
 const EntryReport = z.object({
   range: Range,
   /** Null: all models. */
-  model: z.string().nullable(),
+  model: z.nullable(z.string()),
   share: z.object({ day: MeshShare, week: MeshShare }),
   week: z.object({
     ...MeshShare.shape,

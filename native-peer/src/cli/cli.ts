@@ -9,6 +9,7 @@ import { serveCommand } from './commands/serve.ts';
 import { upCommand } from './commands/up.ts';
 import { LOG_LEVELS, levelNamed } from './logging.ts';
 import { dropDisabledFlags } from './options.ts';
+import { endWithReader } from './reader-gone.ts';
 
 const ENVIRONMENT_HELP = `
 Every flag can be given as the environment variable named beside it. Besides:
@@ -21,6 +22,7 @@ Every flag can be given as the environment variable named beside it. Besides:
 
 /** @param args without the program's own name. */
 export async function main(args: readonly string[]): Promise<void> {
+  endWithReader();
   dropDisabledFlags(process.env);
   await createProgram().parseAsync(args, { from: 'user' });
 }

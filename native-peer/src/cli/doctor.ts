@@ -2,8 +2,10 @@
 import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { CATALOG, createIdentity, fitsIn, MeshError, memoryNeededBytes, systemRandom } from '@tabmesh/shared';
+import { typedReinstallation } from '@tabmesh/shared/setup/install-command';
 import { wrongNode } from '@tabmesh/shared/setup/node-version';
 import type { Home } from '../home/home.ts';
+import { repository } from '../home/repository.ts';
 import { HEALTH_PATIENCE_MS, LEAST_MEMORY_BYTES } from '../limits.ts';
 import { missingLlama } from '../llama/missing-llama.ts';
 import { formatBytes } from '../models/format-bytes.ts';
@@ -68,8 +70,7 @@ async function engine(): Promise<readonly Finding[]> {
       await llama.dispose();
     }
   } catch (error) {
-    const advice = 'Install the packages again without --omit=optional: npm ci';
-    return [{ name: 'llama.cpp', ok: false, detail: textOf(error), advice }];
+    return [{ name: 'llama.cpp', ok: false, detail: textOf(error), advice: reinstallAdvice() }];
   }
 }
 
@@ -112,8 +113,7 @@ async function webRtc(): Promise<Finding> {
       .close();
     return { name: 'webrtc', ok: true, detail: 'the native module loads and opens a connection' };
   } catch (error) {
-    const advice = 'Install the packages again without --omit=optional: npm ci';
-    return { name: 'webrtc', ok: false, detail: textOf(error), advice };
+    return { name: 'webrtc', ok: false, detail: textOf(error), advice: reinstallAdvice() };
   }
 }
 
@@ -159,6 +159,11 @@ async function* models(store: ModelStore): AsyncIterable<Finding> {
       yield { name: 'model', ok: false, detail: `${id} (${state})`, advice: textOf(error) };
     }
   }
+}
+
+function reinstallAdvice(): string {
+  const way = repository.root === undefined ? 'npm ci --include=optional' : typedReinstallation(repository.root);
+  return `Install the packages again: ${way}`;
 }
 
 function textOf(error: unknown): string {

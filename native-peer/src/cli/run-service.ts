@@ -4,6 +4,7 @@
  */
 import { MeshError } from '@tabmesh/shared';
 import { SAME_STOP_MS, WATCH_PARENT_MS } from '../limits.ts';
+import { whenReaderGone } from './reader-gone.ts';
 import { reportError } from './report-error.ts';
 
 export interface Service {
@@ -24,6 +25,12 @@ export async function runService(start: (stop: AbortSignal) => Promise<Service>)
       resolve();
     };
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onStop);
+    // Many lines may find no reader: none of them is a second Ctrl-C. A child goes when its parent does.
+    whenReaderGone(() => {
+      if (process.connected) return;
+      stop.abort();
+      resolve();
+    });
     // A child whose parent is gone, however it went, must not stay behind.
     if (process.connected) process.once('disconnect', onStop);
     if (process.env.npm_lifecycle_event !== undefined) watchParent(onStop);

@@ -5,8 +5,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { typedCommandFor } from '@tabmesh/shared/setup/install-command';
 import { llamaPackage } from '@tabmesh/shared/setup/llama-package';
 import { type Machine, thisMachine } from '@tabmesh/shared/setup/machine';
+import { repository } from '../home/repository.ts';
 
 const { resolve } = createRequire(import.meta.url);
 
@@ -22,7 +24,12 @@ export function missingLlama(machine: Machine = thisMachine()): string | undefin
   }
   if (resolves(name)) return undefined;
   const { version } = JSON.parse(readFileSync(join(library, 'package.json'), 'utf8'));
-  return `llama.cpp is missing, because npm could not get it or was told to leave it out: npm install --no-save ${name}@${version}`;
+  const wanted = `${name}@${version}`;
+  const command =
+    repository.root === undefined
+      ? `npm install --no-save ${wanted}`
+      : typedCommandFor(wanted, repository.root, machine);
+  return `llama.cpp is missing, because npm could not get it or was told to leave it out: ${command}`;
 }
 
 function resolves(name: string): boolean {

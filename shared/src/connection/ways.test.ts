@@ -103,6 +103,33 @@ describe('a link', () => {
     expect(offered).toEqual(['detour']);
   });
 
+  it('LS33: that came about makes every way one that may lead somewhere again', async () => {
+    const network = threeWays('virtual');
+    const links = join(network, 'alice', alice, ['detour', 'relay']);
+    const others = join(network, 'bob', bob, []);
+    expect(await dial(links)).toBe('detour');
+    void others.get(alice.peerId)?.close('a pause');
+    await clock.advance(2_000);
+    network.unblock('virtual');
+    network.block('detour');
+    expect(await dial(links)).toBe('virtual');
+  });
+
+  it('LS33: that the other end brought about is dialled in its way the next time', async () => {
+    const network = threeWays('virtual', 'detour');
+    const links = join(network, 'alice', alice, ['detour', 'relay']);
+    const others = join(network, 'bob', bob, ['relay']);
+    void others.connect(alice.peerId, never);
+    await clock.advance(2_000);
+    expect(links.get(bob.peerId)?.way).toBe('relay');
+    void others.get(alice.peerId)?.close('a pause');
+    await clock.advance(2_000);
+    offered = [];
+    network.unblock('virtual');
+    expect(await dial(links)).toBe('relay');
+    expect(offered).toEqual(['relay']);
+  });
+
   it('LS30: is helped by the ICE servers of every source, as each told them last', async () => {
     const used: string[][] = [];
     const network = threeWays();

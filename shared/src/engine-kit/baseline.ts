@@ -3,7 +3,7 @@
  * straight into it. The collector stands in front of the engine, so it knows of every job the moment it comes: it measures
  * only while there is none, and gives its run up before the job starts.
  */
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { MeshError } from '../errors.ts';
 import { JobTimer } from '../jobs/job-timer.ts';
 import { pause } from '../pause.ts';
@@ -18,7 +18,7 @@ export interface BaselineStore {
   set(key: string, stored: StoredBaseline): Promise<void>;
 }
 
-export const StoredBaseline = Baseline.omit({ ageMs: true }).extend({ measuredAtMs: z.number() });
+export const StoredBaseline = z.extend(z.omit(Baseline, { ageMs: true }), { measuredAtMs: z.number() });
 export type StoredBaseline = z.infer<typeof StoredBaseline>;
 
 export interface BaselineCollectorOptions {

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { MeshError } from '../errors.ts';
 import { createIdentity, type Identity } from '../identity/identity.ts';
+import { MAX_ROSTER_PEERS } from '../limits.ts';
 import { silentLogger } from '../ports/logger.ts';
 import { SignedRecord } from '../protocol/announcement.ts';
 import { readAnnouncement } from '../protocol/decode.ts';
-import { SourceId } from '../protocol/ids.ts';
+import { type PeerId, SourceId } from '../protocol/ids.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createSeededRandom } from '../testing/seeded-random.ts';
-import { Roster } from './roster.ts';
+import { Roster, type RosterOptions } from './roster.ts';
 
 const random = createSeededRandom(11);
 const [alice, bob, carol] = [createIdentity(random), createIdentity(random), createIdentity(random)] as [
@@ -17,7 +19,7 @@ const [alice, bob, carol] = [createIdentity(random), createIdentity(random), cre
 
 const entry = SourceId.parse('entry');
 
-function setUp() {
+function setUp(options: Pick<RosterOptions, 'verify'> = {}) {
   const clock = new ManualClock();
   const removed: string[] = [];
   const linked = new Set<string>();
@@ -28,6 +30,7 @@ function setUp() {
     logger: silentLogger,
     onChange: () => {},
     onRemoved: (peerId) => removed.push(peerId),
+    ...options,
   });
   const known = () => roster.announcements().map((announcement) => announcement.peerId);
   return { clock, roster, removed, known, linked };
@@ -171,6 +174,120 @@ describe('the roster', () => {
     roster.replace(stuck, [announce(bob, { sequence: 3 })]);
     await clock.advance(10_000);
     expect(known()).toEqual([]);
+  });
+
+  it.each([
+    ['another peer signed', (body: object) => carol.sign(body)],
+    ['nobody signed', (body: object) => ({ body: JSON.stringify(body), signature: 'A'.repeat(86) })],
+  ])('RO11: an old record that %s is no source’s first word', (_name, forge) => {
+    const { roster, known } = setUp();
+    const hostile = SourceId.parse('hostile');
+    const forged = forge(JSON.parse(announce(bob).body) as object);
+    roster.apply(entry, { upserted: [announce(bob, { sequence: 5 })], removed: [] });
+    roster.apply(hostile, { upserted: [forged], removed: [] });
+    roster.replace(hostile, [forged]);
+    expect(roster.someSource(bob.peerId, (source) => source === hostile)).toBe(false);
+    roster.apply(entry, { upserted: [], removed: [bob.peerId] });
+    expect(known()).toEqual([]);
+  });
+
+  describe('and an entry that floods it', () => {
+    const [hostile, other] = [SourceId.parse('hostile'), SourceId.parse('other')];
+    const { body } = announce(bob);
+    const idOf = (name: string) => name.padEnd(43, 'A') as PeerId;
+    const flood = (name: string, count: number) =>
+      Array.from({ length: count }, (_, index) => ({
+        body: body.replace(bob.peerId, idOf(`${name}${index}`)),
+        signature: 'A'.repeat(86),
+      }));
+    const setUpFull = () => {
+      const setting = setUp({ verify: () => {} });
+      setting.roster.replace(hostile, flood('flood', MAX_ROSTER_PEERS + 10));
+      return setting;
+    };
+
+    it('RO12: leaves half of it to what others vouch for, whoever came first', () => {
+      const { roster, known, removed } = setUpFull();
+      expect(known()).toHaveLength(MAX_ROSTER_PEERS);
+      roster.apply(other, { upserted: flood('own', MAX_ROSTER_PEERS), removed: [] });
+      const own = () => known().filter((peerId) => peerId.startsWith('own'));
+      expect(own()).toHaveLength(MAX_ROSTER_PEERS / 2);
+      expect(known()).toHaveLength(MAX_ROSTER_PEERS);
+      expect(removed).toHaveLength(MAX_ROSTER_PEERS / 2);
+      roster.apply(hostile, { upserted: flood('more', 100), removed: [] });
+      expect(own()).toHaveLength(MAX_ROSTER_PEERS / 2);
+      expect(known().some((peerId) => peerId.startsWith('more'))).toBe(false);
+    });
+
+    it('RO12: loses what it added last, and neither what others know, nor what is linked', () => {
+      const { roster, known, linked } = setUpFull();
+      const [first, shared, last] = ['flood0', 'flood19998', 'flood19999'].map(idOf);
+      linked.add(last as PeerId);
+      roster.apply(other, { upserted: [...flood('flood', 19_999).slice(-1), ...flood('own', 3)], removed: [] });
+      const gone = ['flood19995', 'flood19996', 'flood19997'].map(idOf);
+      expect(known()).toEqual(expect.arrayContaining([first, shared, last]));
+      for (const peerId of gone) expect(known()).not.toContain(peerId);
+    });
+
+    it('RO12: keeps its place against records that nobody signed', () => {
+      const { roster, removed } = setUp({
+        verify(record) {
+          if (record.signature.startsWith('B')) throw MeshError.protocolViolation('it is forged');
+        },
+      });
+      roster.replace(hostile, flood('flood', MAX_ROSTER_PEERS));
+      const forged = flood('own', 5).map(({ body }) => ({ body, signature: 'B'.repeat(86) }));
+      roster.apply(other, { upserted: forged, removed: [] });
+      expect(removed).toEqual([]);
+    });
+  });
+
+  describe('and an entry that replays', () => {
+    const hostile = SourceId.parse('hostile');
+
+    it('RO13: a peer that is gone stays gone, whoever brings its last record or an older one', async () => {
+      const { roster, clock, known } = setUp();
+      const records = [4, 5].map((sequence) => announce(bob, { sequence }));
+      for (const record of records) roster.apply(entry, { upserted: [record], removed: [] });
+      await clock.advance(31_000);
+      expect(known()).toEqual([]);
+      for (const source of [hostile, entry]) {
+        for (const record of records) roster.apply(source, { upserted: [record], removed: [] });
+        roster.replace(source, records);
+      }
+      expect(known()).toEqual([]);
+      roster.apply(entry, { upserted: [announce(bob, { sequence: 6 })], removed: [] });
+      expect(known()).toEqual([bob.peerId]);
+    });
+
+    it('RO13: nothing that it takes back and says again lasts longer than the record', async () => {
+      const { roster, clock, known } = setUp();
+      const record = announce(bob, { sequence: 5 });
+      roster.apply(entry, { upserted: [record], removed: [] });
+      for (let round = 0; round < 6; round += 1) {
+        await clock.advance(5_000);
+        roster.apply(hostile, { upserted: [announce(bob, { sequence: 4 }), record], removed: [] });
+        roster.apply(hostile, { upserted: [], removed: [bob.peerId] });
+        roster.apply(hostile, { upserted: [record], removed: [] });
+      }
+      expect(known()).toEqual([]);
+      expect(clock.pendingTimers()).toBe(0);
+    });
+
+    it('RO13: a peer that one entry lost is taken from another as long as its newest record is fresh', async () => {
+      const { roster, clock, known, removed } = setUp();
+      roster.apply(entry, { upserted: [announce(bob, { sequence: 5 })], removed: [] });
+      await clock.advance(10_000);
+      roster.apply(entry, { upserted: [], removed: [bob.peerId] });
+      expect(removed).toEqual([bob.peerId]);
+      roster.apply(hostile, { upserted: [announce(bob, { sequence: 4 })], removed: [] });
+      expect(known()).toEqual([bob.peerId]);
+      await clock.advance(19_000);
+      roster.apply(hostile, { upserted: [announce(bob, { sequence: 5 })], removed: [] });
+      expect(known()).toEqual([bob.peerId]);
+      await clock.advance(1_000);
+      expect(known()).toEqual([]);
+    });
   });
 
   it('RO4: a full roster takes the place of the old one; its own announcement is not in it', () => {

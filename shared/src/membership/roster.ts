@@ -1,16 +1,18 @@
 /**
  * All live announcements that a member knows, each with the sources (entries) that vouch for it. Records come in as signed;
  * only what checks out and is newer is kept. A record goes when no source vouches for it any more: each takes its word back,
- * or does not renew it within the record's lifetime.
+ * or does not renew it within the record's lifetime. No source can make it live longer, nor crowd out what others know.
  */
 import { MeshError } from '../errors.ts';
-import { MAX_ROSTER_PEERS } from '../limits.ts';
+import { MAX_GONE_PEERS, MAX_ROSTER_PEERS } from '../limits.ts';
+import { LruMap } from '../lru-map.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Announcement, SignedRecord } from '../protocol/announcement.ts';
 import { readAnnouncement } from '../protocol/decode.ts';
 import type { ModelId, PeerId, SourceId } from '../protocol/ids.ts';
 import { type VerifySignature, verifySignature } from '../protocol/signature.ts';
+import { RosterShares } from './roster-shares.ts';
 import { type ServingPeer, servingAmong } from './served-models.ts';
 
 export interface RosterOptions {
@@ -34,8 +36,15 @@ interface SourceWord {
   readonly sequence: number;
 }
 
+/** The newest record of a peer that this end has seen, and until when that is fresh: its lifetime counts from then. */
+interface Freshness {
+  readonly sequence: number;
+  readonly untilMs: number;
+}
+
 interface KnownPeer {
   announcement: Announcement;
+  newest: Freshness;
   /** Empty: the peer is kept for its open link alone. */
   readonly vouchers: Map<SourceId, SourceWord>;
 }
@@ -46,6 +55,9 @@ const FRESH_SHARE = 0.75;
 export class Roster {
   readonly #options: RosterOptions;
   readonly #known = new Map<PeerId, KnownPeer>();
+  /** Of peers that are gone: their records must not bring them back. */
+  readonly #gone = new LruMap<PeerId, Freshness>(MAX_GONE_PEERS);
+  readonly #shares = new RosterShares();
   /** By model, as long as nothing changes: every prompt asks. */
   #serving = new Map<ModelId, readonly ServingPeer[]>();
   #cancelExpiry: (() => void) | undefined;
@@ -84,7 +96,9 @@ export class Roster {
       if (peerId !== undefined) listed.add(peerId);
     }
     for (const [peerId, { vouchers }] of this.#known) {
-      if (listed.has(peerId) || !vouchers.delete(source) || vouchers.size > 0) continue;
+      if (listed.has(peerId) || !vouchers.delete(source)) continue;
+      this.#shares.update(peerId, vouchers);
+      if (vouchers.size > 0) continue;
       // An entry that was started again knows nobody yet.
       if (!this.#options.isLinked(peerId)) this.#remove(peerId);
     }
@@ -108,6 +122,7 @@ export class Roster {
     this.#cancelExpiry?.();
     this.#cancelExpiry = undefined;
     this.#known.clear();
+    this.#shares.clear();
     this.#serving.clear();
   }
 
@@ -124,15 +139,19 @@ export class Roster {
       const { peerId, sequence } = announcement;
       if (peerId === this.#options.self) return undefined;
       const known = this.#known.get(peerId);
-      if (known === undefined && this.#known.size >= MAX_ROSTER_PEERS) return undefined;
       // Before the signature, which costs a millisecond: nothing changes for a record that brings no news.
+      const newest = known?.newest ?? this.#gone.peek(peerId);
+      if (newest !== undefined && sequence <= newest.sequence && newest.untilMs <= this.#options.clock.monotonicMs()) {
+        return known && peerId;
+      }
+      if (known === undefined && !this.#hasRoom(source)) return undefined;
       if (known !== undefined && known.announcement.sequence >= sequence) {
         // A repeated record renews nobody's word, but the first word of another source counts, and so does that of a source
         // to which the peer's newest record is still under way: each entry gets one of its own.
         const word = known.vouchers.get(source);
         if (word !== undefined && !this.#mayRenew(word, known, sequence)) return peerId;
-        if (word !== undefined) this.#verify(record, peerId);
-        this.#vouch(source, known, sequence);
+        this.#verify(record, peerId);
+        this.#vouch(source, peerId, known, sequence);
         return peerId;
       }
       // It would count as several peers, and pages keep one row for each.
@@ -145,12 +164,36 @@ export class Roster {
       this.#options.logger.warn({ code: error.code }, `An announcement was refused: ${error.message}`);
       return undefined;
     }
-    const { peerId } = announcement;
-    const peer = this.#known.get(peerId) ?? { announcement, vouchers: new Map() };
-    peer.announcement = announcement;
+    this.#keep(source, announcement);
+    return announcement.peerId;
+  }
+
+  #keep(source: SourceId, announcement: Announcement): void {
+    const { peerId, sequence, lifetimeMs } = announcement;
+    const known = this.#known.get(peerId);
+    if (known === undefined) this.#makeRoom(source);
+    const before = known?.newest ?? this.#gone.peek(peerId);
+    // Of a peer that is gone another source may bring a record that is older than the newest, and no fresher.
+    const newest =
+      before !== undefined && sequence <= before.sequence
+        ? before
+        : { sequence, untilMs: this.#options.clock.monotonicMs() + lifetimeMs };
+    const peer: KnownPeer = { announcement, newest, vouchers: known?.vouchers ?? new Map() };
     this.#known.set(peerId, peer);
-    this.#vouch(source, peer, announcement.sequence);
-    return peerId;
+    this.#vouch(source, peerId, peer, sequence);
+  }
+
+  /** Beyond its half of a full roster a source makes room for the peers of another one. */
+  #hasRoom(source: SourceId): boolean {
+    return this.#known.size < MAX_ROSTER_PEERS || this.#shares.beyond(MAX_ROSTER_PEERS / 2, source) !== undefined;
+  }
+
+  /** The newest goes, which the flood has brought. Links are few: there is one without. */
+  #makeRoom(source: SourceId): void {
+    if (this.#known.size < MAX_ROSTER_PEERS) return;
+    const peers = [...(this.#shares.beyond(MAX_ROSTER_PEERS / 2, source) ?? [])];
+    const leaving = peers.findLast((peerId) => !this.#options.isLinked(peerId));
+    if (leaving !== undefined) this.#remove(leaving);
   }
 
   #mayRenew(word: SourceWord, { announcement }: KnownPeer, sequence: number): boolean {
@@ -162,9 +205,10 @@ export class Roster {
     (this.#options.verify ?? verifySignature)(record, peerId);
   }
 
-  #vouch(source: SourceId, { announcement, vouchers }: KnownPeer, sequence: number): void {
-    const untilMs = this.#options.clock.monotonicMs() + announcement.lifetimeMs;
+  /** No longer than the newest record of the peer is fresh, whichever the source has brought and when. */
+  #vouch(source: SourceId, peerId: PeerId, { newest: { untilMs }, vouchers }: KnownPeer, sequence: number): void {
     vouchers.set(source, { untilMs, sequence });
+    this.#shares.update(peerId, vouchers);
     if (untilMs < this.#expiryAtMs) this.#scheduleExpiry(untilMs);
   }
 
@@ -173,11 +217,18 @@ export class Roster {
     const peer = this.#known.get(peerId);
     if (peer === undefined) return;
     peer.vouchers.delete(source);
+    this.#shares.update(peerId, peer.vouchers);
     if (peer.vouchers.size === 0) this.#remove(peerId);
   }
 
   #remove(peerId: PeerId): void {
-    if (this.#known.delete(peerId)) this.#options.onRemoved(peerId);
+    const peer = this.#known.get(peerId);
+    if (peer === undefined) return;
+    this.#known.delete(peerId);
+    this.#gone.set(peerId, peer.newest);
+    peer.vouchers.clear();
+    this.#shares.update(peerId, peer.vouchers);
+    this.#options.onRemoved(peerId);
   }
 
   #scheduleExpiry(atMs: number): void {
@@ -200,6 +251,7 @@ export class Roster {
           nextMs = Math.min(nextMs, nowMs + announcement.lifetimeMs);
         } else vouchers.delete(source);
       }
+      this.#shares.update(peerId, vouchers);
       if (vouchers.size > 0 || !wasVouchedFor) continue;
       this.#remove(peerId);
       expired = true;

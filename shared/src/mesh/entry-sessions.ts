@@ -71,6 +71,12 @@ export class EntrySessions {
     return this.#sessions.some((session) => session.source === source && session.connection.state === 'online');
   }
 
+  /** The entries that are there and vouch for the peer. */
+  sourcesOf(peerId: PeerId): SourceId[] {
+    const { isKnownTo } = this.#options;
+    return this.#online().flatMap(({ source }) => (isKnownTo(source, peerId) ? [source] : []));
+  }
+
   /** A prompt that is faster than the join waits for it. */
   async joined(signal: AbortSignal): Promise<void> {
     if (this.connection().state !== 'joining' || signal.aborted) return;
@@ -148,8 +154,12 @@ export class EntrySessions {
     for (const release of [...this.#waiting]) release();
   }
 
+  #online(): readonly Session[] {
+    return this.#sessions.filter(({ connection }) => connection.state === 'online');
+  }
+
   #sessionFor(to: PeerId | undefined, source: SourceId | undefined): Session | undefined {
-    const online = this.#sessions.filter(({ connection }) => connection.state === 'online');
+    const online = this.#online();
     return (
       online.find((session) => session.source === source) ??
       (to && online.find((session) => this.#options.isKnownTo(session.source, to))) ??

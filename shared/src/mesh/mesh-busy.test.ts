@@ -1,6 +1,6 @@
 /** When there is more to answer than slots: who waits, who is refused, and what they are told. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { MeshError } from '../errors.ts';
+import { MeshError } from '../errors.ts';
 import { ModelId } from '../protocol/ids.ts';
 import { createScriptedEngine, type ScriptedEngineOptions } from '../testing/scripted-engine.ts';
 import { VirtualMesh } from '../testing/virtual-mesh.ts';
@@ -70,6 +70,24 @@ describe.each(VIRTUAL_SHAPES)('a prompt ($name)', (shape) => {
     expect(codes.length).toBeGreaterThan(0);
     expect(new Set(codes)).toEqual(new Set(['mesh_busy']));
   });
+});
+
+it.each([
+  ['as it said', 7_000, 7_000],
+  ['within an hour, whatever it said', 1e300, 3_600_000],
+])('WR22: who asks a peer in front of a busy mesh learns when to come back, %s', async (_name, said, told) => {
+  const alice = world.member('alice');
+  world.member('bob', 'native').addEngine({
+    ...createScriptedEngine({ clock: world.clock, scenario: 'steady' }),
+    // biome-ignore lint/correctness/useYield: it fails before its first token
+    async *generate() {
+      throw MeshError.meshBusy(said);
+    },
+  });
+  await world.clock.advance(1_000);
+  const refused = world.ask(alice, question);
+  await world.clock.advance(1_000);
+  expect(refused.error).toMatchObject({ code: 'mesh_busy', details: { retryAfterMs: told } });
 });
 
 /** Five new ones a second. Returns what ends it. */

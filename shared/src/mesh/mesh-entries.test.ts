@@ -100,6 +100,42 @@ describe('a member with two entries', () => {
     expect(known(alice)).not.toContain(bob.peerId);
   });
 
+  it.each([FIRST, SECOND])(
+    'LS34: reaches a peer that both know though entry %i drops what leads to it, and at once the next time',
+    async (dropping) => {
+      const bob = provider('bob');
+      const alice = asker('alice');
+      world.network.relay(dropping, false);
+      await world.clock.advance(1_000);
+      const answer = world.ask(alice, question);
+      await world.clock.advance(14_000);
+      expect(answer.state).toBe('done');
+      const linked = () => alice.peers().find(({ peerId }) => peerId === bob.peerId)?.linked;
+      expect(linked()).toBe(true);
+      world.network.partition('alice', 'bob');
+      await world.clock.advance(10_000);
+      expect(linked()).toBe(false);
+      world.network.heal('alice', 'bob');
+      const again = world.ask(alice, question);
+      await world.clock.advance(4_000);
+      expect(again.state).toBe('done');
+    },
+  );
+
+  it('LS34: gives up a peer that no entry leads to, and reaches it as soon as one does', async () => {
+    provider('bob');
+    const alice = asker('alice');
+    for (const entry of [FIRST, SECOND]) world.network.relay(entry, false);
+    await world.clock.advance(1_000);
+    const lost = world.ask(alice, question);
+    await world.clock.advance(25_000);
+    expect(lost.error).toMatchObject({ code: 'connection_failed' });
+    world.network.relay(FIRST, true);
+    const answer = world.ask(alice, question);
+    await world.clock.advance(14_000);
+    expect(answer.state).toBe('done');
+  });
+
   it('ME23: tells one of them of an answer, which would count twice otherwise', async () => {
     const bob = provider('bob', [SECOND]);
     const alice = asker('alice', 'tab');

@@ -67,9 +67,10 @@ export function createMesh(options: MeshOptions): Mesh {
 
   // How they are reached: links carry jobs to them and theirs to this end.
 
-  const links = new Links({
+  const links: Links = new Links({
     ...options,
     hasWay: (peerId, way) => roster.get(peerId)?.capabilities?.includes(wayCapability(way)) ?? false,
+    sourcesOf: (peerId) => entries.sourcesOf(peerId),
     describe: (to, record, source) => entries.describe(to, record, source),
     onOpen: () => notices.notify(),
     onMessage(link, message) {

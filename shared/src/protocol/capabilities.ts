@@ -3,7 +3,7 @@
  * announcements. Whatever the other end did not name is not used with it; names that this end does not know are skipped.
  * So members of different versions share what both have, and no version number has to forbid a link.
  */
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { MAX_CAPABILITIES, MAX_NAME_CHARS } from '../limits.ts';
 import { openList } from './open-list.ts';
 
@@ -19,4 +19,4 @@ export function wayCapability(way: string): string {
 export const CAPABILITIES: readonly string[] = [STREAMS];
 
 /** Entries that are no names, and those past `MAX_CAPABILITIES`, are skipped; they refuse nothing. */
-export const Capabilities = openList(z.string().min(1).max(MAX_NAME_CHARS), MAX_CAPABILITIES);
+export const Capabilities = openList(z.string().check(z.minLength(1), z.maxLength(MAX_NAME_CHARS)), MAX_CAPABILITIES);

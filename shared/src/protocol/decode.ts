@@ -2,7 +2,7 @@
  * The only place where bytes or JSON of other peers become typed values. Size before parsing, schema before use; a
  * refusal throws `protocol_violation` and changes nothing.
  */
-import type { z } from 'zod';
+import type { z } from 'zod/mini';
 import { MeshError } from '../errors.ts';
 import { MAX_MESSAGE_BYTES, MAX_NAME_CHARS } from '../limits.ts';
 import type { SignedRecord } from './announcement.ts';
@@ -17,7 +17,7 @@ export interface UnknownMessage {
   readonly of: string;
 }
 
-const TYPES: ReadonlySet<string> = new Set(PeerMessage.options.map(({ shape }) => shape.type.value));
+const TYPES: ReadonlySet<string> = new Set(PeerMessage.def.options.flatMap(({ shape }) => shape.type.def.values));
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 const encoder = new TextEncoder();
@@ -77,7 +77,7 @@ export function decodeSessionDescription(
 }
 
 /** @throws MeshError `protocol_violation`. */
-export function parseJson<Schema extends z.ZodType>(schema: Schema, text: string): z.infer<Schema> {
+export function parseJson<Schema extends z.ZodMiniType>(schema: Schema, text: string): z.infer<Schema> {
   return check(schema, jsonOf(text));
 }
 
@@ -89,7 +89,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
+function check<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.infer<Schema> {
   const result = schema.safeParse(value);
   if (!result.success) {
     const [issue] = result.error.issues;

@@ -1,40 +1,44 @@
 /**
  * Identifiers that cross the wire. They are branded so that a peer can't be passed where a job is meant.
  */
-import { z } from 'zod';
+import { en } from 'zod/locales';
+import { z } from 'zod/mini';
+
+// The small zod has no words of its own, and what it says of a wrong field reaches people. Every schema needs these ids.
+z.config(en());
 
 /** Base64url of the peer's 32-byte Ed25519 public key: 43 characters. Whoever knows the id can check a signature. */
 export const PeerId = z
   .string()
-  .regex(/^[A-Za-z0-9_-]{43}$/)
+  .check(z.regex(/^[A-Za-z0-9_-]{43}$/))
   .brand<'PeerId'>();
 export type PeerId = z.infer<typeof PeerId>;
 
 /** What a user names: `mesh-tiny`, `Qwen3-8B`. */
 export const ModelId = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/)
+  .check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/))
   .brand<'ModelId'>();
 export type ModelId = z.infer<typeof ModelId>;
 
 /** 32 hex digits: the hash of everything that decides which tokens come out (see `classIdOf`). */
 export const ClassId = z
   .string()
-  .regex(/^[0-9a-f]{32}$/)
+  .check(z.regex(/^[0-9a-f]{32}$/))
   .brand<'ClassId'>();
 export type ClassId = z.infer<typeof ClassId>;
 
 /** 32 hex digits, drawn by the requester. */
 export const JobId = z
   .string()
-  .regex(/^[0-9a-f]{32}$/)
+  .check(z.regex(/^[0-9a-f]{32}$/))
   .brand<'JobId'>();
 export type JobId = z.infer<typeof JobId>;
 
 /** 32 hex digits, drawn by the dialling end; one link attempt. */
 export const SessionId = z
   .string()
-  .regex(/^[0-9a-f]{32}$/)
+  .check(z.regex(/^[0-9a-f]{32}$/))
   .brand<'SessionId'>();
 export type SessionId = z.infer<typeof SessionId>;
 

@@ -2,7 +2,7 @@
  * Every message between two linked peers, as one union on `type`. The types are inferred from the schemas. Messages are
  * UTF-8 JSON inside the frames of `frames.ts`; `decode.ts` is the only place that turns bytes into a `PeerMessage`.
  */
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { MAX_EMBED_INPUTS } from '../limits.ts';
 import { Capabilities } from './capabilities.ts';
 import { JobId, ModelId, PeerId } from './ids.ts';
@@ -26,7 +26,7 @@ export type ChatMessage = z.infer<typeof ChatMessage>;
 export const FinishReason = openName(['stop', 'length'], 'stop');
 export type FinishReason = z.infer<typeof FinishReason>;
 
-const tokenCount = z.int().min(0).max(10_000_000);
+const tokenCount = z.int().check(z.minimum(0), z.maximum(10_000_000));
 
 export const Usage = z.object({
   promptTokens: tokenCount,
@@ -39,14 +39,14 @@ export type Usage = z.infer<typeof Usage>;
 /** First message of both ends. The link is open once each has the other's. */
 export const Hello = z.object({
   type: z.literal('hello'),
-  protocol: z.int().min(1),
+  protocol: z.int().check(z.minimum(1)),
   peerId: PeerId,
   /** Absent from those who know none. */
-  capabilities: Capabilities.optional(),
+  capabilities: z.optional(Capabilities),
 });
 
-export const Ping = z.object({ type: z.literal('ping'), id: z.int().min(0) });
-export const Pong = z.object({ type: z.literal('pong'), id: z.int().min(0) });
+export const Ping = z.object({ type: z.literal('ping'), id: z.int().check(z.minimum(0)) });
+export const Pong = z.object({ type: z.literal('pong'), id: z.int().check(z.minimum(0)) });
 
 /** Enforced by the engine's grammar: a JSON object, any or as the schema (JSON Schema, as far as the engine knows it) says. */
 export const ResponseFormat = z.discriminatedUnion('type', [
@@ -57,51 +57,51 @@ export type ResponseFormat = z.infer<typeof ResponseFormat>;
 
 /** Token ids of the model's vocabulary → what is added to their logits. */
 export const LogitBias = z
-  .record(z.string().regex(/^\d{1,7}$/), z.number().min(-100).max(100))
-  .refine((biases) => Object.keys(biases).length <= 300, 'at most 300 tokens can be biased');
+  .record(z.string().check(z.regex(/^\d{1,7}$/)), z.number().check(z.minimum(-100), z.maximum(100)))
+  .check(z.refine((biases) => Object.keys(biases).length <= 300, 'at most 300 tokens can be biased'));
 export type LogitBias = z.infer<typeof LogitBias>;
 
-const penalty = z.number().min(-2).max(2);
+const penalty = z.number().check(z.minimum(-2), z.maximum(2));
 
 /** Natural logarithms. `bytes`: of the token, where its text alone is no whole character. */
 const Likelihood = z.object({
-  token: z.string().max(1024),
-  logprob: z.number().max(0),
-  bytes: z.array(z.int().min(0).max(255)).max(256).optional(),
+  token: z.string().check(z.maxLength(1024)),
+  logprob: z.number().check(z.maximum(0)),
+  bytes: z.optional(z.array(z.int().check(z.minimum(0), z.maximum(255))).check(z.maxLength(256))),
 });
 
 /** One token of an answer and, likeliest first, those that could have stood there. */
-export const TokenLogprob = Likelihood.extend({ top: z.array(Likelihood).max(20) });
+export const TokenLogprob = z.extend(Likelihood, { top: z.array(Likelihood).check(z.maxLength(20)) });
 export type TokenLogprob = z.infer<typeof TokenLogprob>;
 
 /** What a job asks for; the same fields as the engine's `GenerationRequest`, plus the stop strings. */
 export const JobParameters = z.object({
-  messages: z.array(ChatMessage).min(1).max(10_000),
-  maxTokens: z.int().min(1).max(10_000_000),
-  temperature: z.number().min(0).max(2),
-  topP: z.number().gt(0).max(1),
-  seed: z.int().optional(),
-  stop: z.array(z.string().min(1).max(1024)).max(16),
-  responseFormat: ResponseFormat.optional(),
+  messages: z.array(ChatMessage).check(z.minLength(1), z.maxLength(10_000)),
+  maxTokens: z.int().check(z.minimum(1), z.maximum(10_000_000)),
+  temperature: z.number().check(z.minimum(0), z.maximum(2)),
+  topP: z.number().check(z.gt(0), z.maximum(1)),
+  seed: z.optional(z.int()),
+  stop: z.array(z.string().check(z.minLength(1), z.maxLength(1024))).check(z.maxLength(16)),
+  responseFormat: z.optional(ResponseFormat),
   /** How many of the likeliest tokens to tell beside each token's own probability; absent: no probabilities. */
-  topLogprobs: z.int().min(0).max(20).optional(),
-  logitBias: LogitBias.optional(),
-  presencePenalty: penalty.optional(),
-  frequencyPenalty: penalty.optional(),
+  topLogprobs: z.optional(z.int().check(z.minimum(0), z.maximum(20))),
+  logitBias: z.optional(LogitBias),
+  presencePenalty: z.optional(penalty),
+  frequencyPenalty: z.optional(penalty),
   /**
    * The beginning of the answer, which another peer gave before it was lost. What is asked for is the rest: `maxTokens`
    * and the deltas count from here.
    */
-  continues: z.object({ text: z.string(), tokenCount }).optional(),
+  continues: z.optional(z.object({ text: z.string(), tokenCount })),
 });
 export type JobParameters = z.infer<typeof JobParameters>;
 
 /** How a job stands in line where all slots are taken. */
 const inLine = {
   /** A word by which the asker tells those apart whom it asks for; their jobs take turns. */
-  client: z.string().min(1).max(64).optional(),
+  client: z.optional(z.string().check(z.minLength(1), z.maxLength(64))),
   /** How long it may wait for a slot; a peer that expects a longer wait refuses at once. */
-  patienceMs: z.int().min(0).max(3_600_000).optional(),
+  patienceMs: z.optional(z.int().check(z.minimum(0), z.maximum(3_600_000))),
 };
 
 export const JobStart = z.object({
@@ -117,10 +117,10 @@ export const TokenDelta = z.object({
   type: z.literal('token-delta'),
   jobId: JobId,
   firstToken: tokenCount,
-  tokenCount: z.int().min(1).max(100_000),
+  tokenCount: z.int().check(z.minimum(1), z.maximum(100_000)),
   text: z.string(),
   /** One for each token, where the job asks for them. */
-  logprobs: z.array(TokenLogprob).max(100_000).optional(),
+  logprobs: z.optional(z.array(TokenLogprob).check(z.maxLength(100_000))),
 });
 
 export const JobEnd = z.object({
@@ -130,14 +130,14 @@ export const JobEnd = z.object({
   usage: Usage,
 });
 
-/** Refused or failed. `waitMs` with `peer_busy`: when a slot should be free. */
+/** Refused or failed. `waitMs` with `peer_busy`: when a slot should be free, here or in the mesh behind this peer. */
 export const JobError = z.object({
   type: z.literal('job-error'),
   jobId: JobId,
   code: WireError,
-  message: z.string().max(2000),
+  message: z.string().check(z.maxLength(2000)),
   retryable: z.boolean(),
-  waitMs: z.number().min(0).optional(),
+  waitMs: z.optional(z.number().check(z.minimum(0))),
 });
 
 export const JobCancel = z.object({
@@ -151,21 +151,21 @@ export const EmbedStart = z.object({
   jobId: JobId,
   model: ModelId,
   ...inLine,
-  inputs: z.array(z.string().min(1)).min(1).max(MAX_EMBED_INPUTS),
+  inputs: z.array(z.string().check(z.minLength(1))).check(z.minLength(1), z.maxLength(MAX_EMBED_INPUTS)),
 });
 
 /** `vectors`: one for each text, 32-bit floats, little-endian, in base64url; all of the same length. */
 export const EmbedEnd = z.object({
   type: z.literal('embed-end'),
   jobId: JobId,
-  vectors: z.array(z.string().max(64 * 1024)).max(MAX_EMBED_INPUTS),
+  vectors: z.array(z.string().check(z.maxLength(64 * 1024))).check(z.maxLength(MAX_EMBED_INPUTS)),
   promptTokens: tokenCount,
 });
 
 /** Last message of an end that closes on purpose. */
 export const Goodbye = z.object({
   type: z.literal('goodbye'),
-  reason: z.string().max(200),
+  reason: z.string().check(z.maxLength(200)),
 });
 
 export const PeerMessage = z.discriminatedUnion('type', [

@@ -2,7 +2,7 @@
  * One model that a peer announces. A model of a form that this version can't read is a newer peer's and is skipped; the
  * rest of the record stays. One of the known form whose figures pass a bound is a lie, and refuses the record.
  */
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { MAX_FEATURES, MAX_LIST_ENTRIES, MAX_SERVED_MODELS } from '../limits.ts';
 import { ClassId, ModelId } from './ids.ts';
 import { anyList } from './open-list.ts';
@@ -15,20 +15,23 @@ export const ModelFeature = z.enum(['seed', 'continue', 'json', 'logprobs', 'log
 export type ModelFeature = z.infer<typeof ModelFeature>;
 
 /** Opaque, since every family has classes of its own (`classIdOf`): one that this version doesn't know is as good. */
-const AnyFamily = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/);
+const AnyFamily = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/));
 export type AnyFamily = z.infer<typeof AnyFamily>;
 
 const features: ReadonlySet<unknown> = new Set(ModelFeature.options);
 
 /** Those that this version can ask for, each once. */
-const knownFeatures = anyList.transform((named) => [
-  ...new Set(named.slice(0, MAX_FEATURES).filter((one) => features.has(one)) as ModelFeature[]),
-]);
+const knownFeatures = z.pipe(
+  anyList,
+  z.transform((named) => [
+    ...new Set(named.slice(0, MAX_FEATURES).filter((one) => features.has(one)) as ModelFeature[]),
+  ]),
+);
 
-const count = z.int().min(0).max(1_000_000);
+const count = z.int().check(z.minimum(0), z.maximum(1_000_000));
 
-const durationMs = z.number().min(0).max(3_600_000);
-const tokensPerSecond = z.number().min(0).max(50_000);
+const durationMs = z.number().check(z.minimum(0), z.maximum(3_600_000));
+const tokensPerSecond = z.number().check(z.minimum(0), z.maximum(50_000));
 
 /** The provider's last hour: medians, and the 95th percentiles beside them. */
 export const Measured = z.object({
@@ -37,7 +40,7 @@ export const Measured = z.object({
   tokensPerSecond,
   tokensPerSecondP95: tokensPerSecond,
   sampleCount: count,
-  ageMs: z.number().min(0).max(86_400_000),
+  ageMs: z.number().check(z.minimum(0), z.maximum(86_400_000)),
 });
 export type Measured = z.infer<typeof Measured>;
 
@@ -46,7 +49,7 @@ export const Baseline = z.object({
   ttftMs: durationMs,
   tokensPerSecond,
   sampleCount: count,
-  ageMs: z.number().min(0),
+  ageMs: z.number().check(z.minimum(0)),
 });
 export type Baseline = z.infer<typeof Baseline>;
 
@@ -54,23 +57,27 @@ export const ServedModel = z.object({
   id: ModelId,
   classId: ClassId,
   family: AnyFamily,
-  backend: z.string().max(120),
-  contextTokens: z.int().min(1).max(10_000_000),
-  slots: z.int().min(1).max(1024),
+  backend: z.string().check(z.maxLength(120)),
+  contextTokens: z.int().check(z.minimum(1), z.maximum(10_000_000)),
+  slots: z.int().check(z.minimum(1), z.maximum(1024)),
   inFlight: count,
   queued: count,
-  sizeBytes: z.int().min(0),
+  sizeBytes: z.int().check(z.minimum(0)),
   features: knownFeatures,
-  measured: Measured.nullable(),
+  measured: z.nullable(Measured),
   /** null: not measured yet, or a model that no single peer holds. */
-  baseline: Baseline.nullable(),
+  baseline: z.nullable(Baseline),
 });
 export type ServedModel = z.infer<typeof ServedModel>;
 
 /** The models of an announcement that this version can read. */
-export const ServedModels = anyList
-  .transform((entries) => entries.slice(0, MAX_LIST_ENTRIES).filter(hasKnownForm))
-  .pipe(z.array(ServedModel).max(MAX_SERVED_MODELS));
+export const ServedModels = z.pipe(
+  z.pipe(
+    anyList,
+    z.transform((entries) => entries.slice(0, MAX_LIST_ENTRIES).filter(hasKnownForm)),
+  ),
+  z.array(ServedModel).check(z.maxLength(MAX_SERVED_MODELS)),
+);
 
 /** Names in letters that this version knows, and every field there, as the JSON type that it was from the first version. */
 function hasKnownForm(entry: unknown): boolean {

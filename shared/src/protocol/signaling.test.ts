@@ -1,5 +1,6 @@
 /** What an entry says to its members, who may have another one beside it. */
 import { describe, expect, it } from 'vitest';
+import { parseJson } from './decode.ts';
 import { Challenge, Welcome } from './signaling.ts';
 
 const welcomed = (iceServers: unknown) => Welcome.parse({ entryPeerId: null, iceServers, roster: [] }).iceServers;
@@ -41,4 +42,10 @@ describe('the time that an entry tells', () => {
     expect(Number.isSafeInteger(latest + 1_000_000_000)).toBe(true);
     expect(Challenge.safeParse({ nonce, nowMs: latest + 1 }).success).toBe(false);
   });
+});
+
+it('WR21: a wrong field is told by its name and by what would be right', () => {
+  expect(() => parseJson(Challenge, `{"nonce":"${'0'.repeat(64)}","nowMs":-1}`)).toThrow(
+    /'nowMs' is wrong \(Too small: expected number to be >=0\)/,
+  );
 });

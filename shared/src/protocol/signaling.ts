@@ -4,7 +4,7 @@
  * Order: the entry emits `challenge`, the member answers `join`, the entry answers `welcome` or `refused`. From then on
  * `announce`, `describe` and `report` go up, `roster` and `description` come down.
  */
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { MAX_ICE_SERVERS } from '../limits.ts';
 import { Measured, SignedRecord } from './announcement.ts';
 import { ModelId, PeerId, SessionId } from './ids.ts';
@@ -16,8 +16,8 @@ import { openList, openName } from './open-list.ts';
  * other entries too, are numbered on from it, and have to stay whole numbers.
  */
 export const Challenge = z.object({
-  nonce: z.string().regex(/^[0-9a-f]{64}$/),
-  nowMs: z.int().min(0).max(8_640_000_000_000_000),
+  nonce: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+  nowMs: z.int().check(z.minimum(0), z.maximum(8_640_000_000_000_000)),
 });
 export type Challenge = z.infer<typeof Challenge>;
 
@@ -30,7 +30,7 @@ export const JoinProof = z.object({
 export type JoinProof = z.infer<typeof JoinProof>;
 
 export const Join = z.object({
-  protocol: z.int().min(1),
+  protocol: z.int().check(z.minimum(1)),
   proof: SignedRecord,
   announcement: SignedRecord,
 });
@@ -46,23 +46,25 @@ function isIceUrl(url: string): boolean {
   return parts.transport === undefined || url.startsWith('turn');
 }
 
-const iceUrl = z.string().max(512).refine(isIceUrl);
+const iceUrl = z.string().check(z.maxLength(512), z.refine(isIceUrl));
 /** Of a TURN server's user, in bytes: more is an error to browsers. */
 const MAX_ICE_NAME = 508;
 
 export const IceServerSchema = z
   .object({
-    urls: z.union([iceUrl, z.array(iceUrl).min(1)]),
-    username: z.string().max(MAX_ICE_NAME).optional(),
-    credential: z.string().optional(),
+    urls: z.union([iceUrl, z.array(iceUrl).check(z.minLength(1))]),
+    username: z.optional(z.string().check(z.maxLength(MAX_ICE_NAME))),
+    credential: z.optional(z.string()),
   })
-  .refine(
-    ({ urls, username, credential }) =>
-      (username !== undefined && credential !== undefined) || ![urls].flat().some((url) => url.startsWith('turn')),
+  .check(
+    z.refine(
+      ({ urls, username, credential }) =>
+        (username !== undefined && credential !== undefined) || ![urls].flat().some((url) => url.startsWith('turn')),
+    ),
   );
 
 export const Welcome = z.object({
-  entryPeerId: PeerId.nullable(),
+  entryPeerId: z.nullable(PeerId),
   /** One that no browser takes is skipped: with it there would be no link at all, whatever other entries offer. */
   iceServers: openList(IceServerSchema, MAX_ICE_SERVERS),
   roster: z.array(SignedRecord),
@@ -72,7 +74,7 @@ export type Welcome = z.infer<typeof Welcome>;
 /** `mesh_busy` may be over in a while; every other refusal is final, so one of an unknown name is read as the general one. */
 export const JoinRefusal = z.object({
   code: openName(['signature_invalid', 'protocol_violation', 'unauthorized', 'mesh_busy'], 'protocol_violation'),
-  message: z.string().max(500),
+  message: z.string().check(z.maxLength(500)),
 });
 export type JoinRefusal = z.infer<typeof JoinRefusal>;
 
@@ -90,10 +92,10 @@ export const SessionDescription = z.object({
   sessionId: SessionId,
   role: z.enum(['offerer', 'answerer']),
   /** Numbers this sender's records of the attempt from 0; the offerer's number 0 opens it. */
-  index: z.int().min(0).max(1000),
+  index: z.int().check(z.minimum(0), z.maximum(1000)),
   /** The transport that the payload is for; absent: `webrtc`, which everybody has. */
-  way: z.string().min(1).max(32).optional(),
-  payload: z.string().max(32 * 1024),
+  way: z.optional(z.string().check(z.minLength(1), z.maxLength(32))),
+  payload: z.string().check(z.maxLength(32 * 1024)),
 });
 export type SessionDescription = z.infer<typeof SessionDescription>;
 
@@ -110,9 +112,9 @@ export const AnswerReport = z.discriminatedUnion('servedBy', [
     servedBy: z.literal('mesh'),
     peerId: PeerId,
     model: ModelId,
-    completionTokens: z.int().min(0),
+    completionTokens: z.int().check(z.minimum(0)),
     ttftMs: Measured.shape.ttftMs,
-    tokensPerSecond: Measured.shape.tokensPerSecond.nullable(),
+    tokensPerSecond: z.nullable(Measured.shape.tokensPerSecond),
   }),
   z.object({ servedBy: z.literal('failed') }),
 ]);
@@ -122,8 +124,12 @@ export type AnswerReport = z.infer<typeof AnswerReport>;
 export function isOfNewerReport(payload: unknown): boolean {
   if (typeof payload !== 'object' || payload === null || !('servedBy' in payload)) return false;
   const { servedBy } = payload;
-  return typeof servedBy === 'string' && !AnswerReport.options.some(({ shape }) => shape.servedBy.value === servedBy);
+  return typeof servedBy === 'string' && !SERVED_BY.has(servedBy);
 }
+
+const SERVED_BY: ReadonlySet<string> = new Set(
+  AnswerReport.def.options.flatMap(({ shape }) => shape.servedBy.def.values),
+);
 
 export interface ServerToMemberEvents {
   challenge(challenge: Challenge): void;

@@ -3,19 +3,19 @@
  * Sent only to who announced `streams`. Each end numbers the streams that it opens upwards: odd numbers belong to the end
  * that dialled, even ones to the other, and none is used twice.
  */
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { MAX_FRAME_BYTES, MAX_STREAM_NAME_CHARS } from '../limits.ts';
 
-const streamId = z.int().min(1).max(0xffff_ffff);
-const reason = z.string().max(200);
+const streamId = z.int().check(z.minimum(1), z.maximum(0xffff_ffff));
+const reason = z.string().check(z.maxLength(200));
 /** A smaller one could not take a whole frame, and its sender would wait for ever. */
-const windowBytes = z.int().min(MAX_FRAME_BYTES).max(0x7fff_ffff);
+const windowBytes = z.int().check(z.minimum(MAX_FRAME_BYTES), z.maximum(0x7fff_ffff));
 
 /** `windowBytes`: how much the sender of this message takes before it says more in a `stream-window`. */
 export const StreamOpen = z.object({
   type: z.literal('stream-open'),
   streamId,
-  name: z.string().min(1).max(MAX_STREAM_NAME_CHARS),
+  name: z.string().check(z.minLength(1), z.maxLength(MAX_STREAM_NAME_CHARS)),
   windowBytes,
 });
 
@@ -34,7 +34,7 @@ export const StreamRefuse = z.object({
 export const StreamWindow = z.object({
   type: z.literal('stream-window'),
   streamId,
-  bytes: z.int().min(1).max(0x7fff_ffff),
+  bytes: z.int().check(z.minimum(1), z.maximum(0x7fff_ffff)),
 });
 
 /** No byte follows from this end; the other direction goes on. */

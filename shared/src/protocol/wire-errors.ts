@@ -3,7 +3,7 @@
  * else goes wrong inside a peer is its own affair and crosses as `engine_failed`; a code that this version doesn't know
  * reads as that too.
  */
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { MESH_ERROR_CODES, type MeshErrorCode } from '../errors.ts';
 import { MAX_NAME_CHARS } from '../limits.ts';
 
@@ -51,11 +51,10 @@ export const WIRE_CODE_OF: Readonly<Record<MeshErrorCode, WireErrorCode>> = {
 };
 
 /** Any code that a peer may send, as one that this version has an answer to. */
-export const WireError = z
-  .string()
-  .min(1)
-  .max(MAX_NAME_CHARS)
-  .transform((said): WireErrorCode => {
+export const WireError = z.pipe(
+  z.string().check(z.minLength(1), z.maxLength(MAX_NAME_CHARS)),
+  z.transform((said): WireErrorCode => {
     const known = MESH_ERROR_CODES.find((code) => code === said);
     return known === undefined ? 'engine_failed' : WIRE_CODE_OF[known];
-  });
+  }),
+);

@@ -2,7 +2,7 @@
  * What an engine yields, checked before it is sent: the other end takes a message that is none for a peer that has gone mad,
  * and whoever wrote the engine would read of a lost peer instead of a missing field.
  */
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { MeshError } from '../errors.ts';
 import type { EngineEvent } from '../ports/engine.ts';
 import { Usage } from '../protocol/messages.ts';

@@ -301,7 +301,8 @@ export class Provider {
   #refuse(sink: JobSink, jobId: JobId, error: MeshError): void {
     if (error.code === 'cancelled' || !sink.isOpen) return;
     if (error.code === 'engine_failed') this.#options.logger.warn({ jobId, error }, error.message);
-    const { waitMs } = error.details;
+    // An engine that is itself a mesh says so in the words of one.
+    const { waitMs = error.details.retryAfterMs } = error.details;
     sink.send({
       type: 'job-error',
       jobId,

@@ -8,7 +8,7 @@ import { failedOutcome, finishedOutcome, type JobOutcome } from '../jobs/job-out
 import type { JobReply } from '../jobs/job-sink.ts';
 import { type JobMeasurement, JobTimer } from '../jobs/job-timer.ts';
 import { decodeVectors } from '../jobs/vectors.ts';
-import { MAX_ANSWER_BYTES, MAX_STALL_MS } from '../limits.ts';
+import { MAX_ANSWER_BYTES, MAX_STALL_MS, MAX_TOLD_WAIT_MS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Embeddings, TokensEvent } from '../ports/engine.ts';
 import type { JobId, PeerId } from '../protocol/ids.ts';
@@ -333,7 +333,7 @@ class PeerRefusal extends MeshError {
     super(reply.code, reply.message, {
       // One peer's word on its own state: another peer may do better, whatever this one says of that.
       retryable: true,
-      details: reply.waitMs === undefined ? {} : { waitMs: reply.waitMs },
+      details: reply.waitMs === undefined ? {} : { waitMs: Math.min(reply.waitMs, MAX_TOLD_WAIT_MS) },
     });
   }
 }

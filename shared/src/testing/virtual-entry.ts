@@ -25,6 +25,8 @@ interface Seat {
 export class VirtualEntry {
   readonly #options: VirtualEntryOptions;
   readonly #seats = new Map<string, Seat>();
+  /** It vouches for its members and lets none of their descriptions through. */
+  dropsDescriptions = false;
 
   constructor(options: VirtualEntryOptions) {
     this.#options = options;
@@ -45,6 +47,7 @@ export class VirtualEntry {
         this.#broadcast(seat, { upserted: [record], removed: [] });
       },
       describe: (to, record) => {
+        if (this.dropsDescriptions) return;
         for (const other of this.#seats.values()) {
           if (isHere() && other.peerId === to) this.#later(other, () => other.handlers?.onDescription(record));
         }

@@ -105,6 +105,15 @@ export class VirtualNetwork {
     for (const entry of this.#chosen(index)) entry.reconnect(name);
   }
 
+  /** Whether the entry with that index passes descriptions on. */
+  relay(index: number, passesOn: boolean): void {
+    for (const entry of this.#chosen(index)) entry.dropsDescriptions = !passesOn;
+  }
+
+  block(way: string): void {
+    this.#blockedWays.add(way);
+  }
+
   unblock(way: string): void {
     this.#blockedWays.delete(way);
   }

@@ -3,7 +3,7 @@
  * in (see `node.ts`); a browser brings its own.
  */
 import SimplePeer from 'simple-peer';
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { MeshError } from '../errors.ts';
 import type { Channel, Transport } from '../ports/transport.ts';
 import { parseJson } from '../protocol/decode.ts';
@@ -24,8 +24,8 @@ const Signal = z.discriminatedUnion('type', [
     type: z.literal('candidate'),
     candidate: z.object({
       candidate: z.string(),
-      sdpMid: z.string().nullish(),
-      sdpMLineIndex: z.int().nullish(),
+      sdpMid: z.nullish(z.string()),
+      sdpMLineIndex: z.nullish(z.int()),
     }),
   }),
 ]);

@@ -3,7 +3,7 @@
  * after whatever went wrong (socket.io's does not after a disconnect by the server), until a refusal is final.
  */
 import { io, type Socket } from 'socket.io-client';
-import type { z } from 'zod';
+import type { z } from 'zod/mini';
 import { backoffMs } from '../backoff.ts';
 import { MeshError } from '../errors.ts';
 import { JOIN_TIMEOUT_MS } from '../limits.ts';
@@ -118,7 +118,7 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
   }
 
   /** The typed events are a promise of the entry; this is the check. */
-  function accept<Schema extends z.ZodType>(schema: Schema, payload: unknown, event: string) {
+  function accept<Schema extends z.ZodMiniType>(schema: Schema, payload: unknown, event: string) {
     const { success, data, error } = schema.safeParse(payload);
     if (!success) logger.warn({ origin, event, issue: error.issues[0] }, 'A message of the entry was dropped.');
     return data;

@@ -20,7 +20,7 @@ import {
   SignedRecord,
 } from '@tabmesh/shared';
 import type { Socket } from 'socket.io';
-import type { z } from 'zod';
+import type { z } from 'zod/mini';
 import { JOIN_NONCE_BYTES, type MemberLimits, REFUSAL_MESSAGE_CHARS } from '../limits/limits.ts';
 import { TokenBucket } from '../limits/rate-limit.ts';
 import { readAnnouncement, readDescription, readJoin } from './signed-records.ts';
@@ -224,7 +224,7 @@ function spend(bucket: TokenBucket): void {
 }
 
 /** The typed events of socket.io are a promise of the sender; this is the check. */
-function check<Schema extends z.ZodType>(schema: Schema, payload: unknown): z.infer<Schema> {
+function check<Schema extends z.ZodMiniType>(schema: Schema, payload: unknown): z.infer<Schema> {
   const result = schema.safeParse(payload);
   if (result.success) return result.data;
   const path = result.error.issues[0]?.path.join('.') ?? '';

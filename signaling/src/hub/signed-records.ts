@@ -13,7 +13,7 @@ import {
   type SignedRecord,
 } from '@tabmesh/shared';
 import { verifySignatureInNode } from '@tabmesh/shared/node';
-import type { z } from 'zod';
+import type { z } from 'zod/mini';
 import { MEMBER_CLOCK_SKEW_MS } from '../limits/limits.ts';
 
 /**
@@ -59,7 +59,7 @@ export function readDescription(record: SignedRecord, from: PeerId, to: PeerId):
   if (description.to !== to) throw MeshError.protocolViolation('a session description names another addressee');
 }
 
-function parse<Schema extends z.ZodType>(schema: Schema, text: string, what: string): z.infer<Schema> {
+function parse<Schema extends z.ZodMiniType>(schema: Schema, text: string, what: string): z.infer<Schema> {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -16,7 +16,7 @@ export const SamplingFields = z.object({
   seed: z.int().nullish(),
   presence_penalty: penalty,
   frequency_penalty: penalty,
-  logit_bias: LogitBias.nullish(),
+  logit_bias: z.nullish(LogitBias),
   /** OpenAI's own hint that requests share a prefix: here the conversation that stays with its peer. */
   prompt_cache_key: z.string().max(MAX_ID_CHARS).nullish(),
 });

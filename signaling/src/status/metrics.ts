@@ -8,7 +8,7 @@ import { metricsReport } from '../ledger/metrics-report.ts';
 const Query = z.object({
   range: z.enum(['24h', '7d', '30d']).default('24h'),
   /** Narrows the series to one model; failed answers have none. */
-  model: ModelId.optional(),
+  model: z.optional(ModelId),
 });
 
 export interface MetricsParts {

@@ -3,7 +3,7 @@
  * the tokenizer one by one. Its oddities are kept, since an answer is to go on behind the very prompt that it began with.
  */
 import { MeshError } from '@tabmesh/shared';
-import { z } from 'zod';
+import { z } from 'zod/mini';
 
 export interface ConversationMessage {
   readonly role: 'system' | 'user' | 'assistant';
@@ -11,23 +11,23 @@ export interface ConversationMessage {
 }
 
 /** WebLLM puts a colon where a template has nothing between a role and what it says. */
-const Separator = z
-  .string()
-  .nullish()
-  .transform((text) => text ?? ': ');
+const Separator = z.pipe(
+  z.nullish(z.string()),
+  z.transform((text) => text ?? ': '),
+);
 
 export const ConversationTemplate = z.object({
   system_template: z.string(),
   system_message: z.string(),
-  system_prefix_token_ids: z.array(z.int()).nullish(),
-  render_empty_system_message: z.boolean().nullish(),
+  system_prefix_token_ids: z.nullish(z.array(z.int())),
+  render_empty_system_message: z.nullish(z.boolean()),
   /** Where it is false, as in Llama 2's, a message is joined to the system's and cut into other tokens than on its own. */
-  add_role_after_system_message: z.literal(true).nullish(),
+  add_role_after_system_message: z.nullish(z.literal(true)),
   roles: z.object({ user: z.string(), assistant: z.string() }),
-  role_templates: z.object({ user: z.string().optional(), assistant: z.string().optional() }).optional(),
+  role_templates: z.optional(z.object({ user: z.optional(z.string()), assistant: z.optional(z.string()) })),
   role_content_sep: Separator,
   role_empty_sep: Separator,
-  seps: z.array(z.string()).min(1),
+  seps: z.array(z.string()).check(z.minLength(1)),
 });
 export type ConversationTemplate = z.infer<typeof ConversationTemplate>;
 

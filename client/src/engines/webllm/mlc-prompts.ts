@@ -4,7 +4,7 @@
  * pieces is one for the tokenizer too, and where the tokens of a text don't depend on what stands before them. Models of
  * which this can't be said (Llama 2, Mistral 7B and Phi 3 with their tokenizers of SentencePiece) have no prompts.
  */
-import { z } from 'zod';
+import { z } from 'zod/mini';
 import { type ConversationMessage, ConversationTemplate, conversationPieces } from './mlc-conversation.ts';
 import type { MlcModel } from './mlc-model.ts';
 
@@ -45,35 +45,54 @@ export function mlcPrompts(config: MlcModel['config'], tokenizer: unknown): MlcP
 }
 
 /** WebLLM lets `conv_config` override single fields. */
-const Template = z
-  .object({
-    conv_template: z.record(z.string(), z.unknown()),
-    conv_config: z.record(z.string(), z.unknown()).optional(),
-  })
-  .transform(({ conv_template, conv_config }) => ({ ...conv_template, ...conv_config }))
-  .pipe(ConversationTemplate);
+const Template = z.pipe(
+  z.pipe(
+    z.object({
+      conv_template: z.record(z.string(), z.unknown()),
+      conv_config: z.optional(z.record(z.string(), z.unknown())),
+    }),
+    z.transform(({ conv_template, conv_config }) => ({ ...conv_template, ...conv_config })),
+  ),
+  ConversationTemplate,
+);
 
 /** A token that is looked for in the text before all else, so that the text is cut there. */
 const Mark = z.object({
   id: z.int(),
-  content: z.string().min(1),
+  content: z.string().check(z.minLength(1)),
   single_word: z.boolean(),
   lstrip: z.boolean(),
   rstrip: z.boolean(),
   normalized: z.boolean(),
 });
 
-const Step = z.object({ type: z.string(), add_prefix_space: z.boolean().optional() });
+const Step = z.object({ type: z.string(), add_prefix_space: z.optional(z.boolean()) });
 
-const Steps = z
-  .union([
-    z.null().transform(() => []),
-    z.object({ type: z.literal('Sequence'), normalizers: z.array(Step) }).transform(({ normalizers }) => normalizers),
-    z.object({ type: z.literal('Sequence'), pretokenizers: z.array(Step) }).transform((one) => one.pretokenizers),
-    z.object({ type: z.literal('Sequence'), decoders: z.array(Step) }).transform(({ decoders }) => decoders),
-    Step.transform((step) => [step]),
-  ])
-  .transform((steps): readonly z.infer<typeof Step>[] => steps);
+const Steps = z.pipe(
+  z.union([
+    z.pipe(
+      z.null(),
+      z.transform(() => []),
+    ),
+    z.pipe(
+      z.object({ type: z.literal('Sequence'), normalizers: z.array(Step) }),
+      z.transform(({ normalizers }) => normalizers),
+    ),
+    z.pipe(
+      z.object({ type: z.literal('Sequence'), pretokenizers: z.array(Step) }),
+      z.transform((one) => one.pretokenizers),
+    ),
+    z.pipe(
+      z.object({ type: z.literal('Sequence'), decoders: z.array(Step) }),
+      z.transform(({ decoders }) => decoders),
+    ),
+    z.pipe(
+      Step,
+      z.transform((step) => [step]),
+    ),
+  ]),
+  z.transform((steps): readonly z.infer<typeof Step>[] => steps),
+);
 
 const Tokenizer = z.object({
   added_tokens: z.array(Mark),
