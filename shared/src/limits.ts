@@ -94,6 +94,21 @@ export const MAX_DIAL_ATTEMPTS = 3;
 export const MAX_ICE_SERVERS = 16;
 /** Links and attempts. Chromium allows 500 connections a page. */
 export const MAX_SESSIONS = 400;
+/**
+ * Of them, links and attempts that strangers began: the rest is for peers that this end wants, and for its own dialling.
+ * Attempts open within a moment, or are no loss.
+ */
+export const MAX_STRANGER_LINKS = 256;
+export const MAX_STRANGER_ATTEMPTS = 32;
+/** A link that a stranger opened stays so long at least, though nothing runs on it and others would like its place. */
+export const STRANGER_LINK_MS = 10_000;
+/**
+ * Attempts of one stranger: as many at once, and as many a second, as long as they open; one that does not counts as so many.
+ * Ten a second take some 6 % of a processor, and a benchmark that makes one link after the other does not reach that.
+ */
+export const STRANGER_BURST = 60;
+export const STRANGER_ATTEMPTS_PER_SECOND = 10;
+export const STRANGER_FAILURE_COST = 10;
 /** Peers to keep links to, so that a prompt finds the line open and the round trip measured. */
 export const STANDING_LINKS = 8;
 

@@ -23,8 +23,10 @@ import {
   type HubLimits,
   MEMBER_BACKLOG_BYTES,
 } from '../limits/limits.ts';
+import { networkOf } from '../limits/network.ts';
 import { BucketPerKey } from '../limits/rate-limit.ts';
 import { HubRoster } from './hub-roster.ts';
+import { LinkAttempts } from './link-attempts.ts';
 import { MemberConnection, type MemberSocket, refuseSocket } from './member-connection.ts';
 import { RosterFeed } from './roster-feed.ts';
 import type { SendBuffer } from './send-buffer.ts';
@@ -73,6 +75,7 @@ class SignalingHub implements Hub {
   readonly #members = new Map<PeerId, Member>();
   readonly #feeds = new Set<RosterFeed>();
   readonly #unread: UnreadWatch;
+  readonly #attempts: LinkAttempts;
   readonly #joins: BucketPerKey;
   readonly #roster: HubRoster;
 
@@ -94,6 +97,7 @@ class SignalingHub implements Hub {
         decide(own ? null : 'A page of another site may not join this entry.', own);
       },
     });
+    this.#attempts = new LinkAttempts(options.clock);
     this.#unread = new UnreadWatch((socket, heldBytes) =>
       options.logger.warn({ address: socket.handshake.address, heldBytes }, 'A member that does not read was cut off.'),
     );
@@ -128,6 +132,7 @@ class SignalingHub implements Hub {
       return;
     }
     const { clock, random, logger } = this.#options;
+    const network = networkOf(socket.handshake.address);
     const buffer = this.#unread.add(socket);
     let peerId: PeerId | undefined;
     let feed: RosterFeed | undefined;
@@ -145,9 +150,14 @@ class SignalingHub implements Hub {
         logger.info({ peerId, kind: announcement.kind, members: this.#members.size }, 'A peer joined.');
       },
       onAnnounce: (announcement, record) => this.#roster.put(announcement, record),
-      onDescribe: (to, record) => {
+      isOwed: (description) => this.#attempts.isOwed(description),
+      onDescribe: (description, record) => {
+        const { to } = description;
         const addressee = this.#members.get(to);
         if (addressee === undefined) logger.debug({ from: peerId, to }, 'The addressee of a description has left.');
+        else if (!this.#attempts.mayPass(description, network)) {
+          logger.debug({ from: peerId, to }, 'An offer was dropped: its member or its network dials too often.');
+        }
         // Lost descriptions are sent anew with the next attempt, and nobody is cut off for what others send.
         else if (addressee.buffer.heldBytes > MEMBER_BACKLOG_BYTES) {
           logger.debug({ from: peerId, to }, 'The addressee of a description does not read.');

@@ -46,6 +46,19 @@ export const DEFAULT_HUB_LIMITS: HubLimits = {
   offences: { perSecond: 1, burst: 50 },
 };
 
+/** Attempts that a member may begin: a newcomer dials a few peers at once, and each a second time when it is late. */
+export const OFFERS_OF_MEMBER: RateLimit = { perSecond: 20, burst: 100 };
+/**
+ * Attempts of one network at one peer, each some milliseconds of that peer's processor: a class that opens the page at
+ * once, and no more than a peer can answer beside its jobs.
+ */
+export const OFFERS_OF_NETWORK_TO_PEER: RateLimit = { perSecond: 20, burst: 100 };
+/** Of those, for members that have not dialled the peer yet. */
+export const KEPT_FOR_FIRST_OFFERS = 50;
+/** Of one attempt: an answer and its candidates, for each network interface and server that there is. */
+export const ANSWER_DESCRIPTIONS = 64;
+/** Attempts that answers are still owed to; some 200 bytes each. */
+export const MAX_REMEMBERED_ATTEMPTS = 20_000;
 /** With the timeout: a dead TCP connection is noticed within their sum; a killed process at once, by its closed socket. */
 export const HUB_PING_INTERVAL_MS = 2_000;
 export const HUB_PING_TIMEOUT_MS = 4_000;

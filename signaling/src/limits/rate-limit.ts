@@ -17,10 +17,13 @@ export class TokenBucket {
     this.#filledAtMs = clock.monotonicMs();
   }
 
-  /** False: the limit is reached. */
-  take(): boolean {
+  /**
+   * False: the limit is reached.
+   * @param reserve is left for others
+   */
+  take(reserve = 0): boolean {
     this.#refill();
-    if (this.#tokens < 1) return false;
+    if (this.#tokens < 1 + reserve) return false;
     this.#tokens -= 1;
     return true;
   }
@@ -53,14 +56,14 @@ export class BucketPerKey {
     this.#clock = clock;
   }
 
-  take(key: string): boolean {
+  take(key: string, reserve = 0): boolean {
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
       this.#sweep();
       bucket = new TokenBucket(this.#limit, this.#clock);
       this.#buckets.set(key, bucket);
     }
-    return bucket.take();
+    return bucket.take(reserve);
   }
 
   get size(): number {

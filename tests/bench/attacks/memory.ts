@@ -34,7 +34,7 @@ export const unreadMembers: Attack = {
         if (!socket.connected) return;
         turn += 1;
         const to = silent[turn % silent.length]?.peerId ?? member.peerId;
-        socket.emit('describe', { to, record: member.description(to, { payload: 'x'.repeat(32_000) }) });
+        socket.emit('describe', { to, record: member.description(to, { index: 1, payload: 'x'.repeat(32_000) }) });
         if (turn % 20 === 0) socket.emit('announce', member.announcement({ padding: 'x'.repeat(60_000) } as object));
       }, TALK_MS);
       endings.add(() => clearInterval(talk));
