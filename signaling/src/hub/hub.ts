@@ -25,9 +25,11 @@ import {
 } from '../limits/limits.ts';
 import { networkOf } from '../limits/network.ts';
 import { BucketPerKey } from '../limits/rate-limit.ts';
+import { FatRecords } from './fat-records.ts';
 import { HubRoster } from './hub-roster.ts';
 import { LinkAttempts } from './link-attempts.ts';
 import { MemberConnection, type MemberSocket, refuseSocket } from './member-connection.ts';
+import { PlausibleReports } from './plausible-reports.ts';
 import { RosterFeed } from './roster-feed.ts';
 import type { SendBuffer } from './send-buffer.ts';
 import { UnreadWatch } from './unread-watch.ts';
@@ -43,7 +45,7 @@ export interface HubOptions {
   readonly limits?: Partial<HubLimits>;
   /**
    * A member's answer ended. Who answered is a member that announces the model, with a context that so many tokens fit
-   * in; the rest is the asker's word.
+   * in, and counts about as many answers itself; the rest is the asker's word, within what one can read.
    */
   onReport?(from: PeerId, report: AnswerReport): void;
 }
@@ -76,6 +78,8 @@ class SignalingHub implements Hub {
   readonly #feeds = new Set<RosterFeed>();
   readonly #unread: UnreadWatch;
   readonly #attempts: LinkAttempts;
+  readonly #reports: PlausibleReports;
+  readonly #fat = new FatRecords();
   readonly #joins: BucketPerKey;
   readonly #roster: HubRoster;
 
@@ -98,6 +102,7 @@ class SignalingHub implements Hub {
       },
     });
     this.#attempts = new LinkAttempts(options.clock);
+    this.#reports = new PlausibleReports(options.clock);
     this.#unread = new UnreadWatch((socket, heldBytes) =>
       options.logger.warn({ address: socket.handshake.address, heldBytes }, 'A member that does not read was cut off.'),
     );
@@ -143,13 +148,17 @@ class SignalingHub implements Hub {
       logger,
       limits: this.#limits,
       onJoin: (announcement, record) => {
+        this.#fat.take(announcement.peerId, network, record);
         peerId = announcement.peerId;
         this.#replace(peerId, { connection, buffer });
         this.#roster.put(announcement, record);
         feed = this.#welcome(socket, buffer);
         logger.info({ peerId, kind: announcement.kind, members: this.#members.size }, 'A peer joined.');
       },
-      onAnnounce: (announcement, record) => this.#roster.put(announcement, record),
+      onAnnounce: (announcement, record) => {
+        this.#fat.take(announcement.peerId, network, record);
+        this.#roster.put(announcement, record);
+      },
       isOwed: (description) => this.#attempts.isOwed(description),
       onDescribe: (description, record) => {
         const { to } = description;
@@ -164,23 +173,24 @@ class SignalingHub implements Hub {
         } else addressee.connection.socket.emit('description', record);
       },
       onReport: (report) => {
-        if (peerId !== undefined && this.#isPossible(report)) this.#options.onReport?.(peerId, report);
+        if (peerId !== undefined && this.#counts(peerId, network, report)) this.#options.onReport?.(peerId, report);
       },
       onLeave: () => {
         feed?.close();
         if (feed !== undefined) this.#feeds.delete(feed);
         if (peerId === undefined || this.#members.get(peerId)?.connection !== connection) return;
         this.#members.delete(peerId);
+        this.#fat.release(peerId);
         this.#roster.remove(peerId);
         logger.info({ peerId, members: this.#members.size }, 'A peer left.');
       },
     });
   }
 
-  #isPossible(report: AnswerReport): boolean {
+  #counts(from: PeerId, network: string, report: AnswerReport): boolean {
     if (report.servedBy === 'failed') return true;
     const served = this.#roster.modelsOf(report.peerId).find(({ id }) => id === report.model);
-    return served !== undefined && report.completionTokens <= served.contextTokens;
+    return this.#reports.take(from, network, report, served);
   }
 
   #refusalOf(socket: MemberSocket): JoinRefusal | undefined {

@@ -59,6 +59,22 @@ export const KEPT_FOR_FIRST_OFFERS = 50;
 export const ANSWER_DESCRIPTIONS = 64;
 /** Attempts that answers are still owed to; some 200 bytes each. */
 export const MAX_REMEMBERED_ATTEMPTS = 20_000;
+/**
+ * Answers that are reported of a peer and model beyond those that it announces for the last hour: its count comes within
+ * seconds, and engines that only guess their usage are not in it.
+ */
+export const REPORTS_AHEAD = 60;
+/** Peers and models whose reports are counted; some 200 bytes each. */
+export const MAX_REPORTED_PAIRS = 10_000;
+/** Tokens that one asks for, that a network asks for and that one serves: what people and machines do, and no more. */
+export const REPORTED_TOKENS_OF_ASKER: RateLimit = { perSecond: 1_000, burst: 50_000 };
+export const REPORTED_TOKENS_OF_NETWORK: RateLimit = { perSecond: 5_000, burst: 200_000 };
+export const REPORTED_TOKENS_OF_PROVIDER: RateLimit = { perSecond: 10_000, burst: 200_000 };
+/** Records up to this size are everyone's: a peer with a few models has 1 to 3 KB, with eight models 6. */
+export const LEAN_RECORD_BYTES = 8 * 1024;
+/** Of larger ones, for each network and for all: every newcomer is sent them. */
+export const FAT_BYTES_OF_NETWORK = 256 * 1024;
+export const FAT_BYTES = 2 * 1024 * 1024;
 /** With the timeout: a dead TCP connection is noticed within their sum; a killed process at once, by its closed socket. */
 export const HUB_PING_INTERVAL_MS = 2_000;
 export const HUB_PING_TIMEOUT_MS = 4_000;
@@ -226,6 +242,12 @@ export const LEDGER_HOURS_KEPT_DAYS = 90;
  * known ones count on and new ones are dropped; how many is logged once writing works again.
  */
 export const MAX_LEDGER_COUNTERS = 50_000;
+/** First answers of models that are told, those with most answers of late. */
+export const MAX_MILESTONES = 100;
+/** First answers that are noted between two days' clearings; members choose their models' names. */
+export const MAX_NOTED_MILESTONES = 1_000;
+/** A model that nobody has served for so long has no milestone any more. */
+export const MILESTONE_KEPT_DAYS = 30;
 /** 90 days of hours with 400 busy peer and model pairs are about 200 MB. Past it the ledger behaves as on a full disk. */
 export const MAX_LEDGER_BYTES = 1024 ** 3;
 /** A second process that writes to the same file. */

@@ -21,10 +21,10 @@ export class TokenBucket {
    * False: the limit is reached.
    * @param reserve is left for others
    */
-  take(reserve = 0): boolean {
+  take(reserve = 0, amount = 1): boolean {
     this.#refill();
-    if (this.#tokens < 1 + reserve) return false;
-    this.#tokens -= 1;
+    if (this.#tokens < amount + reserve) return false;
+    this.#tokens -= amount;
     return true;
   }
 
@@ -56,14 +56,14 @@ export class BucketPerKey {
     this.#clock = clock;
   }
 
-  take(key: string, reserve = 0): boolean {
+  take(key: string, reserve = 0, amount = 1): boolean {
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
       this.#sweep();
       bucket = new TokenBucket(this.#limit, this.#clock);
       this.#buckets.set(key, bucket);
     }
-    return bucket.take(reserve);
+    return bucket.take(reserve, amount);
   }
 
   get size(): number {
