@@ -16,6 +16,8 @@ export const MAX_KEYED_TABS = 256;
 
 /** A notice that came up while a finger was on its way to Send has not been read. Chosen: about as long as a glance at it takes. */
 export const NOTICE_READ_MS = 1_000;
+/** A page's token is renewed so long before it is over: the question has to arrive with it. */
+export const PAGE_TOKEN_MARGIN_MS = 10_000;
 /** Of one event from the entry: an event of tokens has some hundred characters, so this is a thousand times too much. */
 export const MAX_EVENT_CHARACTERS = 1024 * 1024;
 /** A hidden page has no frames; what gathers then only goes to storage and other tabs, written twice a second at most. */

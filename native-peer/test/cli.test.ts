@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { CATALOG } from '@tabmesh/shared';
 import type { Command } from 'commander';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { rawRequest } from '../../signaling/test/setup/raw-request.ts';
 import { createProgram } from '../src/cli/cli.ts';
 import { dropDisabledFlags } from '../src/cli/options.ts';
 import { startFileServer } from './file-server.ts';
@@ -61,6 +62,39 @@ describe('command line', () => {
     const environment = { TABMESH_PUBLIC: '1', TABMESH_JSON: 'false' };
     dropDisabledFlags(environment);
     expect(environment).toEqual({ TABMESH_PUBLIC: '1' });
+  });
+
+  it.each<[string, string[], Record<string, string>]>([
+    ['flags', ['--allowed-hosts', 'mesh.example.org,other.example', '--trusted-proxies', '127.0.0.1'], {}],
+    [
+      'variables',
+      [],
+      { TABMESH_ALLOWED_HOSTS: 'other.example, mesh.example.org', TABMESH_TRUSTED_PROXIES: '10.0.0.0/8, loopback' },
+    ],
+  ])('CL52: an entry takes its names and its proxies from %s', async (_how, args, environment) => {
+    const entry = startTabmesh(['entry', '--port', '0', ...args], {
+      TABMESH_HOME: await temporaryFolder(),
+      ...environment,
+    });
+    const [, url = ''] = await entry.prints(/TabMesh ready: (\S+)/);
+    const statusOf = async (...headers: string[]) =>
+      (await rawRequest(url, ['GET /healthz HTTP/1.1', 'Connection: close', ...headers])).status;
+    expect(await statusOf('Host: mesh.example.org')).toBe(200);
+    expect(await statusOf('Host: other.example:8443')).toBe(200);
+    expect(await statusOf('Host: evil.example')).toBe(403);
+    expect(await statusOf('Host: 127.0.0.1', 'X-Forwarded-Host: evil.example')).toBe(403);
+    entry.child.kill('SIGINT');
+    await entry.ended;
+  });
+
+  it.each([
+    [['--allowed-hosts', '*'], '--allowed-hosts'],
+    [['--trusted-proxies', 'everybody'], '--trusted-proxies'],
+  ])('CL52: names and proxies that make no sense are refused: %j', async (args, flag) => {
+    const { code, stderr } = await run(['entry', '--port', '0', ...args]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(flag);
+    expect(stderr).toContain('(invalid_request)');
   });
 
   it('CL5: a port that is taken is named, with the next step', async () => {

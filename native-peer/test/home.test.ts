@@ -1,6 +1,6 @@
 /** Keys and the folder they live in. */
 import { existsSync } from 'node:fs';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemRandom } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
@@ -16,6 +16,20 @@ describe('home', () => {
     await openHome(path);
     expect(existsSync(join(path, 'models'))).toBe(true);
   });
+
+  it.runIf(process.platform !== 'win32')(
+    'NP99: a folder that is made is its user’s alone; one that is there keeps its mode',
+    async () => {
+      const folder = await temporaryFolder();
+      const modeOf = async (path: string) => (await stat(path)).mode & 0o777;
+      await openHome(join(folder, 'new'));
+      expect(await modeOf(join(folder, 'new'))).toBe(0o700);
+      await mkdir(join(folder, 'shared'));
+      await chmod(join(folder, 'shared'), 0o755);
+      await openHome(join(folder, 'shared'));
+      expect(await modeOf(join(folder, 'shared'))).toBe(0o755);
+    },
+  );
 
   it('NP34: a home that can not be written is a home_not_writable that names another way', async () => {
     const file = join(await temporaryFolder(), 'file');

@@ -4,14 +4,25 @@
  */
 import type { Clock, Logger, Mesh } from '@tabmesh/shared';
 import fastify, { type FastifyInstance } from 'fastify';
-import type { AccessSettings } from './access/access-settings.ts';
+import { type AccessSettings, accessSettings } from './access/access-settings.ts';
+import { type Callers, createCallers } from './access/callers.ts';
 import { guardApi } from './access/guard-api.ts';
+import { guardChat } from './access/guard-chat.ts';
+import { guardRoutes } from './access/guard-hosts.ts';
+import { createKeyGate } from './access/key-gate.ts';
 import { boundOpenRequests } from './answers/open-requests.ts';
 import type { Fallback } from './fallback/fallback.ts';
 import { errorReply } from './http/error-reply.ts';
 import { boundUnreadReplies } from './http/unread-replies.ts';
+import { answerUnread } from './http/unread-request.ts';
 import type { Ledger } from './ledger/ledger.ts';
-import { ECHOED_CHARS, HTTP_BODY_BYTES, HTTP_REQUEST_TIMEOUT_MS } from './limits/limits.ts';
+import {
+  ECHOED_CHARS,
+  HTTP_BODY_BYTES,
+  HTTP_HEADERS_TIMEOUT_MS,
+  HTTP_LATE_CHECK_MS,
+  HTTP_REQUEST_TIMEOUT_MS,
+} from './limits/limits.ts';
 import { registerChatCompletions } from './openai/chat-completions.ts';
 import { registerEmbeddings } from './openai/embeddings.ts';
 import { registerModels } from './openai/models.ts';
@@ -32,32 +43,42 @@ export interface ServerParts extends WebRoots {
   readonly fallback?: Fallback | undefined;
   /** Absent: nothing is counted, and there are no metrics. */
   readonly ledger?: Ledger | undefined;
-  /** Absent: everyone may call the API, except pages of other sites. */
+  /** Absent: everyone may call the API, by an address or this machine's name, except pages of other sites. */
   readonly access?: AccessSettings | undefined;
+  /** What `access` says of hosts and proxies. Absent: made of it. */
+  readonly callers?: Callers | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 export function buildServer(parts: ServerParts): FastifyInstance {
+  const { access = accessSettings({}), clock, logger } = parts;
+  const { callers = createCallers(access) } = parts;
   const app = fastify({
     bodyLimit: HTTP_BODY_BYTES,
     requestTimeout: HTTP_REQUEST_TIMEOUT_MS,
+    http: { headersTimeout: HTTP_HEADERS_TIMEOUT_MS, connectionsCheckingInterval: HTTP_LATE_CHECK_MS },
+    clientErrorHandler: answerUnread,
+    trustProxy: access.trustsProxy ?? false,
     // An open stream would otherwise hold `close` for as long as its client likes.
     forceCloseConnections: true,
   });
   // With JSON as the only kind of body, no page of another site can post here without asking first (CORS).
   app.removeContentTypeParser('text/plain');
 
-  app.addHook('onRequest', async (_request, reply) => {
+  app.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
+    // Files say for themselves how long they may be kept.
+    if (isOfTheMoment(request.routeOptions.url)) reply.header('cache-control', 'no-store');
   });
-  boundUnreadReplies(app, parts.logger);
+  guardRoutes(app, callers, logger);
+  boundUnreadReplies(app, logger);
   app.setErrorHandler((error, request, reply) => {
     const { status, headers, body } = errorReply(error);
-    const fields = { url: request.url, status, code: body.error.code };
-    if (reply.raw.destroyed) parts.logger.debug(fields, 'The client left before the answer began.');
-    else if (status === 500) parts.logger.error({ ...fields, error }, 'A request failed inside the entry.');
-    else parts.logger.info(fields, body.error.message);
+    const fields = { url: loggedUrl(request.url), status, code: body.error.code };
+    if (reply.raw.destroyed) logger.debug(fields, 'The client left before the answer began.');
+    else if (status === 500) logger.error({ ...fields, error }, 'A request failed inside the entry.');
+    else logger.info(fields, body.error.message);
     return reply.code(status).headers(headers).send(body);
   });
   app.setNotFoundHandler((request, reply) => {
@@ -71,7 +92,10 @@ export function buildServer(parts: ServerParts): FastifyInstance {
     return reply.code(404).send({ error });
   });
 
-  if (parts.access !== undefined) guardApi(app, parts.access, parts.clock, parts.logger);
+  const { keys, requestsPerMinute } = access;
+  const askForKey = keys && createKeyGate(keys, requestsPerMinute, clock, logger);
+  guardApi(app, access.origins, askForKey);
+  guardChat(app, { callers, askForKey, requestsPerMinute, clock });
   boundOpenRequests(app);
   registerChatCompletions(app, parts);
   registerTextCompletions(app, parts);
@@ -87,4 +111,14 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   }
   app.register(async (web) => registerWebApp(web, parts));
   return app;
+}
+
+/** The endpoints: what they tell is old a moment later, and of one client. A 404 may be a page of the next version. */
+function isOfTheMoment(route: string | undefined): boolean {
+  return route === undefined || /^\/(v1|api|healthz|readyz)\b/.test(route);
+}
+
+/** Without its query, in which people put keys. */
+function loggedUrl(url: string): string {
+  return url.replace(/[?#].*$/s, '').slice(0, ECHOED_CHARS);
 }

@@ -16,7 +16,9 @@ import {
 } from '@tabmesh/shared';
 import { createNodeTransport, verifySignatureInNode } from '@tabmesh/shared/node';
 import type { FastifyInstance } from 'fastify';
-import type { AccessSettings } from './access/access-settings.ts';
+import { type AccessSettings, accessSettings } from './access/access-settings.ts';
+import { createCallers } from './access/callers.ts';
+import { guardServer } from './access/guard-hosts.ts';
 import { buildServer } from './build-server.ts';
 import { createFallback } from './fallback/fallback.ts';
 import type { BudgetStore } from './fallback/fallback-budget.ts';
@@ -39,7 +41,7 @@ export interface EntryOptions extends WebRoots, LedgerPlace {
   readonly hubLimits?: Partial<HubLimits>;
   /** A provider behind the gate of `/api/chat`. Default none: no prompt ever leaves the mesh. */
   readonly fallback?: { readonly settings: FallbackSettings; readonly store: BudgetStore } | undefined;
-  /** Who may call `/v1`. Default: everyone, except pages of other sites. */
+  /** Who may call, and by which names. Default: everyone by an address or this machine's name, except pages of other sites. */
   readonly access?: AccessSettings | undefined;
 }
 
@@ -64,9 +66,13 @@ export async function startEntry(options: EntryOptions): Promise<Entry> {
   const fallback = options.fallback && createFallback({ ...options.fallback, clock, random, logger });
   const storage = await openLedgerStorage(options, logger);
   const ledger = createLedger({ storage, askedBy: identity.peerId, clock, random, logger });
-  const app = buildServer({ ...options, mesh: meshReady, clock, fallback, ledger });
+  const { access = accessSettings({}) } = options;
+  // A name to listen on is one to be called by.
+  const callers = createCallers({ ...access, hosts: [...access.hosts, options.host.toLowerCase()] });
+  const app = buildServer({ ...options, mesh: meshReady, clock, fallback, ledger, callers });
   const hub = createHub({
     server: app.server,
+    callers,
     entryPeerId: identity.peerId,
     iceServers,
     clock,
@@ -75,6 +81,7 @@ export async function startEntry(options: EntryOptions): Promise<Entry> {
     limits: options.hubLimits ?? {},
     onReport: (askedBy, report) => ledger.count(report, askedBy),
   });
+  guardServer(app.server, callers, logger);
   const url = await listen(app, options).catch(async (error: unknown) => {
     hub.close();
     await app.close();

@@ -139,6 +139,42 @@ describe('models and status', () => {
   });
 });
 
+describe('what is kept of a reply or a request', () => {
+  it.each(['/v1/models', '/v1/models/mesh-tiny', '/v1/models/none', '/api/status', '/healthz', '/readyz', '/nothing'])(
+    'AP94: nobody keeps what %s tells',
+    async (url) => {
+      const { app } = startServer();
+      expect((await app.inject(url)).headers['cache-control']).toBe('no-store');
+      expect((await app.inject({ method: 'HEAD', url })).headers['cache-control']).toBe('no-store');
+    },
+  );
+
+  it('AP94: answers and refusals are kept by nobody either', async () => {
+    const { app } = startServer();
+    for (const payload of [{ messages: [{ role: 'user', content: 'Hi' }] }, {}]) {
+      const reply = await app.inject({ method: 'POST', url: '/v1/chat/completions', payload });
+      expect(reply.headers['cache-control']).toBe('no-store');
+    }
+  });
+
+  it('AP95: no query is in the log, and no address is logged at length', async () => {
+    const lines: unknown[] = [];
+    const log = (...line: unknown[]) => void lines.push(line);
+    const mesh = createScriptedMesh();
+    const logger = { ...silentLogger, debug: log, info: log, warn: log, error: log };
+    const app = buildServer({ mesh, version: 'test', clock: systemClock, logger });
+    const path = `/v1/models/${'a'.repeat(5_000)}`;
+    for (const url of ['/v1/models/none?key=s3cret', '/v1/models/none#s3cret', `${path}?key=s3cret`]) {
+      await app.inject(url);
+    }
+    await app.inject({ method: 'POST', url: '/v1/chat/completions?api_key=s3cret', payload: { messages: 's3cret' } });
+    expect(lines).toHaveLength(4);
+    expect(JSON.stringify(lines)).toContain('/v1/models/none');
+    expect(JSON.stringify(lines)).not.toContain('s3cret');
+    expect(JSON.stringify(lines).length).toBeLessThan(3_000);
+  });
+});
+
 describe('the web app', () => {
   it('AP15: every reply is cross-origin isolated and forbids foreign scripts', async () => {
     const { app } = await withWebApp();

@@ -4,7 +4,7 @@
  */
 import AxeBuilder from '@axe-core/playwright';
 import type { Mesh } from '@tabmesh/shared';
-import { type Entry, fallbackSettings } from '@tabmesh/signaling';
+import { accessSettings, type Entry, fallbackSettings } from '@tabmesh/signaling';
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PROVIDER_KEY, type ProviderServer, startProvider } from '../../signaling/test/setup/provider-server.ts';
@@ -50,6 +50,8 @@ beforeEach(async () => {
 function startEntryBefore({ url }: ProviderServer): Promise<Entry> {
   const settings = fallbackSettings({ url, key: PROVIDER_KEY, models: 'Qwen3-8B=their/qwen', budget: 100 });
   return startTestEntry({
+    // The page has none of them: its token is its way in.
+    access: accessSettings({ keys: 'alice:alice-k9x8w7v6u5t4s3r2' }),
     fallback: settings && { settings, store: { load: async () => ({}), save: async () => {} } },
   });
 }

@@ -14,6 +14,9 @@ export const ensureRedis = () => ensureProgram('redis-server', 'redis-server');
 /** Prometheus' checker, from Debian's `prometheus`. */
 export const ensurePromtool = () => ensureProgram('promtool', 'prometheus');
 
+/** nginx, from Debian's package. */
+export const ensureNginx = () => ensureProgram('nginx', 'nginx-light');
+
 async function ensureProgram(program: string, debianPackage: string): Promise<string> {
   if (isThere(program)) return program;
   if (process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {

@@ -14,6 +14,7 @@ import {
 } from '@tabmesh/shared';
 import type { AnswerSource, AnswerUpdate } from '../conversations/answer-reducer.ts';
 import { eventData } from './event-data.ts';
+import type { PostToEntry } from './post-to-entry.ts';
 
 /** The way by which an outside provider may come to see a question. */
 export interface FallbackWay extends AnswerSource {
@@ -27,7 +28,7 @@ export interface FallbackWayOptions {
   readonly host: string;
   readonly model: ModelId;
   readonly clock: Clock;
-  readonly post: (body: object, signal: AbortSignal) => Promise<Response>;
+  readonly post: PostToEntry;
 }
 
 export function createFallbackWay({ host, model, clock, post }: FallbackWayOptions): FallbackWay {
@@ -43,17 +44,6 @@ export function createFallbackWay({ host, model, clock, post }: FallbackWayOptio
       yield* updatesOf(response.body, startMs, clock, signal);
     },
   };
-}
-
-export function postToEntry(body: object, signal: AbortSignal): Promise<Response> {
-  return fetch('/api/chat', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-    // Another address has no business with the question.
-    redirect: 'error',
-    signal,
-  });
 }
 
 function bodyOf({ messages, conversationId }: CompletionRequest, model: ModelId): object {

@@ -35,6 +35,22 @@ export const hostOption = () =>
 export const publicOption = () =>
   new Option('--public', 'allow an address that other machines can reach').env('TABMESH_PUBLIC').default(false);
 
+export const allowedHostsOption = () =>
+  new Option(
+    '--allowed-hosts <names>',
+    'names that lead to this entry, such as mesh.example.org, beside addresses, localhost and the name of this machine',
+  )
+    .env('TABMESH_ALLOWED_HOSTS')
+    .argParser(list);
+
+export const trustedProxiesOption = () =>
+  new Option(
+    '--trusted-proxies <addresses>',
+    'proxies in front of this entry whose X-Forwarded-For and X-Forwarded-Host count: 127.0.0.1, 10.0.0.0/8, loopback, …',
+  )
+    .env('TABMESH_TRUSTED_PROXIES')
+    .argParser(list);
+
 export const slotsOption = () =>
   new Option('--slots <number>', 'answers that run at the same time')
     .env('TABMESH_SLOTS')

@@ -32,7 +32,8 @@ export async function openHome(path: string): Promise<Home> {
     downloadsFile: join(path, 'downloads.json'),
   };
   try {
-    await mkdir(home.modelsPath, { recursive: true });
+    // Keys and counts of its user; what is there already keeps the mode that it was given.
+    await mkdir(home.modelsPath, { recursive: true, mode: 0o700 });
     await access(path, constants.W_OK);
     await access(home.modelsPath, constants.W_OK);
   } catch (cause) {

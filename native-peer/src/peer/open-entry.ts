@@ -21,18 +21,25 @@ export interface OpenEntryOptions {
   readonly host: string;
   /** Whether the user said that other machines may reach it. */
   readonly isPublic: boolean;
+  /** Names that lead here, beside addresses and this machine's own. */
+  readonly allowedHosts?: readonly string[] | undefined;
+  /** Whose forwarded headers count. */
+  readonly trustedProxies?: readonly string[] | undefined;
   readonly fallback?: FallbackTexts;
   readonly logger: Logger;
 }
 
 /** @throws MeshError `invalid_request`, `home_not_writable`, `port_in_use` */
-export async function openEntry({ port, host, isPublic, fallback, logger }: OpenEntryOptions): Promise<Entry> {
+export async function openEntry(options: OpenEntryOptions): Promise<Entry> {
+  const { port, host, isPublic, allowedHosts = [], trustedProxies = [], fallback, logger } = options;
   checkBindAddress(host, isPublic);
   const settings = fallbackSettings(fallback ?? {});
   const access = accessSettings({
     keys: takeKeys(),
     limit: process.env.TABMESH_API_KEY_LIMIT,
     origins: process.env.TABMESH_CORS_ORIGINS,
+    hosts: allowedHosts.join(),
+    proxies: trustedProxies.join(),
   });
   const webRoot = builtWeb();
   if (webRoot === undefined) logger.warn({}, NO_WEB_APP);

@@ -103,7 +103,7 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
       const record = accept(SignedRecord, said, 'description');
       if (record !== undefined) handlers.onDescription(record);
     });
-    socket.on('connect_error', () => lose(handlers, `no entry answers at ${origin}`));
+    socket.on('connect_error', (error) => lose(handlers, whyUnreachable(error, origin)));
     socket.on('disconnect', (reason) => lose(handlers, `the connection to ${origin} ended (${reason})`));
   }
 
@@ -129,6 +129,14 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
     clearTimeout(timer);
     socket.disconnect();
   }
+}
+
+/** Programs are told the status of the refusal, pages are not. */
+function whyUnreachable(error: Error, origin: string): string {
+  const { description } = error as Error & { readonly description?: { readonly message?: string } };
+  if (!description?.message?.endsWith(' 403')) return `no entry answers at ${origin}`;
+  const { hostname } = new URL(origin);
+  return `the entry at ${origin} does not know that name as its own; start it with --allowed-hosts ${hostname}, or join by its address`;
 }
 
 function originOf(url: string): string {

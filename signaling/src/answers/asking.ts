@@ -2,7 +2,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { type Asking, MeshError } from '@tabmesh/shared';
 import type { FastifyRequest } from 'fastify';
-import { MAX_DEADLINE_MS } from '../limits/limits.ts';
+import { MAX_DEADLINE_MS, MAX_KNOWN_CLIENTS } from '../limits/limits.ts';
+import { networkOf } from '../limits/network.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -16,8 +17,19 @@ const SECRET = randomBytes(32);
 
 /** @throws MeshError `invalid_request` for a deadline that is none */
 export function askingOf(request: FastifyRequest): Asking {
-  const client = createHmac('sha256', SECRET).update(request.keyName ?? request.ip);
-  return { client: client.digest('base64url').slice(0, 16), deadlineMs: deadlineOf(request) };
+  return { client: wordFor(request.keyName ?? request.ip), deadlineMs: deadlineOf(request) };
+}
+
+/** By key or address: signed once for each and not for each request. */
+const words = new Map<string, string>();
+
+function wordFor(client: string): string {
+  const known = words.get(client);
+  if (known !== undefined) return known;
+  const word = createHmac('sha256', SECRET).update(networkOf(client)).digest('base64url').slice(0, 16);
+  if (words.size >= MAX_KNOWN_CLIENTS) words.clear();
+  words.set(client, word);
+  return word;
 }
 
 function deadlineOf({ headers }: FastifyRequest): number | undefined {

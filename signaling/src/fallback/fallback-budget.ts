@@ -1,11 +1,12 @@
 /**
- * How many prompts per address may go to the provider, whom the operator pays: so many in any hour, also across a
+ * How many prompts per network may go to the provider, whom the operator pays: so many in any hour, also across a
  * restart. A prompt counts when it is sent, whether or not the provider answers.
  */
 import type { Clock, Logger } from '@tabmesh/shared';
-import { FALLBACK_BUDGET_SPAN_MS, MAX_FALLBACK_ADDRESSES } from '../limits/limits.ts';
+import { FALLBACK_BUDGET_SPAN_MS, FALLBACK_BUDGETS_OF_IPV6, MAX_FALLBACK_NETWORKS } from '../limits/limits.ts';
+import { networkOfBits } from '../limits/network.ts';
 
-/** Per address the moments (ms since the epoch) at which it spent. */
+/** Per network the moments (ms since the epoch) at which it spent. */
 export type BudgetRecord = Readonly<Record<string, readonly number[]>>;
 
 export interface BudgetStore {
@@ -22,7 +23,7 @@ export interface BudgetOptions {
 }
 
 export interface FallbackBudget {
-  /** False: the address spent its budget. Resolves once the spending is kept. */
+  /** False: the address's network, or a larger one around it, spent its budget. Resolves once the spending is kept. */
   spend(address: string): Promise<boolean>;
   /** Resolves when everything is kept. */
   close(): Promise<void>;
@@ -68,11 +69,13 @@ export function createFallbackBudget({ perHour, store, clock, logger }: BudgetOp
   return {
     async spend(address) {
       await loaded;
-      const key = budgetKeyOf(address);
-      dropOld(clock.wallMs());
-      const moments = spent.get(key) ?? [];
-      if (moments.length >= perHour || (moments.length === 0 && spent.size >= MAX_FALLBACK_ADDRESSES)) return false;
-      spent.set(key, [...moments, clock.wallMs()]);
+      const nowMs = clock.wallMs();
+      dropOld(nowMs);
+      const networks = networksOf(address, perHour);
+      const isLeft = [...networks].every(([network, most]) => (spent.get(network)?.length ?? 0) < most);
+      const isRoom = [...networks.keys()].every((network) => spent.has(network)) || spent.size < MAX_FALLBACK_NETWORKS;
+      if (!isLeft || !isRoom) return false;
+      for (const network of networks.keys()) spent.set(network, [...(spent.get(network) ?? []), nowMs]);
       await save();
       return true;
     },
@@ -83,18 +86,12 @@ export function createFallbackBudget({ perHour, store, clock, logger }: BudgetOp
   };
 }
 
-/** One household has a /64 of IPv6 addresses to choose from; they share one budget. */
-export function budgetKeyOf(address: string): string {
-  const mapped = /^(?:::ffff:)?(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return mapped;
-  const [head = '', tail] = address.replace(/%.*$/, '').toLowerCase().split('::');
-  const groups = groupsOf(head);
-  const zeros = tail === undefined ? 0 : 8 - groups.length - groupsOf(tail).length;
-  const full = [...groups, ...Array<string>(Math.max(0, zeros)).fill('0'), ...groupsOf(tail ?? '')];
-  const network = full.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, ''));
-  return `${network.join(':')}::/64`;
-}
-
-function groupsOf(text: string): string[] {
-  return text === '' ? [] : text.split(':');
+/** Each network that an address is in, with what it may spend. An IPv4 address is in none but its own. */
+function networksOf(address: string, perHour: number): ReadonlyMap<string, number> {
+  const networks = new Map<string, number>();
+  for (const { bits, budgets } of FALLBACK_BUDGETS_OF_IPV6) {
+    const network = networkOfBits(address, bits);
+    if (!networks.has(network)) networks.set(network, perHour * budgets);
+  }
+  return networks;
 }

@@ -12,7 +12,11 @@ export type ApiErrorCode =
   | 'invalid_request'
   | 'no_peer_with_model'
   | 'mesh_busy'
-  | 'unauthorized'
+  | 'invalid_api_key'
+  | 'forbidden_host'
+  | 'forbidden_origin'
+  | 'request_timeout'
+  | 'headers_too_large'
   | 'payload_too_large'
   | 'upstream_failed'
   | 'unknown_url'
@@ -36,10 +40,14 @@ export interface ErrorReply {
 const STATUS: Record<ApiErrorCode, number> = {
   invalid_request: 400,
   context_length_exceeded: 400,
-  unauthorized: 401,
+  invalid_api_key: 401,
+  forbidden_host: 403,
+  forbidden_origin: 403,
   model_not_found: 404,
   unknown_url: 404,
+  request_timeout: 408,
   payload_too_large: 413,
+  headers_too_large: 431,
   mesh_busy: 429,
   internal_error: 500,
   upstream_failed: 502,
@@ -47,7 +55,15 @@ const STATUS: Record<ApiErrorCode, number> = {
 };
 
 export function errorReply(error: unknown): ErrorReply {
-  const { code, message, param, retryAfterMs } = describeError(error);
+  return replyOf(describeError(error));
+}
+
+/** For what is refused before the mesh is asked, by a code of HTTP's own. */
+export function refusal(code: ApiErrorCode, message: string): ErrorReply {
+  return replyOf({ code, message, param: null });
+}
+
+function replyOf({ code, message, param, retryAfterMs }: ErrorDescription): ErrorReply {
   const status = STATUS[code];
   const retryable = status === 429 || status === 503;
   const retryAfterS = retryAfterMs === undefined ? RETRY_AFTER_S : Math.max(1, Math.ceil(retryAfterMs / 1000));
@@ -86,10 +102,11 @@ function apiCodeOf(code: MeshErrorCode): ApiErrorCode {
     case 'invalid_request':
     case 'no_peer_with_model':
     case 'mesh_busy':
-    case 'unauthorized':
     case 'payload_too_large':
     case 'upstream_failed':
       return code;
+    case 'unauthorized':
+      return 'invalid_api_key';
     case 'unsupported':
       return 'invalid_request';
     case 'peer_busy':

@@ -2,7 +2,7 @@
  * The signaling hub: members prove their key, hear of each other, and exchange signed session descriptions that the
  * entry passes on unread. It knows who is there; what they say to each other it never sees.
  */
-import type { Server as HttpServer, IncomingHttpHeaders } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import {
   type AnswerReport,
   type Clock,
@@ -16,8 +16,10 @@ import {
   type ServerToMemberEvents,
 } from '@tabmesh/shared';
 import { Server } from 'socket.io';
+import { type Callers, createCallers } from '../access/callers.ts';
 import {
   DEFAULT_HUB_LIMITS,
+  ECHOED_CHARS,
   HUB_PING_INTERVAL_MS,
   HUB_PING_TIMEOUT_MS,
   type HubLimits,
@@ -43,6 +45,8 @@ export interface HubOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly limits?: Partial<HubLimits>;
+  /** Whose pages may join, and from where. Default: no proxy is trusted, and no name is known but this machine's. */
+  readonly callers?: Pick<Callers, 'addressOf' | 'mayJoin'>;
   /**
    * A member's answer ended. Who answered is a member that announces the model, with a context that so many tokens fit
    * in, and counts about as many answers itself; the rest is the asker's word, within what one can read.
@@ -82,9 +86,11 @@ class SignalingHub implements Hub {
   readonly #fat = new FatRecords();
   readonly #joins: BucketPerKey;
   readonly #roster: HubRoster;
+  readonly #callers: Pick<Callers, 'addressOf' | 'mayJoin'>;
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.#callers = options.callers ?? createCallers({ hosts: [] });
     this.#limits = { ...DEFAULT_HUB_LIMITS, ...options.limits };
     this.#joins = new BucketPerKey(this.#limits.joinsPerAddress, options.clock);
     this.#server = new Server(options.server, {
@@ -96,15 +102,21 @@ class SignalingHub implements Hub {
       pingTimeout: HUB_PING_TIMEOUT_MS,
       connectTimeout: this.#limits.joinTimeoutMs,
       allowRequest: (request, decide) => {
-        const own = isOwnPage(request.headers);
-        if (!own) options.logger.warn({ origin: request.headers.origin }, 'A page of another site was kept out.');
-        decide(own ? null : 'A page of another site may not join this entry.', own);
+        // WebSockets ignore the same-origin policy: without this any site that a visitor opens could join the mesh of a
+        // loopback entry through the visitor's browser.
+        const may = this.#callers.mayJoin(request);
+        const origin = request.headers.origin?.slice(0, ECHOED_CHARS);
+        if (!may) options.logger.warn({ origin }, 'A page of another site was kept out.');
+        decide(may ? null : 'A page of another site may not join this entry.', may);
       },
     });
     this.#attempts = new LinkAttempts(options.clock);
     this.#reports = new PlausibleReports(options.clock);
     this.#unread = new UnreadWatch((socket, heldBytes) =>
-      options.logger.warn({ address: socket.handshake.address, heldBytes }, 'A member that does not read was cut off.'),
+      options.logger.warn(
+        { address: this.#callers.addressOf(socket.request), heldBytes },
+        'A member that does not read was cut off.',
+      ),
     );
     this.#roster = new HubRoster(options.clock, (delta, knownChange) => {
       for (const feed of this.#feeds) feed.beforeChange(knownChange);
@@ -132,12 +144,15 @@ class SignalingHub implements Hub {
   #connect(socket: MemberSocket): void {
     const refusal = this.#refusalOf(socket);
     if (refusal !== undefined) {
-      this.#options.logger.warn({ address: socket.handshake.address, ...refusal }, 'A connection was refused.');
+      this.#options.logger.warn(
+        { address: this.#callers.addressOf(socket.request), ...refusal },
+        'A connection was refused.',
+      );
       refuseSocket(socket, refusal);
       return;
     }
     const { clock, random, logger } = this.#options;
-    const network = networkOf(socket.handshake.address);
+    const network = networkOf(this.#callers.addressOf(socket.request));
     const buffer = this.#unread.add(socket);
     let peerId: PeerId | undefined;
     let feed: RosterFeed | undefined;
@@ -194,7 +209,7 @@ class SignalingHub implements Hub {
   }
 
   #refusalOf(socket: MemberSocket): JoinRefusal | undefined {
-    if (!this.#joins.take(socket.handshake.address)) {
+    if (!this.#joins.take(networkOf(this.#callers.addressOf(socket.request)))) {
       return {
         code: 'mesh_busy',
         message: 'Too many joins from this address. Try again in a few seconds.',
@@ -241,7 +256,10 @@ class SignalingHub implements Hub {
         send: (delta) => socket.emit('roster', delta),
         onState: (state) => void (state === 'current' ? socket.join(MEMBERS) : socket.leave(MEMBERS)),
         onLost: () => {
-          logger.info({ address: socket.handshake.address }, 'A member that does not keep up was cut off.');
+          logger.info(
+            { address: this.#callers.addressOf(socket.request) },
+            'A member that does not keep up was cut off.',
+          );
           buffer.cut();
         },
       },
@@ -251,16 +269,3 @@ class SignalingHub implements Hub {
     return feed;
   }
 }
-
-/**
- * WebSockets ignore the same-origin policy: without this any site that a visitor opens could join the mesh of a
- * loopback entry through the visitor's browser. Programs send no origin; a proxy passes the host on.
- */
-function isOwnPage(headers: IncomingHttpHeaders): boolean {
-  if (headers.origin === undefined) return true;
-  if (!URL.canParse(headers.origin)) return false;
-  const { host, hostname } = new URL(headers.origin);
-  return host === headers.host || host === headers['x-forwarded-host'] || LOOPBACK_HOSTS.has(hostname);
-}
-
-const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);

@@ -1,4 +1,5 @@
 /** The ledger in one file of this machine, by SQLite. */
+import { chmodSync, closeSync, existsSync, openSync } from 'node:fs';
 import { MAX_LEDGER_BYTES, SQLITE_BUSY_MS } from '../limits/limits.ts';
 import { type CountKind, type CountRow, DAY_MS, type LedgerStorage, type Milestone } from './ledger-storage.ts';
 import { openDatabase, type SqliteDatabase } from './sqlite-database.ts';
@@ -25,11 +26,12 @@ const ADD_UP = `INSERT INTO counts SELECT kind, startMs - startMs % ${DAY_MS} AS
 
 const PAGE_BYTES = 4_096;
 
-/** `:memory:` keeps nothing. The file is made, its folder must be there. */
+/** `:memory:` keeps nothing. The file is made, for its user alone; its folder must be there. */
 export function openSqliteStorage(
   path: string,
   { mostBytes = MAX_LEDGER_BYTES, open = openDatabase } = {},
 ): LedgerStorage {
+  if (path !== ':memory:') keepToOneself(path);
   const database = open(path);
   // A second process on the same file waits for its turn; a batch is lost only when the machine itself goes down.
   database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA max_page_count = ${Math.ceil(mostBytes / PAGE_BYTES)};`);
@@ -85,6 +87,18 @@ export function openSqliteStorage(
       database.close();
     },
   };
+}
+
+/** Who answered what and when is nobody else's to read. SQLite gives the files beside it the mode of the file. */
+function keepToOneself(path: string): void {
+  closeSync(openSync(path, 'a', 0o600));
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+    try {
+      if (existsSync(file)) chmodSync(file, 0o600);
+    } catch {
+      // One of another user, who shares it on purpose.
+    }
+  }
 }
 
 interface CountGroup {

@@ -105,8 +105,6 @@ export const ROSTER_RECORDS_SHARE = 0.75;
 export const REFUSAL_MESSAGE_CHARS = 500;
 /** Token buckets (addresses, API keys) that are kept before full ones are looked for and forgotten: some 100 KB. */
 export const BUCKETS_SWEPT_AT = 1_024;
-/** Of what a proxy calls an address; the longest IPv6 address has 45. */
-export const MAX_ADDRESS_CHARS = 64;
 
 // http/: every request and every reply
 
@@ -114,6 +112,10 @@ export const MAX_ADDRESS_CHARS = 64;
 export const HTTP_BODY_BYTES = 1024 * 1024;
 /** For the whole request to arrive; answers may take as long as they like. */
 export const HTTP_REQUEST_TIMEOUT_MS = 30_000;
+/** For its headers: a packet or two, on the slowest line. */
+export const HTTP_HEADERS_TIMEOUT_MS = 10_000;
+/** Between two looks for those that are late, so much later than their time they are cut. Node looks every 30 s. */
+export const HTTP_LATE_CHECK_MS = 1_000;
 /** Peers come and go in seconds: OpenAI's clients wait this long when they are told nothing else. */
 export const RETRY_AFTER_S = 2;
 /** What a stranger sent is repeated to it no further: as much as a line of a log shows. */
@@ -131,7 +133,7 @@ export const HTTP_UNREAD_BYTES = 64 * 1024 * 1024;
 /** Less is taken by the kernel, whoever reads. */
 export const SMALL_REPLY_BYTES = 64 * 1024;
 
-// access/: who may call `/v1`
+// access/: who may call
 
 /** Shorter keys could be guessed, since wrong guesses cost nothing but time. */
 export const MIN_API_KEY_CHARS = 16;
@@ -142,8 +144,17 @@ export const MAX_REQUESTS_PER_MINUTE = 1_000_000;
 /** As long as Chromium keeps the answer to a preflight at most. */
 export const PREFLIGHT_KEPT_S = 7_200;
 
+/** A page fetches one before a question, when the last one is over: what leaks of it is worth little. */
+export const PAGE_TOKEN_LIFE_MS = 300_000;
+/** Checked ones that are remembered, of some 100 bytes each; past it all are checked again. */
+export const MAX_KNOWN_PAGE_TOKENS = 1_000;
+/** Of what a proxy calls an address; the longest IPv6 address has 45. */
+export const MAX_ADDRESS_CHARS = 64;
+
 // answers/: waiting for peers
 
+/** Of clients whose word for the peers is remembered, of some 200 bytes each; past it all are signed again. */
+export const MAX_KNOWN_CLIENTS = 1_000;
 /** `x-tabmesh-deadline-ms`: proxies and clients give up well before ten minutes. */
 export const MAX_DEADLINE_MS = 600_000;
 /**
@@ -213,11 +224,21 @@ export const MAX_JSON_LEVELS = 64;
 
 // fallback/: the provider behind the gate
 
-/** Answers per address and hour: a conversation, for a price that an operator can foresee. */
+/** Answers per network and hour: a conversation, for a price that an operator can foresee. */
 export const DEFAULT_FALLBACK_BUDGET = 20;
 export const FALLBACK_BUDGET_SPAN_MS = 3_600_000;
-/** Past so many addresses in one hour a new one has no budget: the operator's money ends before memory does. */
-export const MAX_FALLBACK_ADDRESSES = 10_000;
+/**
+ * What IPv6 networks may spend together, in budgets of one /64. A phone or a rented server has a /64; a household often has
+ * a /56 and so 256 of them, and whoever asks a tunnel broker has a /48 of 65,536. That neighbours in a /48 share these few
+ * is milder than what those behind one IPv4 address share.
+ */
+export const FALLBACK_BUDGETS_OF_IPV6: readonly { readonly bits: number; readonly budgets: number }[] = [
+  { bits: 64, budgets: 1 },
+  { bits: 56, budgets: 2 },
+  { bits: 48, budgets: 8 },
+];
+/** Past so many networks in one hour a new one has no budget: the operator's money ends before memory does. */
+export const MAX_FALLBACK_NETWORKS = 10_000;
 /** Whoever waits has waited for the mesh before, so a provider that can't be reached must not cost long. */
 export const PROVIDER_CONNECT_MS = 5_000;
 /** Large models think before their first token. */
@@ -264,6 +285,8 @@ export const REDIS_MAX_RECONNECT_MS = 2_000;
 
 /** Listeners of `/api/events`: each keeps a connection, and costs a write at each change. */
 export const MAX_LISTENERS = 500;
+/** Of one network: an office behind one address, and not all places for one program that opens what it can. */
+export const MAX_LISTENERS_PER_NETWORK = 50;
 /** A page draws no more often. */
 export const STATUS_DELTA_INTERVAL_MS = 100;
 /** Proxies close a line after 30 to 60 quiet seconds. */

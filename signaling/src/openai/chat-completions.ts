@@ -63,7 +63,7 @@ async function openChoices(
 
   const openFirst = async (completion: CompletionRequest): Promise<OpenedAnswer> => {
     if (model !== undefined && verdict !== undefined) {
-      const provider = isPlain(question) ? fallback : undefined;
+      const provider = mayLeave(request) && isPlain(question) ? fallback : undefined;
       const outcome = await passGate(
         { model, verdict, request: completion, address: request.ip, fallback: provider },
         signal,
@@ -99,6 +99,11 @@ async function openChoices(
       ...rest.map((answer, index) => ({ index: index + 1, answer, tools: tools?.() })),
     ],
   };
+}
+
+/** Outside answers are the operator's money, for own pages, holders of a key, and the operator. */
+function mayLeave({ isFromPage = false, isFromOperator = false, keyName }: FastifyRequest): boolean {
+  return isFromPage || isFromOperator || keyName !== undefined;
 }
 
 /** An outside provider is handed messages and sampling fields; what asks for more stays in the mesh. */

@@ -6,7 +6,13 @@
 import { type Clock, type Logger, type Mesh, MeshError } from '@tabmesh/shared';
 import type { FastifyInstance } from 'fastify';
 import { type EventStream, openEventStream } from '../http/event-stream.ts';
-import { MAX_LISTENERS, STATUS_DELTA_INTERVAL_MS, STATUS_HEARTBEAT_MS } from '../limits/limits.ts';
+import {
+  MAX_LISTENERS,
+  MAX_LISTENERS_PER_NETWORK,
+  STATUS_DELTA_INTERVAL_MS,
+  STATUS_HEARTBEAT_MS,
+} from '../limits/limits.ts';
+import { networkOf } from '../limits/network.ts';
 import { type StatusParts, toModelStatus, toPeerStatus, toStatus } from './status.ts';
 
 export interface EventsParts extends StatusParts {
@@ -18,18 +24,29 @@ export function registerEvents(app: FastifyInstance, parts: EventsParts): void {
   let feed: StatusFeed | undefined;
 
   // A HEAD request would never end.
-  app.get('/api/events', { exposeHeadRoute: false }, async (_request, reply) => {
+  app.get('/api/events', { exposeHeadRoute: false }, async (request, reply) => {
     const mesh = await parts.mesh;
     feed ??= new StatusFeed(mesh, parts);
+    const network = networkOf(request.ip);
+    if (feed.listenersFrom(network) >= MAX_LISTENERS_PER_NETWORK) throw tooManyListeners();
     if (feed.listenerCount >= MAX_LISTENERS) throw MeshError.meshBusy(STATUS_HEARTBEAT_MS);
-    reply.raw.on('close', feed.add(openEventStream(reply, parts.clock)));
+    reply.raw.on('close', feed.add(openEventStream(reply, parts.clock), network));
   });
 
   app.addHook('preClose', async () => feed?.close());
 }
 
+function tooManyListeners(): MeshError {
+  return new MeshError(
+    'mesh_busy',
+    `Your network listens ${MAX_LISTENERS_PER_NETWORK} times already. Close a listener, or ask /api/status now and then.`,
+    { retryable: true, details: { retryAfterMs: STATUS_HEARTBEAT_MS } },
+  );
+}
+
 interface Listener {
   readonly stream: EventStream;
+  readonly network: string;
   state: 'current' | 'behind';
 }
 
@@ -54,9 +71,13 @@ class StatusFeed {
     return this.#listeners.size;
   }
 
+  listenersFrom(network: string): number {
+    return [...this.#listeners].filter((listener) => listener.network === network).length;
+  }
+
   /** Returns the removal. */
-  add(stream: EventStream): () => void {
-    const listener: Listener = { stream, state: 'current' };
+  add(stream: EventStream, network: string): () => void {
+    const listener: Listener = { stream, network, state: 'current' };
     if (this.#listeners.size === 0) this.#start();
     this.#listeners.add(listener);
     this.#sendSnapshot(listener);

@@ -3,6 +3,7 @@ import { ManualClock } from '@tabmesh/shared/testing';
 import { describe, expect, it } from 'vitest';
 import { type AccessTexts, accessSettings } from '../../src/access/access-settings.ts';
 import { buildServer } from '../../src/build-server.ts';
+import { ownPage } from '../setup/own-page.ts';
 import { createScriptedMesh } from '../setup/scripted-mesh.ts';
 import { question } from '../setup/start-server.ts';
 
@@ -47,7 +48,11 @@ describe('API keys', () => {
       expect(reply.statusCode).toBe(401);
       expect(reply.headers['www-authenticate']).toBe('Bearer');
       if (method !== 'HEAD') {
-        expect(reply.json().error).toMatchObject({ code: 'unauthorized', type: 'authentication_error', param: null });
+        expect(reply.json().error).toMatchObject({
+          code: 'invalid_api_key',
+          type: 'authentication_error',
+          param: null,
+        });
       }
     }
     expect(mesh.requests).toEqual([]);
@@ -78,7 +83,8 @@ describe('API keys', () => {
   it('KY3: are not asked for by the web app, its chat, the status and the probes', async () => {
     const { app } = start({ keys });
     for (const url of ['/', '/api/status', '/healthz', '/readyz']) expect((await app.inject(url)).statusCode).toBe(200);
-    const chat = await app.inject({ method: 'POST', url: '/api/chat', payload: question });
+    const headers = await ownPage(app);
+    const chat = await app.inject({ method: 'POST', url: '/api/chat', payload: question, headers });
     expect(chat.statusCode).toBe(200);
   });
 
@@ -121,6 +127,12 @@ describe('API keys', () => {
     [{ origins: 'https://a.example,*' }, 'TABMESH_CORS_ORIGINS'],
     [{ origins: 'https://*.example' }, 'TABMESH_CORS_ORIGINS'],
     [{ origins: 'https://a.example/chat' }, 'TABMESH_CORS_ORIGINS'],
+    [{ hosts: '*' }, 'TABMESH_ALLOWED_HOSTS'],
+    [{ hosts: 'mesh.example, https://mesh.example' }, 'TABMESH_ALLOWED_HOSTS'],
+    [{ hosts: 'me@mesh.example' }, 'TABMESH_ALLOWED_HOSTS'],
+    [{ proxies: '127.0.0.1, everyone' }, 'TABMESH_TRUSTED_PROXIES'],
+    [{ proxies: '0.0.0.0/0' }, 'TABMESH_TRUSTED_PROXIES'],
+    [{ proxies: '10.0.0.0/40' }, 'TABMESH_TRUSTED_PROXIES'],
   ])('KY5: and origins that make no sense are refused by a sentence without a key: %j', (texts, part) => {
     const error = (() => {
       try {

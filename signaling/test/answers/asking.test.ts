@@ -47,6 +47,18 @@ describe('a request to an entry', () => {
     expect(words[2]).toBe(words[0]);
   });
 
+  it('AP30: is one client with all addresses of its IPv6 network, which could be as many as it likes', async () => {
+    const { ask, last } = start();
+    const words = new Set<string | undefined>();
+    for (const address of ['2001:db8::1', '2001:db8::ffff:2', '2001:DB8:0:0:1::3']) {
+      await ask('/v1/chat/completions', address);
+      words.add(last()?.client);
+    }
+    expect(words.size).toBe(1);
+    await ask('/v1/chat/completions', '2001:db8:0:1::1');
+    expect(words).not.toContain(last()?.client);
+  });
+
   it('AP30: is told by its key where there are keys, wherever it comes from', async () => {
     const [alice, bob] = ['alice-k9x8w7v6u5t4s3r2', 'bob-k9x8w7v6u5t4s3r2'];
     const { ask, last } = start(`alice:${alice},bob:${bob}`);

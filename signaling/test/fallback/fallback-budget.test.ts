@@ -30,6 +30,23 @@ describe('the budget of an hour', () => {
     expect(answers).toEqual([true, false, true, true, false]);
   });
 
+  it('FB19: larger IPv6 networks have few budgets, so a household or a tunnel brings no thousands', async () => {
+    const { budget } = start({ perHour: 2 });
+    const spentFrom = async (addresses: readonly string[]) => {
+      let spent = 0;
+      for (const address of addresses) if (await budget.spend(address)) spent += 1;
+      return spent;
+    };
+    const hexes = Array.from({ length: 40 }, (_, index) => index.toString(16).padStart(2, '0'));
+
+    const household = await spentFrom(hexes.map((hex) => `2001:db8:1:aa${hex}::1`));
+    const tunnel = await spentFrom(hexes.flatMap((hex) => [`2001:db8:2:${hex}00::1`, `2001:db8:2:${hex}01::1`]));
+    const many = await spentFrom(hexes.map((hex) => `2001:db8:3${hex}::1`));
+    const old = await spentFrom(hexes.map((hex) => `192.0.2.${Number.parseInt(hex, 16)}`));
+
+    expect({ household, tunnel, many, old }).toEqual({ household: 4, tunnel: 16, many: 40, old: 40 });
+  });
+
   it('FB17: what is an hour old, or dated ahead by a clock that was wrong, comes back within an hour', async () => {
     const nowMs = new ManualClock().wallMs();
     const { budget, clock } = start({ perHour: 1, saved: { old: [nowMs - 3_600_000], ahead: [nowMs + 9e9] } });

@@ -171,8 +171,8 @@ describe('time limits of the provider', () => {
   });
 
   it('FB9: a stream that stalls for 30 s ends with an error event', async () => {
-    const { clock, url } = await start({ behaviour: 'hangs', listen: true });
-    const response = await fetch(`${url}/api/chat`, json({ ...ask, stream: true }));
+    const { clock, url, page } = await start({ behaviour: 'hangs', listen: true });
+    const response = await fetch(`${url}/api/chat`, json({ ...ask, stream: true }, await page()));
     expect(response.headers.get('x-tabmesh-fallback-status')).toBe('used');
 
     await clock.advance(30_000);
@@ -224,9 +224,10 @@ describe('the stream of the provider', () => {
   });
 
   it('FB12: a reader who leaves ends the request to the provider', async () => {
-    const { provider, url } = await start({ behaviour: 'hangs', listen: true });
+    const { provider, url, page } = await start({ behaviour: 'hangs', listen: true });
     const abort = new AbortController();
-    const reply = await fetch(`${url}/api/chat`, { ...json({ ...ask, stream: true }), signal: abort.signal });
+    const streamed = json({ ...ask, stream: true }, await page());
+    const reply = await fetch(`${url}/api/chat`, { ...streamed, signal: abort.signal });
     expect(reply.headers.get('x-tabmesh-served-by')).toBe('fallback');
 
     abort.abort();
@@ -235,10 +236,10 @@ describe('the stream of the provider', () => {
   });
 
   it('FB12: so does one who leaves before its first byte, and the mesh is not asked instead', async () => {
-    const { mesh, provider, url } = await start({ behaviour: 'silent', listen: true });
+    const { mesh, provider, url, page } = await start({ behaviour: 'silent', listen: true });
     const abort = new AbortController();
     const asked = provider.asked();
-    const reply = fetch(`${url}/api/chat`, { ...json(ask), signal: abort.signal });
+    const reply = fetch(`${url}/api/chat`, { ...json(ask, await page()), signal: abort.signal });
     await asked;
 
     abort.abort();
@@ -305,8 +306,8 @@ describe('what is kept and what is told', () => {
   });
 });
 
-function json(body: object): RequestInit {
-  return { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+function json(body: object, headers: Record<string, string>): RequestInit {
+  return { method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(body) };
 }
 
 interface StreamEvent {

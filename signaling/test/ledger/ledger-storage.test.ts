@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '@tabmesh/shared';
@@ -61,6 +61,24 @@ describe('where the ledger is', () => {
     expect(await inFile.read(0, ['answers'])).toEqual([]);
     expect(await inMemory.read(0, ['answers'])).toEqual([]);
     for (const storage of [inRedis, inFile, inMemory]) await storage.close();
+  });
+
+  it('LD42: the file and what SQLite keeps beside it are their user’s alone, also those of an earlier version', async () => {
+    const path = join(folder, 'ledger.sqlite');
+    const files = [path, `${path}-wal`, `${path}-shm`];
+    const modes = () => Promise.all(files.map(async (file) => (await stat(file)).mode & 0o777));
+    for (const before of ['none', 'everyone’s'] as const) {
+      if (before === 'everyone’s') {
+        for (const file of files) await writeFile(file, '');
+        for (const file of files) await chmod(file, 0o644);
+      }
+      const storage = await openLedgerStorage({ ledgerPath: path }, silentLogger);
+      await storage.write({ id: before, counts: [row()], milestones: [] });
+      expect(await modes()).toEqual([0o600, 0o600, 0o600]);
+      expect(await storage.read(0, ['answers'])).toHaveLength(1);
+      await storage.close();
+      for (const file of files) await rm(file, { force: true });
+    }
   });
 
   it('LD8: a ledger file that can not be opened is told of and leaves the entry running', async () => {

@@ -9,7 +9,7 @@ describe('errors', () => {
   it.each<[MeshErrorCode, number, string]>([
     ['context_length_exceeded', 400, 'context_length_exceeded'],
     ['invalid_request', 400, 'invalid_request'],
-    ['unauthorized', 401, 'unauthorized'],
+    ['unauthorized', 401, 'invalid_api_key'],
     ['model_not_found', 404, 'model_not_found'],
     ['payload_too_large', 413, 'payload_too_large'],
     ['mesh_busy', 429, 'mesh_busy'],

@@ -2,10 +2,12 @@
 import { type Logger, ModelId, systemRandom } from '@tabmesh/shared';
 import { ManualClock } from '@tabmesh/shared/testing';
 import { onTestFinished } from 'vitest';
+import type { AccessSettings } from '../../src/access/access-settings.ts';
 import { buildServer } from '../../src/build-server.ts';
 import { createFallback } from '../../src/fallback/fallback.ts';
 import type { BudgetStore } from '../../src/fallback/fallback-budget.ts';
 import { fallbackSettings } from '../../src/fallback/fallback-settings.ts';
+import { ownPage } from './own-page.ts';
 import { PROVIDER_KEY, type ProviderBehaviour, startProvider } from './provider-server.ts';
 import { createScriptedMesh } from './scripted-mesh.ts';
 
@@ -20,6 +22,7 @@ interface Start {
   readonly models?: string;
   readonly budget?: number;
   readonly store?: BudgetStore;
+  readonly access?: AccessSettings;
 }
 
 const forgetful: BudgetStore = { load: async () => ({}), save: async () => {} };
@@ -39,21 +42,26 @@ export async function startWithProvider(options: Start = {}) {
       ? undefined
       : createFallback({ settings, store: options.store ?? forgetful, clock, random: systemRandom, logger });
   const mesh = createScriptedMesh();
-  const app = buildServer({ mesh, version: 'test', clock, logger, fallback });
+  const app = buildServer({ mesh, version: 'test', clock, logger, fallback, access: options.access });
   const close = async () => {
     await app.close();
     await fallback?.close();
     await provider.close();
   };
   onTestFinished(close);
-  const post = (url: string, payload: object) => app.inject({ method: 'POST', url, payload });
+  const url = options.listen ? await app.listen({ host: '127.0.0.1', port: 0 }) : '';
+  const page = () => ownPage(app, url === '' ? undefined : new URL(url).host);
+  const post = async (path: string, payload: object) =>
+    app.inject({ method: 'POST', url: path, payload, headers: await page() });
   return {
     mesh,
     provider,
     clock,
     lines,
     app,
-    url: options.listen ? await app.listen({ host: '127.0.0.1', port: 0 }) : '',
+    url,
+    /** What an own page sends along, as `post` and `chat` do. */
+    page,
     post,
     chat: (payload: object) => post('/api/chat', payload),
     close,

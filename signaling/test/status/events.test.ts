@@ -155,6 +155,39 @@ describe('the status as events', () => {
     expect(clock.pendingTimers()).toBe(0);
     expect(mesh.listenerCount()).toBe(0);
   });
+
+  it('ST23: one network has 50 of the 500 places, by any of its addresses, and gets back those that it leaves', async () => {
+    const { app } = await start();
+    const left: AbortController[] = [];
+    // Enough of them never ends, so the reply is taken when its headers are there.
+    const listenFrom = async (remoteAddress: string) => {
+      const abort = new AbortController();
+      const reply = await app.inject({
+        url: '/api/events',
+        remoteAddress,
+        payloadAsStream: true,
+        signal: abort.signal,
+      });
+      if (reply.statusCode === 200) left.push(abort);
+      reply
+        .stream()
+        .on('error', () => {})
+        .resume();
+      return reply;
+    };
+    const statuses: number[] = [];
+    for (let index = 0; index < 51; index += 1) {
+      statuses.push((await listenFrom(`2001:db8:0:7::${index.toString(16)}`)).statusCode);
+    }
+    expect(statuses.filter((status) => status === 200)).toHaveLength(50);
+    const refused = await listenFrom('2001:db8:0:7::ffff');
+    expect(refused.statusCode).toBe(429);
+    expect(refused.headers['retry-after']).toBe('15');
+    expect((await listenFrom('2001:db8:0:8::1')).statusCode).toBe(200);
+    expect((await listenFrom('192.0.2.1')).statusCode).toBe(200);
+    left[0]?.abort();
+    await expect.poll(async () => (await listenFrom('2001:db8:0:7::1')).statusCode).toBe(200);
+  });
 });
 
 function moment() {

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { addFallbackOptions, type FallbackFlags, fallbackTexts } from '../fallback-options.ts';
 import { createLogger } from '../logging.ts';
-import { hostOption, portOption, portOr, publicOption } from '../options.ts';
+import { allowedHostsOption, hostOption, portOption, portOr, publicOption, trustedProxiesOption } from '../options.ts';
 import { printReady } from '../print-ready.ts';
 import { runService, type Service } from '../run-service.ts';
 
@@ -10,6 +10,8 @@ interface EntryCommandOptions extends FallbackFlags {
   readonly port?: number;
   readonly host: string;
   readonly public: boolean;
+  readonly allowedHosts?: readonly string[];
+  readonly trustedProxies?: readonly string[];
 }
 
 export function entryCommand(): Command {
@@ -17,20 +19,24 @@ export function entryCommand(): Command {
     .description('run an entry: signaling, web app and OpenAI-compatible API on one port')
     .addOption(portOption())
     .addOption(hostOption())
-    .addOption(publicOption());
+    .addOption(publicOption())
+    .addOption(allowedHostsOption())
+    .addOption(trustedProxiesOption());
   return addFallbackOptions(command).action((options: EntryCommandOptions) =>
     runService((stop) => runEntry(options, stop)),
   );
 }
 
 async function runEntry(options: EntryCommandOptions, stop: AbortSignal): Promise<Service> {
-  const { port, host, public: isPublic } = options;
+  const { port, host, public: isPublic, allowedHosts, trustedProxies } = options;
   const { openEntry } = await import('../../peer/open-entry.ts');
   const { online } = await import('../../peer/online.ts');
   const entry = await openEntry({
     port: portOr(port),
     host,
     isPublic,
+    allowedHosts,
+    trustedProxies,
     fallback: fallbackTexts(options),
     logger: createLogger('info'),
   });

@@ -8,7 +8,17 @@ import type { FoundModel } from '../../models/model-store.ts';
 import { addFallbackOptions, type FallbackFlags, fallbackTexts } from '../fallback-options.ts';
 import { createLogger } from '../logging.ts';
 import { hasScreen, openBrowser } from '../open-browser.ts';
-import { gpuOption, hostOption, portOption, portOr, publicOption, slotsOption, threadsOption } from '../options.ts';
+import {
+  allowedHostsOption,
+  gpuOption,
+  hostOption,
+  portOption,
+  portOr,
+  publicOption,
+  slotsOption,
+  threadsOption,
+  trustedProxiesOption,
+} from '../options.ts';
 import { printReady } from '../print-ready.ts';
 import { runService, type Service } from '../run-service.ts';
 
@@ -16,6 +26,8 @@ interface UpOptions extends FallbackFlags {
   readonly port?: number;
   readonly host: string;
   readonly public: boolean;
+  readonly allowedHosts?: readonly string[];
+  readonly trustedProxies?: readonly string[];
   readonly open: boolean;
   readonly model: string;
   readonly slots: number;
@@ -29,6 +41,8 @@ export function upCommand(): Command {
     .addOption(portOption())
     .addOption(hostOption())
     .addOption(publicOption())
+    .addOption(allowedHostsOption())
+    .addOption(trustedProxiesOption())
     .addOption(new Option('--no-open', 'open no browser (env: TABMESH_NO_OPEN)'))
     .addOption(
       new Option('--model <file-or-name>', 'what the native peer serves').env('TABMESH_MODEL').default('mesh-tiny'),
@@ -56,6 +70,8 @@ async function up(options: UpOptions, stop: AbortSignal): Promise<Service> {
     port,
     host: options.host,
     isPublic: options.public,
+    allowedHosts: options.allowedHosts,
+    trustedProxies: options.trustedProxies,
     fallback: fallbackTexts(options),
     logger,
   });
