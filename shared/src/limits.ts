@@ -116,6 +116,8 @@ export const STANDING_LINKS = 8;
 
 /** From the socket to the entry's welcome. */
 export const JOIN_TIMEOUT_MS = 15_000;
+/** Whoever was in the mesh for so long comes back at once when it is lost; before that the pauses go on growing. */
+export const STEADY_ENTRY_MS = 10_000;
 /** An announcement outlives two lost renewals. */
 export const ANNOUNCEMENT_LIFETIME_MS = 30_000;
 export const ANNOUNCEMENT_RENEWAL_MS = 10_000;

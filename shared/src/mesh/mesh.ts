@@ -148,7 +148,14 @@ export function createMesh(options: MeshOptions): Mesh {
     },
   });
 
-  const views = new PeerViews({ self, clock, offers, links, measurements });
+  const views = new PeerViews({
+    self,
+    clock,
+    offers,
+    links,
+    measurements,
+    isEntry: (peerId) => entries.isEntry(peerId),
+  });
   notices.subscribe(handleRosterChange);
   entries.start();
 

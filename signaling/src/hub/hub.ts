@@ -17,20 +17,14 @@ import {
 } from '@tabmesh/shared';
 import { Server } from 'socket.io';
 import { type Callers, createCallers } from '../access/callers.ts';
-import {
-  DEFAULT_HUB_LIMITS,
-  ECHOED_CHARS,
-  HUB_PING_INTERVAL_MS,
-  HUB_PING_TIMEOUT_MS,
-  type HubLimits,
-  MEMBER_BACKLOG_BYTES,
-} from '../limits/limits.ts';
+import { DEFAULT_HUB_LIMITS, ECHOED_CHARS, type HubLimits, MEMBER_BACKLOG_BYTES } from '../limits/limits.ts';
 import { networkOf } from '../limits/network.ts';
 import { BucketPerKey } from '../limits/rate-limit.ts';
 import { FatRecords } from './fat-records.ts';
 import { HubRoster } from './hub-roster.ts';
 import { LinkAttempts } from './link-attempts.ts';
 import { MemberConnection, type MemberSocket, refuseSocket } from './member-connection.ts';
+import { isOwnAddress } from './own-address.ts';
 import { PlausibleReports } from './plausible-reports.ts';
 import { RosterFeed } from './roster-feed.ts';
 import type { SendBuffer } from './send-buffer.ts';
@@ -40,6 +34,8 @@ export interface HubOptions {
   /** Need not listen yet. The hub takes `/socket.io/` and leaves the rest. */
   readonly server: HttpServer;
   readonly entryPeerId: PeerId | null;
+  /** Names and addresses without ports that lead here in front of a proxy, a tunnel or a NAT, beside what a socket shows. */
+  readonly hosts?: readonly string[];
   readonly iceServers: readonly IceServer[];
   readonly clock: Clock;
   readonly random: Random;
@@ -98,8 +94,8 @@ class SignalingHub implements Hub {
       transports: ['websocket'],
       serveClient: false,
       maxHttpBufferSize: MAX_SIGNALING_BYTES,
-      pingInterval: HUB_PING_INTERVAL_MS,
-      pingTimeout: HUB_PING_TIMEOUT_MS,
+      pingInterval: this.#limits.pingIntervalMs,
+      pingTimeout: this.#limits.pingTimeoutMs,
       connectTimeout: this.#limits.joinTimeoutMs,
       allowRequest: (request, decide) => {
         // WebSockets ignore the same-origin policy: without this any site that a visitor opens could join the mesh of a
@@ -156,12 +152,15 @@ class SignalingHub implements Hub {
     const buffer = this.#unread.add(socket);
     let peerId: PeerId | undefined;
     let feed: RosterFeed | undefined;
+    const { entryPeerId, hosts = [] } = this.#options;
     const connection = new MemberConnection({
       socket,
       clock,
       random,
       logger,
       limits: this.#limits,
+      entryPeerId,
+      leadsHere: (named) => isOwnAddress(named, socket.request, hosts),
       onJoin: (announcement, record) => {
         this.#fat.take(announcement.peerId, network, record);
         peerId = announcement.peerId;
@@ -231,6 +230,7 @@ class SignalingHub implements Hub {
     old?.connection.refuse({
       code: 'protocol_violation',
       message: 'The same key has joined again from elsewhere, and the newer connection stays. Use one key per peer.',
+      final: true,
     });
   }
 

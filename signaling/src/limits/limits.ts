@@ -16,6 +16,8 @@ export interface RateLimit {
 /** Of one member. */
 export interface MemberLimits {
   readonly joinTimeoutMs: number;
+  /** What is said before the join, and not read. */
+  readonly early: RateLimit;
   readonly announcements: RateLimit;
   readonly descriptions: RateLimit;
   readonly reports: RateLimit;
@@ -25,6 +27,8 @@ export interface MemberLimits {
 
 export interface HubLimits extends MemberLimits {
   readonly members: number;
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
   readonly joinsPerAddress: RateLimit;
 }
 
@@ -36,6 +40,11 @@ export const DEFAULT_HUB_LIMITS: HubLimits = {
   joinsPerAddress: { perSecond: 20, burst: 40 },
   // Two round trips and a signature, on the slowest phone.
   joinTimeoutMs: 10_000,
+  // A member of November 2026 that stalled says first what waited: announcements, and the descriptions of its dials.
+  early: { perSecond: 100, burst: 1_000 },
+  pingIntervalMs: 2_000,
+  // A dead TCP connection is noticed within the sum of both; a killed process at once, by its closed socket.
+  pingTimeoutMs: 4_000,
   // A peer tells of changes at most four times a second.
   announcements: { perSecond: 5, burst: 10 },
   // One at a time is what a person asks; a page that runs a batch of questions loses counts, not answers.
@@ -75,9 +84,6 @@ export const LEAN_RECORD_BYTES = 8 * 1024;
 /** Of larger ones, for each network and for all: every newcomer is sent them. */
 export const FAT_BYTES_OF_NETWORK = 256 * 1024;
 export const FAT_BYTES = 2 * 1024 * 1024;
-/** With the timeout: a dead TCP connection is noticed within their sum; a killed process at once, by its closed socket. */
-export const HUB_PING_INTERVAL_MS = 2_000;
-export const HUB_PING_TIMEOUT_MS = 4_000;
 /** Members date by this entry's clock; what is further off was signed long ago, or for another time. */
 export const MEMBER_CLOCK_SKEW_MS = 5 * 60_000;
 /** Of the nonce that a joiner signs: nobody guesses 256 bits, nor is given the same ones again. */
