@@ -53,6 +53,11 @@ export class Callers {
     }
   }
 
+  /** Whether somebody waits for a link to the peer. */
+  isAwaited(peerId: PeerId): boolean {
+    return this.#waiting.has(peerId);
+  }
+
   /** An attempt became a link, or failed. */
   settle(peerId: PeerId, error: Error | undefined): void {
     const waiters = this.#waiting.get(peerId);

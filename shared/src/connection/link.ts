@@ -111,6 +111,11 @@ export class Link {
     });
   }
 
+  /** Open ones, whoever opened them. */
+  get hasStreams(): boolean {
+    return !this.#streams.isEmpty;
+  }
+
   get isOpen(): boolean {
     return this.#state === 'open';
   }

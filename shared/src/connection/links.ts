@@ -19,6 +19,7 @@ import { Callers } from './callers.ts';
 import type { JobMessage, Link } from './link.ts';
 import { Redials } from './redials.ts';
 import { Session } from './session.ts';
+import { Strangers } from './strangers.ts';
 import type { ByteStream } from './stream.ts';
 import { type StreamHandler, StreamHandlers } from './stream-handlers.ts';
 
@@ -34,6 +35,8 @@ export interface LinksOptions extends ApproachesOptions {
   onOpen(link: Link): void;
   onMessage(link: Link, message: JobMessage): void;
   onClose(link: Link, error: Error | undefined): void;
+  /** Whether jobs run on it. Default: none do. */
+  isInUse?(link: Link): boolean;
 }
 
 /** A link that lived shorter is one more failure: a peer that hangs up at once is not dialled at once. */
@@ -49,6 +52,7 @@ export class Links {
   readonly #callers: Callers;
   readonly #redials: Redials;
   readonly #streamHandlers: StreamHandlers;
+  readonly #strangers: Strangers<Session>;
   #wanted: ReadonlySet<PeerId> = new Set();
   readonly #iceServers = new Map<SourceId | undefined, readonly IceServer[]>();
   #closed = false;
@@ -71,6 +75,10 @@ export class Links {
       dial: (peerId) => {
         if (!this.#isUnderWay(peerId)) this.#dial(peerId);
       },
+    });
+    this.#strangers = new Strangers({
+      clock: options.clock,
+      isInUse: ({ remote, link }) => this.#wanted.has(remote) || link.hasStreams || (options.isInUse?.(link) ?? false),
     });
     this.#streamHandlers = new StreamHandlers(options.logger);
   }
@@ -186,7 +194,13 @@ export class Links {
     const before = this.#attempts.get(from);
     if (before?.role === 'offerer' && this.#options.identity.peerId < from) return undefined;
     if (before === undefined && this.#sessions.size >= MAX_SESSIONS) return undefined;
+    const isStranger = !this.#wanted.has(from) && !this.#callers.isAwaited(from);
+    if (!this.#strangers.mayTry(from) || (isStranger && !this.#strangers.makeRoom(before))) {
+      this.#options.logger.debug({ peer: from }, 'An offer was not answered: too many come from strangers.');
+      return undefined;
+    }
     const session = this.#startSession(sessionId, from, 'answerer', transport, source);
+    if (isStranger) this.#strangers.began(session);
     before?.link.close('the other end dialled too');
     return session;
   }
@@ -228,6 +242,7 @@ export class Links {
     const { link, remote } = session;
     const replaced = this.#open.get(remote);
     session.openedMs = this.#options.clock.monotonicMs();
+    if (session.role === 'answerer') this.#strangers.opened(session);
     this.#open.set(remote, link);
     if (this.#attempts.get(remote) === session) this.#attempts.delete(remote);
     this.#approaches.opened(remote, link.way, session.source);
@@ -241,6 +256,7 @@ export class Links {
     const { id, remote, role, link, openedMs, source, isUnheard } = session;
     const { clock, logger } = this.#options;
     this.#sessions.delete(id);
+    this.#strangers.closed(session);
     if (this.#open.get(remote) === link) this.#open.delete(remote);
     if (this.#attempts.get(remote)?.id === id) this.#attempts.delete(remote);
     if (error !== undefined) logger.debug({ peer: remote, error: error.message }, 'A link closed.');

@@ -90,6 +90,7 @@ export function createMesh(options: MeshOptions): Mesh {
       if (links.get(link.remote) === undefined) roster.handleLinkClosed(link.remote);
       notices.notify();
     },
+    isInUse: (link) => provider.hasJobsOf(link) || requester.inFlight(link.remote) > 0,
   });
 
   // What this end serves, and says of it.

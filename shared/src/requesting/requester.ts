@@ -3,7 +3,7 @@
  * asked: who sent it, which token comes next, whether the job is still open.
  */
 import { MeshError } from '../errors.ts';
-import { Inbox } from '../jobs/inbox.ts';
+import { Inbox, UnreadTotal } from '../jobs/inbox.ts';
 import { failedOutcome, finishedOutcome, type JobOutcome } from '../jobs/job-outcome.ts';
 import type { JobReply } from '../jobs/job-sink.ts';
 import { type JobMeasurement, JobTimer } from '../jobs/job-timer.ts';
@@ -86,6 +86,7 @@ const encoder = new TextEncoder();
 
 export class Requester {
   readonly #clock: Clock;
+  readonly #unread = new UnreadTotal();
   readonly #jobs = new Map<JobId, OpenJob>();
   readonly #embeds = new Map<JobId, OpenEmbed>();
 
@@ -123,7 +124,7 @@ export class Requester {
       timer: new JobTimer(this.#clock.monotonicMs()),
       maxTokens: job.parameters.maxTokens,
       wantsLogprobs: job.parameters.topLogprobs !== undefined,
-      inbox: new Inbox(),
+      inbox: new Inbox(this.#unread),
       receivedTokens: 0,
       receivedBytes: 0,
       creditedTokens: 0,
@@ -167,6 +168,7 @@ export class Requester {
       if (!settled) open.settle(failedOutcome(MeshError.cancelled()));
       signal.removeEventListener('abort', onAbort);
       this.#leave(open);
+      open.inbox.clear();
       this.#jobs.delete(job.jobId);
     }
   }

@@ -17,6 +17,7 @@ import {
   type PeerId,
   type Random,
   type ServerToMemberEvents,
+  type SessionDescription,
   SignedRecord,
 } from '@tabmesh/shared';
 import type { Socket } from 'socket.io';
@@ -39,7 +40,9 @@ export interface MemberConnectionOptions {
   leadsHere(named: string): boolean;
   onJoin(announcement: Announcement, record: SignedRecord): void;
   onAnnounce(announcement: Announcement, record: SignedRecord): void;
-  onDescribe(to: PeerId, record: SignedRecord): void;
+  /** Whether the addressee asked for the description, and so it does not count. */
+  isOwed(description: SessionDescription): boolean;
+  onDescribe(description: SessionDescription, record: SignedRecord): void;
   onReport(report: AnswerReport): void;
   /** Once, last, if `onJoin` was called: however the connection ended. */
   onLeave(): void;
@@ -169,10 +172,11 @@ export class MemberConnection {
   }
 
   #describe(member: Joined, payload: unknown): void {
-    spend(this.#descriptions);
     const { to, record } = check(Describe, payload);
-    readDescription(record, member.peerId, to);
-    this.#options.onDescribe(to, record);
+    const description = readDescription(record, member.peerId, to);
+    // What a member is made to say by those who dial it is not held against it.
+    if (!this.#options.isOwed(description)) spend(this.#descriptions);
+    this.#options.onDescribe(description, record);
   }
 
   /** Who asks much does nothing wrong: what comes too fast is not counted, and that is all. */

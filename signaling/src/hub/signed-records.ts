@@ -75,10 +75,11 @@ export function readAnnouncement(record: SignedRecord, peerId: PeerId, { clock, 
 }
 
 /** The addressee checks the signature: the entry only keeps members from writing in another's name. */
-export function readDescription(record: SignedRecord, from: PeerId, to: PeerId): void {
+export function readDescription(record: SignedRecord, from: PeerId, to: PeerId): SessionDescription {
   const description = parse(SessionDescription, record.body, 'session description');
   if (description.from !== from) throw MeshError.protocolViolation('a session description names another sender');
   if (description.to !== to) throw MeshError.protocolViolation('a session description names another addressee');
+  return description;
 }
 
 function parse<Schema extends z.ZodMiniType>(schema: Schema, text: string, what: string): z.infer<Schema> {
