@@ -14,6 +14,7 @@ export default defineConfig(({ mode }) => {
   const licenceTexts = licences();
   return {
     root: import.meta.dirname,
+    define: { 'import.meta.env.TABMESH_ENTRY': JSON.stringify(entry) },
     plugins: [svelte(), licenceTexts.write(), precompress()],
     resolve: {
       // The package's main file needs Node's globals; its own browser build does not.
@@ -31,7 +32,6 @@ export default defineConfig(({ mode }) => {
     server: {
       headers: isolation,
       proxy: {
-        '/socket.io': { target: entry, ws: true },
         '/v1': entry,
         '/api': entry,
         '/models': entry,

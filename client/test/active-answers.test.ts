@@ -275,7 +275,7 @@ describe('an outside provider', () => {
   });
 
   it('OP7: an answer of the mesh that it did not see says nothing of it, one that it may have seen does', async () => {
-    const peer = PeerId.parse('b'.repeat(43));
+    const peer = PeerId.parse(`${'b'.repeat(42)}A`);
     const byPeer: AnswerUpdate = { type: 'served', peer, model: ModelId.parse('Qwen3-8B') };
     const { clock, answers } = setUp();
     const hide = answers.noticeShown(fallbackWay({ type: 'unseen' }, byPeer, said, ended).way);

@@ -4,9 +4,9 @@ import { handoverText } from '../src/chat/handover.ts';
 import { type AnswerUpdate, reduceAnswer, updateOfError } from '../src/conversations/answer-reducer.ts';
 import { beginningOf, pendingAnswer } from '../src/conversations/conversation.ts';
 
-const alice = PeerId.parse('a'.repeat(43));
-const bob = PeerId.parse('b'.repeat(43));
-const carol = PeerId.parse('c'.repeat(43));
+const alice = PeerId.parse(`${'a'.repeat(42)}A`);
+const bob = PeerId.parse(`${'b'.repeat(42)}A`);
+const carol = PeerId.parse(`${'c'.repeat(42)}A`);
 const model = ModelId.parse('mesh-tiny');
 const names: Record<string, string> = { [alice]: 'alice', [bob]: 'bob', [carol]: 'carol' };
 const classId = ClassId.parse('c'.repeat(32));

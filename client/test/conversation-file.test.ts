@@ -4,7 +4,7 @@ import type { Conversation } from '../src/conversations/conversation.ts';
 import { readConversationFile, writeConversationFile } from '../src/conversations/conversation-file.ts';
 
 const at = '2026-11-20T10:00:00.000Z';
-const alice = PeerId.parse('a'.repeat(43));
+const alice = PeerId.parse(`${'a'.repeat(42)}A`);
 const conversation: Conversation = {
   id: 'abc',
   title: 'Router',
@@ -38,7 +38,7 @@ const conversation: Conversation = {
       status: { state: 'error', code: 'peer_lost', message: 'Gone.' },
       route: null,
       omittedMessages: 2,
-      begunBy: [{ peer: PeerId.parse('b'.repeat(43)), peerName: 'amber-finch', until: 4, sameBuild: false }],
+      begunBy: [{ peer: PeerId.parse(`${'b'.repeat(42)}A`), peerName: 'amber-finch', until: 4, sameBuild: false }],
       resumable: { tokenCount: 4, classId: ClassId.parse('c'.repeat(32)) },
     },
   ],

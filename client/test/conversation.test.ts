@@ -11,7 +11,7 @@ import {
 } from '../src/conversations/conversation.ts';
 
 const now = new Date(2026, 10, 20, 15, 0);
-const alice = PeerId.parse('a'.repeat(43));
+const alice = PeerId.parse(`${'a'.repeat(42)}A`);
 
 describe('the title of a conversation', () => {
   it('UI1: is the first line that was asked, without markup', () => {

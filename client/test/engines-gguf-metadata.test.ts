@@ -18,6 +18,8 @@ describe('GGUF metadata', () => {
       eosText: '<|im_end|>',
       vocabularySize: 3072,
     });
+    expect(metadata.control.split('<|im_start|>Hi<|im_end|></s>')).toHaveLength(7);
+    expect(metadata.floor('\n'.repeat(100))).toBeCloseTo(100);
     expect(new TextDecoder().decode(metadata.chatTemplate)).toMatch(/^{% for message in messages %}/);
   });
 

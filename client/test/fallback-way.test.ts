@@ -7,7 +7,7 @@ import { eventData } from '../src/fallback/event-data.ts';
 import { createFallbackWay } from '../src/fallback/fallback-way.ts';
 
 const model = ModelId.parse('Qwen3-8B');
-const bob = PeerId.parse('b'.repeat(43));
+const bob = PeerId.parse(`${'b'.repeat(42)}A`);
 const question = { messages: [{ role: 'user' as const, content: 'Hi' }], conversationId: 'c1' };
 const byProvider = { 'x-tabmesh-served-by': 'fallback', 'x-tabmesh-fallback-status': 'used' };
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createMeshDrawing, DRAWING_HEIGHT, DRAWING_WIDTH } from '../src/status/status-drawing.ts';
 import { alice, bob, carol, peer, served } from './status-peers.ts';
 
-const nth = (index: number) => PeerId.parse(String(index).padStart(3, '0').repeat(15).slice(0, 43));
+const nth = (index: number) => PeerId.parse(`${String(index).padStart(3, '0').repeat(14)}A`);
 
 describe('the drawing of the mesh', () => {
   it('ST13: a faster peer is larger, an unmeasured one the smallest, and links are drawn once', () => {

@@ -1,9 +1,9 @@
 /** Peers with chosen figures, for tests of the status page. */
 import { ClassId, type MeshPeer, ModelId, PeerId, type ServedModel } from '@tabmesh/shared';
 
-export const alice = PeerId.parse('a'.repeat(43));
-export const bob = PeerId.parse('b'.repeat(43));
-export const carol = PeerId.parse('c'.repeat(43));
+export const alice = PeerId.parse(`${'a'.repeat(42)}A`);
+export const bob = PeerId.parse(`${'b'.repeat(42)}A`);
+export const carol = PeerId.parse(`${'c'.repeat(42)}A`);
 
 export function served(
   id: string,

@@ -61,10 +61,28 @@ export const BATCH_TOKENS = 512;
 export const SHARED_BATCH_TOKENS = 64;
 /** Passes that gather nothing, each of a few turns: two are enough for an answer and for the next piece of a prompt. */
 export const MOST_EMPTY_PASSES = 4;
+/**
+ * A text is cut into tokens on the event loop when it is no longer than this: worst cases then take 30 ms (a run of one
+ * letter) where a line of prose takes 1. Tokenizers with rules of their own also need 8 MB of stack from 16,000 characters
+ * of one kind on, and end the process (DeepSeek's, Mistral's, GPT-4o's).
+ */
+export const MOST_CHARS_READ_AT_ONCE = 8192;
+/** A template takes up to 0.1 ms for each message. */
+export const MOST_MESSAGES_READ_AT_ONCE = 64;
+/** node-llama-cpp and the vocabulary take half a second to load; on a busy machine ten times that. */
+export const PROMPT_PROCESS_START_MS = 30_000;
+/** The pauses of a person who reads long answers; the process holds 150 MB. */
+export const PROMPT_PROCESS_IDLE_MS = 600_000;
+/** Prose takes 0.3 ms a KiB, what no token fits 5; a slow machine ten times that of prose … */
+export const PROMPT_READING_MS_PER_KIB = 5;
+/** … and any machine may be busy for a moment. */
+export const PROMPT_READING_BASE_MS = 2_000;
 /** As long as OpenAI's; a longer one takes memory for texts that hardly anybody embeds whole. */
 export const MOST_EMBEDDED_TOKENS = 8192;
 /** A program asks for a handful of forms of JSON again and again. */
 export const MOST_KEPT_GRAMMARS = 32;
+/** Work on the event loop goes on in its next turn after this: half of what a frame of a page has. */
+export const TURN_MS = 8;
 /** Of a lane's tokens; the rest is the end of its last answer, which a template may render anew. */
 export const OWN_LANE_SHARE = 0.75;
 /** A copy moves the whole memory of a sequence, which takes about as long as evaluating a 64th of its tokens. */

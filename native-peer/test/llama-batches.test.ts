@@ -66,7 +66,10 @@ async function engineWith(itemPrioritizationStrategy: CustomBatchingPrioritizati
     },
     model,
     context,
-    prompt: (messages) => model.tokenize(messages.map(({ content }) => content).join()),
+    prompts: {
+      chat: async (messages) => ({ prompt: model.tokenize(messages.map(({ content }) => content).join()), begun: [] }),
+      close() {},
+    },
     embedder: undefined,
     dispose: () => llama.dispose(),
   });

@@ -27,6 +27,16 @@ describe('JSON by a schema', () => {
     ],
     ['one of several types', { enum: [1, 'one', null, false] }, (value) => [1, 'one', null, false].includes(value)],
     ['a short text', word, (value: string) => Array.from(value).length >= 1 && Array.from(value).length <= 8],
+    [
+      'one of 1,800 texts',
+      { enum: Array.from({ length: 1_800 }, (_, index) => `${index % 7}-${index}`) },
+      (value: string) => /^\d-\d{1,4}$/.test(value) && Number(value.slice(2)) % 7 === Number(value.charAt(0)),
+    ],
+    [
+      'one of texts that begin alike',
+      { enum: ['a', 'ab', 'abc', 'b', '🧭', '🧮', 1, 12, 123] },
+      (value) => ['a', 'ab', 'abc', 'b', '🧭', '🧮', 1, 12, 123].includes(value),
+    ],
     ['a small integer', { type: 'integer', minimum: -3, maximum: 12 }, (value) => isIntegerWithin(value, -3, 12)],
     [
       'a large integer',
@@ -124,6 +134,22 @@ describe('JSON by a schema', () => {
     expect(refused.message).toMatch(sentence);
     expect(refused.message.length).toBeLessThan(400);
     expect(refused.details).toEqual({ param: 'response_format' });
+  });
+
+  it('NP88: with more choices at one place than its vocabulary allows is an invalid_request that says how many', async () => {
+    const optional = (count: number) => ({
+      type: 'object',
+      properties: Object.fromEntries(Array.from({ length: count }, (_, index) => [`p${index}`, { type: 'boolean' }])),
+    });
+    const anyOf = Array.from({ length: 10 }, (_, index) => optional(180 + index));
+    for (const schema of [optional(1_700), { anyOf }]) {
+      await expect(answer(engine, asJson(schema))).rejects.toMatchObject({
+        code: 'invalid_request',
+        message: expect.stringMatching(/1\d{3} choices at one place, of which this model follows 1627 at most/),
+        details: { param: 'response_format' },
+      });
+    }
+    expect((await answer(engine, asJson(optional(60), { maxTokens: 8 }))).counted).toBeGreaterThan(0);
   });
 
   it('NP63: refuses the beginning of an answer that does not follow its schema', async () => {

@@ -154,10 +154,15 @@ export class MeshError extends Error {
     return new MeshError('protocol_violation', `A message was refused: ${reason}.`);
   }
 
-  static contextLengthExceeded(promptTokens: number, contextTokens: number): MeshError {
+  /** `atLeast`: it was refused before its tokens were counted. */
+  static contextLengthExceeded(
+    promptTokens: number,
+    contextTokens: number,
+    { atLeast = false }: { readonly atLeast?: boolean } = {},
+  ): MeshError {
     return new MeshError(
       'context_length_exceeded',
-      `The prompt has ${promptTokens} tokens, but the model's context holds ${contextTokens}. Shorten the conversation or start a new chat.`,
+      `The prompt has ${atLeast ? 'at least ' : ''}${promptTokens} tokens, but the model's context holds ${contextTokens}. Shorten the conversation or start a new chat.`,
       { details: { promptTokens, contextTokens } },
     );
   }

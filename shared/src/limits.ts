@@ -94,6 +94,21 @@ export const MAX_DIAL_ATTEMPTS = 3;
 export const MAX_ICE_SERVERS = 16;
 /** Links and attempts. Chromium allows 500 connections a page. */
 export const MAX_SESSIONS = 400;
+/**
+ * Of them, links and attempts that strangers began: the rest is for peers that this end wants, and for its own dialling.
+ * Attempts open within a moment, or are no loss.
+ */
+export const MAX_STRANGER_LINKS = 256;
+export const MAX_STRANGER_ATTEMPTS = 32;
+/** A link that a stranger opened stays so long at least, though nothing runs on it and others would like its place. */
+export const STRANGER_LINK_MS = 10_000;
+/**
+ * Attempts of one stranger: as many at once, and as many a second, as long as they open; one that does not counts as so many.
+ * Twenty a second take some 12 % of a processor, and a benchmark that makes one link after the other does not reach that.
+ */
+export const STRANGER_BURST = 120;
+export const STRANGER_ATTEMPTS_PER_SECOND = 20;
+export const STRANGER_FAILURE_COST = 20;
 /** Peers to keep links to, so that a prompt finds the line open and the round trip measured. */
 export const STANDING_LINKS = 8;
 
@@ -101,6 +116,8 @@ export const STANDING_LINKS = 8;
 
 /** From the socket to the entry's welcome. */
 export const JOIN_TIMEOUT_MS = 15_000;
+/** Whoever was in the mesh for so long comes back at once when it is lost; before that the pauses go on growing. */
+export const STEADY_ENTRY_MS = 10_000;
 /** An announcement outlives two lost renewals. */
 export const ANNOUNCEMENT_LIFETIME_MS = 30_000;
 export const ANNOUNCEMENT_RENEWAL_MS = 10_000;
@@ -123,12 +140,20 @@ export const MAX_ATTEMPTS = 8;
 export const MAX_CONTINUATIONS = 20;
 /** Prefilling a long prompt on a large model takes that order of time; a pause in an answer is never longer. */
 export const MAX_STALL_MS = 60_000;
+/**
+ * A prompt of megabytes would be worth hours of reading: without a token by then, whoever was asked, the answer is given
+ * up. Clients and proxies wait no longer.
+ */
+export const MAX_FIRST_TOKEN_MS = 600_000;
 /** Who says that it is busy for longer is believed so far: clients wait as long as they are told. */
 export const MAX_TOLD_WAIT_MS = 3_600_000;
 /** Longer than any model's answer; who reads it as a whole keeps it in memory. */
 export const MAX_ANSWER_BYTES = 16 * MIB;
 /** An answer that nobody reads is given up beyond this. */
 export const MAX_UNREAD_CHARS = 4 * MIB;
+/** All answers of one asker together; past it those are given up that are not read as they come. */
+export const MAX_ALL_UNREAD_CHARS = 32 * MIB;
+export const READ_AT_ONCE_CHARS = 64 * KIB;
 
 // Answering.
 
@@ -155,6 +180,12 @@ export const MAX_SCHEMA_PARTS = 2_000;
 export const MAX_SCHEMA_REPETITION = 2_000;
 /** … and writes each out: so many of all together. */
 export const MAX_SCHEMA_REPETITIONS = 20_000;
+
+/**
+ * Tokens of the vocabulary × choices at one place: llama.cpp compares each with each for a token that does not fit at once,
+ * some 60 ns each, and the answers beside it wait. A vocabulary of 32,000 thus has 156 choices, and 0.3 s.
+ */
+export const MAX_GRAMMAR_CHECKS = 5_000_000;
 
 // What is remembered.
 

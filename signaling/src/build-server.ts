@@ -10,8 +10,10 @@ import { guardApi } from './access/guard-api.ts';
 import { guardChat } from './access/guard-chat.ts';
 import { guardRoutes } from './access/guard-hosts.ts';
 import { createKeyGate } from './access/key-gate.ts';
+import { boundOpenRequests } from './answers/open-requests.ts';
 import type { Fallback } from './fallback/fallback.ts';
 import { errorReply } from './http/error-reply.ts';
+import { boundUnreadReplies } from './http/unread-replies.ts';
 import { answerUnread } from './http/unread-request.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import {
@@ -70,6 +72,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
     if (isOfTheMoment(request.routeOptions.url)) reply.header('cache-control', 'no-store');
   });
   guardRoutes(app, callers, logger);
+  boundUnreadReplies(app, logger);
   app.setErrorHandler((error, request, reply) => {
     const { status, headers, body } = errorReply(error);
     const fields = { url: loggedUrl(request.url), status, code: body.error.code };
@@ -93,6 +96,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   const askForKey = keys && createKeyGate(keys, requestsPerMinute, clock, logger);
   guardApi(app, access.origins, askForKey);
   guardChat(app, { callers, askForKey, requestsPerMinute, clock });
+  boundOpenRequests(app);
   registerChatCompletions(app, parts);
   registerTextCompletions(app, parts);
   registerEmbeddings(app, parts);

@@ -2,7 +2,7 @@
  * An entry, running: web app, API and signaling on one port, and a mesh member without an engine of its own, so that an
  * API call travels over WebRTC to a peer like everyone's.
  */
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIP } from 'node:net';
 import {
   createMesh,
   createSocketIoSignaling,
@@ -74,6 +74,7 @@ export async function startEntry(options: EntryOptions): Promise<Entry> {
     server: app.server,
     callers,
     entryPeerId: identity.peerId,
+    hosts: [...access.hosts, ...namesIn(options.host)],
     iceServers,
     clock,
     random,
@@ -132,6 +133,11 @@ async function listen(app: FastifyInstance, { host, port }: EntryOptions): Promi
   }
   const { port: boundPort } = app.server.address() as AddressInfo;
   return `http://${reachable(host)}:${boundPort}`;
+}
+
+/** A name to listen on is one to be called by; addresses the sockets show. */
+function namesIn(host: string): readonly string[] {
+  return isIP(host) === 0 && host !== 'localhost' ? [host.toLowerCase()] : [];
 }
 
 /** A wildcard address is bound to, but not called. */

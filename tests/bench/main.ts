@@ -33,6 +33,7 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   batching: () => import('./batching.ts'),
   prefix: () => import('./prefix.ts'),
   cancel: () => import('./cancel.ts'),
+  stalls: () => import('./attacks/stalls.ts'),
 };
 
 /** Of one benchmark. Not a judgement of its speed: one that takes so long waits for something that never comes. */

@@ -111,7 +111,7 @@ function peer(float: () => number): Peer {
   };
   const announcement: Announcement = {
     type: 'announcement',
-    peerId: PeerId.parse('A'.repeat(43)),
+    peerId: PeerId.parse(`${'B'.repeat(42)}A`),
     kind: 'native',
     version: 'bench',
     sequence: 1,

@@ -122,6 +122,27 @@ describe('chatting', () => {
     expect(requests.filter((url) => url.includes('tracker.invalid'))).toEqual([]);
   });
 
+  it('UI60: an answer made to break the page leaves it whole, and the next one is drawn and coloured', async () => {
+    await newChat();
+    const hostile = await ask(
+      page,
+      `${'> '.repeat(3000)}\n\n${'*'.repeat(3000)}word${'*'.repeat(3000)}\n\n${'a_'.repeat(20_000)}`,
+    );
+    expect(hostile.state).toBe('done');
+    expect(hostile.text).toContain('word');
+    const { article } = await ask(page, '```js\nconst x = 1;\n```');
+    await article.locator('pre code .hljs-keyword', { hasText: 'const' }).waitFor();
+  });
+
+  it('UI61: a long answer is drawn to its end', async () => {
+    await newChat();
+    const paragraph = `${`${'word'.repeat(45)} `.repeat(5)}\n\n`;
+    const { article } = await ask(page, `${paragraph.repeat(40)}**The end.**`);
+    await article.locator('strong', { hasText: 'The end.' }).waitFor();
+    await page.reload();
+    await log().locator('article[data-role="assistant"] strong', { hasText: 'The end.' }).waitFor();
+  });
+
   it('WA6: no page complained', () => {
     expect(profile.complaints).toEqual([]);
   });

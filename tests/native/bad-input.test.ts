@@ -120,3 +120,24 @@ describe('a JSON schema', () => {
     expect(await greeting()).toBe(undisturbed);
   });
 });
+
+describe('a prompt', () => {
+  const breaks = '\n'.repeat(480_000);
+  const letters = Array.from({ length: 10_000 }, (_, index) => ({
+    role: index % 2 === 0 ? 'user' : 'assistant',
+    content: 'a',
+  }));
+
+  it.each<[string, string, object]>([
+    ['of 480,000 line breaks', '/v1/chat/completions', { messages: [{ role: 'user', content: `a${breaks}b` }] }],
+    ['of 480,000 line breaks to complete', '/v1/completions', { prompt: breaks }],
+    ['of 480,000 line breaks to embed', '/v1/embeddings', { input: breaks }],
+    ['of 10,000 messages', '/v1/chat/completions', { messages: letters }],
+  ])('NP82: %s is refused unread by the peer, which answers on', async (_what, path, body) => {
+    const { model } = (await post('/v1/chat/completions', hello)).body;
+    const reply = await post(path, { model, ...body });
+    expect(reply).toMatchObject({ status: 400, body: { error: { code: 'context_length_exceeded' } } });
+    expect(reply.body.error.message).toMatch(/at least \d+ tokens/);
+    expect(await greeting()).toBe(undisturbed);
+  });
+});

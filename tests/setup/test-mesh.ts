@@ -18,7 +18,7 @@ import { createNodeTransport, verifySignatureInNode } from '@tabmesh/shared/node
 import { type Entry, type EntryOptions, startEntry } from '@tabmesh/signaling';
 import { root } from './command.ts';
 
-export function startTestEntry(options: Pick<EntryOptions, 'fallback' | 'access'> = {}): Promise<Entry> {
+export function startTestEntry(options: Pick<EntryOptions, 'fallback' | 'access' | 'hubLimits'> = {}): Promise<Entry> {
   return startEntry({
     ...options,
     host: '127.0.0.1',

@@ -11,6 +11,7 @@ import {
   decodeSessionDescription,
   encodePeerMessage,
   Join,
+  JoinProof,
   JoinRefusal,
   MESH_ERROR_CODES,
   PeerMessage,
@@ -97,7 +98,26 @@ describe('what was said in November 2026', () => {
 });
 
 describe('what this version says', () => {
+  const signaling = samples<{ event: SignalingEvent; payload: Json }>('2026-11', 'signaling');
   const known = new Set<string>(YesterdaysPeerMessage.options.map(({ shape }) => shape.type.value));
+
+  it('WR30: a proof that names what it joins is read in November 2026, and the other way round', () => {
+    const [old = ''] = signaling.flatMap(({ event, payload }) =>
+      event === 'join' ? [(payload as unknown as Join).proof.body] : [],
+    );
+    expect(JoinProof.parse(JSON.parse(old))).toEqual(JSON.parse(old));
+    const named = { ...JSON.parse(old), entry: '[2001:db8::1]:8080' };
+    expect(JoinProof.parse(named)).toEqual(named);
+    expect(YESTERDAYS_SIGNALING.proof.parse(named)).toEqual(JSON.parse(old));
+    for (const entry of ['', 'x'.repeat(262), 7, null])
+      expect(JoinProof.safeParse({ ...named, entry }).success).toBe(false);
+  });
+
+  it('SG51: a refusal that says whether it is final is read in November 2026', () => {
+    const refusal = { code: 'mesh_busy', message: 'No room.', final: false };
+    expect(JoinRefusal.parse(refusal)).toEqual(refusal);
+    expect(YESTERDAYS_SIGNALING.refused.safeParse(refusal).success).toBe(true);
+  });
 
   it('WR14: is read in November 2026, but for messages that need a capability', () => {
     const types = PeerMessage.def.options.flatMap(({ shape }) => shape.type.def.values);

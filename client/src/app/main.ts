@@ -101,7 +101,9 @@ function storageOn(database: Database | undefined): ConversationStorage {
 
 async function realMesh(database: Promise<Database | undefined>): Promise<Mesh> {
   const { createBrowserMesh } = await import('../mesh/browser-mesh.ts');
-  return createBrowserMesh(await database, location.origin);
+  // A join names the address that was dialled, and Vite's is none of the entry's.
+  const { TABMESH_ENTRY } = import.meta.env;
+  return createBrowserMesh(await database, import.meta.env.DEV ? String(TABMESH_ENTRY) : location.origin);
 }
 
 /** With the rest of what lending needs: the entry may be gone by the time a model has come. */

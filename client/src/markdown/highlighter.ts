@@ -1,40 +1,11 @@
 /** Colours for code. Loaded when the first finished code block is on the page. */
-import highlighter from 'highlight.js/lib/core';
-import bash from 'highlight.js/lib/languages/bash';
-import cpp from 'highlight.js/lib/languages/cpp';
-import css from 'highlight.js/lib/languages/css';
-import diff from 'highlight.js/lib/languages/diff';
-import go from 'highlight.js/lib/languages/go';
-import java from 'highlight.js/lib/languages/java';
-import javascript from 'highlight.js/lib/languages/javascript';
-import json from 'highlight.js/lib/languages/json';
-import python from 'highlight.js/lib/languages/python';
-import rust from 'highlight.js/lib/languages/rust';
-import sql from 'highlight.js/lib/languages/sql';
-import typescript from 'highlight.js/lib/languages/typescript';
-import xml from 'highlight.js/lib/languages/xml';
-import yaml from 'highlight.js/lib/languages/yaml';
+import { systemClock } from '@tabmesh/shared';
+import { CodeColours } from './code-colours.ts';
+import type { ColouredCode } from './highlight-worker.ts';
 
-const languages = {
-  bash,
-  cpp,
-  css,
-  diff,
-  go,
-  java,
-  javascript,
-  json,
-  python,
-  rust,
-  sql,
-  typescript,
-  xml,
-  yaml,
-};
-for (const [name, language] of Object.entries(languages)) highlighter.registerLanguage(name, language);
-
-/** HTML made of escaped text and spans; undefined for a language that is not known. */
-export function highlight(code: string, language: string): string | undefined {
-  if (highlighter.getLanguage(language) === undefined) return undefined;
-  return highlighter.highlight(code, { language, ignoreIllegals: true }).value;
-}
+export const codeColours = new CodeColours((answered, failed) => {
+  const worker = new Worker(new URL('./highlight-worker.ts', import.meta.url), { type: 'module' });
+  worker.addEventListener('message', ({ data }: MessageEvent<ColouredCode>) => answered(data));
+  worker.addEventListener('error', failed);
+  return { send: (code) => worker.postMessage(code), end: () => worker.terminate() };
+}, systemClock);

@@ -1,8 +1,10 @@
 /**
  * Markdown as a list of blocks, each with its HTML. An answer grows at its end, so all blocks but the last stay the very
- * objects they were and the page redraws only that one.
+ * objects they were and the page redraws only that one. A long text comes section by section, as many as are asked for.
  */
 import { Marked, type Token, type Tokens } from 'marked';
+import { lexBounded } from './bounded-lexer.ts';
+import { SectionReader } from './markdown-sections.ts';
 
 export interface MarkdownBlock {
   readonly html: string;
@@ -10,6 +12,17 @@ export interface MarkdownBlock {
   readonly last: boolean;
 }
 
+export interface RenderedMarkdown {
+  readonly blocks: readonly MarkdownBlock[];
+  /** There are more sections than were asked for. */
+  readonly more: boolean;
+}
+
+/** A browser takes seconds to lay out more; the longest answers that models give are a tenth of it. */
+const MAX_SHOWN_CHARS = 512 * 1024;
+/** Each is an element of the page. */
+const MAX_SHOWN_BLOCKS = 3000;
+const NOT_SHOWN = 'The rest of this message is too long to be shown. Copy takes all of it.';
 /** The page's own headings end at level 2; an answer's begin below. */
 const FIRST_HEADING = 3;
 const LAST_HEADING = 6;
@@ -54,27 +67,67 @@ const marked = new Marked({
   },
 });
 
-/** Remembers the blocks of its previous call: one renderer for each message. */
-export function createBlockRenderer(sanitize: (html: string) => string): (markdown: string) => MarkdownBlock[] {
+/**
+ * Remembers the blocks of its previous call: one renderer for each message. No text makes it throw; one that can't be
+ * rendered is shown as it was written.
+ */
+export function createBlockRenderer(
+  sanitize: (html: string) => string,
+): (markdown: string, mostSections?: number) => RenderedMarkdown {
   let known = new Map<string, MarkdownBlock>();
-  return (markdown) => {
-    const tokens = marked.lexer(markdown).filter((token) => token.type !== 'space');
+  const reader = new SectionReader();
+  let read = new Map<string, Token[]>();
+  return (markdown, mostSections = Number.POSITIVE_INFINITY) => {
+    const { sections, more: isMoreRead } = reader.read(markdown.slice(0, MAX_SHOWN_CHARS), mostSections);
+    const before = read;
+    read = new Map();
+    const tokens: Token[] = [];
+    for (const section of sections) {
+      if (tokens.length >= MAX_SHOWN_BLOCKS) break;
+      const ofSection = before.get(section) ?? tokensOf(section);
+      read.set(section, ofSection);
+      tokens.push(...ofSection);
+    }
+    const isFull = tokens.length >= MAX_SHOWN_BLOCKS;
+    const more = !isFull && isMoreRead;
+    if (isFull || (!more && markdown.length > MAX_SHOWN_CHARS)) tokens.push(asWritten(NOT_SHOWN));
     const nested = nestedHeadings(tokens);
     const blocks = new Map<string, MarkdownBlock>();
     const list = tokens.map((original, index) => {
       const token = nested.get(original) ?? original;
       const last = index === tokens.length - 1;
       const key = `${last} ${token.type === 'heading' ? token.depth : ''} ${token.raw}`;
-      const block = known.get(key) ?? {
-        html: sanitize(marked.parser([token])),
-        last,
-      };
+      const block = blocks.get(key) ??
+        known.get(key) ?? {
+          html: sanitize(htmlOf(token)),
+          last,
+        };
       blocks.set(key, block);
       return block;
     });
     known = blocks;
-    return list;
+    return { blocks: list, more };
   };
+}
+
+function tokensOf(section: string): Token[] {
+  try {
+    return lexBounded(section, marked.defaults).filter((token) => token.type !== 'space');
+  } catch {
+    return [asWritten(section)];
+  }
+}
+
+function htmlOf(token: Token): string {
+  try {
+    return marked.parser([token]);
+  } catch {
+    return `<p class="plain">${escapeHtml(token.raw)}</p>`;
+  }
+}
+
+function asWritten(text: string): Token {
+  return { type: 'paragraph', raw: text, text, tokens: [{ type: 'text', raw: text, text, escaped: false }] };
 }
 
 function escapeHtml(text: string): string {

@@ -1,9 +1,9 @@
 /**
  * The Markdown libraries, loaded with the first message that is shown: an empty page has no use for them.
  */
-import type { MarkdownBlock } from './markdown-blocks.ts';
+import type { RenderedMarkdown } from './markdown-blocks.ts';
 
-type NewRenderer = () => (markdown: string) => MarkdownBlock[];
+type NewRenderer = () => (markdown: string, mostSections?: number) => RenderedMarkdown;
 
 let newRenderer = $state.raw<NewRenderer | undefined>();
 let asked = false;

@@ -7,6 +7,7 @@ import {
   type TokenLogprob,
   type Usage,
 } from '@tabmesh/shared';
+import { withoutLikelyControl } from '@tabmesh/shared/control-texts';
 import type { z } from 'zod';
 
 /** One message of a server's stream; what it does not tell is absent. */
@@ -56,7 +57,8 @@ const SEEDS = 2 ** 31;
 export function wireMessages(messages: GenerationRequest['messages']): { role: string; content: string }[] {
   return messages.map(({ role, content }) => ({
     role: role === 'tool' ? 'user' : role,
-    content: Buffer.from(content, 'utf8').toString('utf8'),
+    // Servers make control tokens of their texts wherever they stand.
+    content: withoutLikelyControl(Buffer.from(content, 'utf8').toString('utf8')),
   }));
 }
 

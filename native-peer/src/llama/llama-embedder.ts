@@ -5,6 +5,7 @@
 import { type Embeddings, MeshError } from '@tabmesh/shared';
 import type { LlamaEmbeddingContext } from 'node-llama-cpp';
 import type { AnswerStop } from './answer-stop.ts';
+import type { PromptReader } from './prompts/prompt-reader.ts';
 
 export interface EmbeddingSpace {
   readonly context: LlamaEmbeddingContext;
@@ -13,27 +14,31 @@ export interface EmbeddingSpace {
 
 export class LlamaEmbedder {
   readonly #open: () => Promise<EmbeddingSpace>;
+  readonly #prompts: PromptReader;
   #space: Promise<EmbeddingSpace> | undefined;
   /** The native work that was started last. */
   #work: Promise<unknown> = Promise.resolve();
 
   /** @param open rejects with `out_of_memory`; then the next request tries again. */
-  constructor(open: () => Promise<EmbeddingSpace>) {
+  constructor(open: () => Promise<EmbeddingSpace>, prompts: PromptReader) {
     this.#open = open;
+    this.#prompts = prompts;
   }
 
   /** @throws MeshError `context_length_exceeded`, `invalid_request`, `out_of_memory`, `cancelled`, `engine_failed` */
   async embed(inputs: readonly string[], stop: AnswerStop): Promise<Embeddings> {
     const { context, contextTokens } = await stop.race(this.#opened());
     let promptTokens = 0;
-    for (const input of inputs) {
-      const tokens = context.calculateInputLength(input);
+    const texts = await this.#prompts.plain(inputs, contextTokens, stop);
+    for (const text of texts) {
+      // With what the model wants at the beginning and at the end.
+      const tokens = context.calculateInputLength(text);
       if (tokens >= contextTokens) throw MeshError.contextLengthExceeded(tokens, contextTokens);
       promptTokens += tokens;
     }
     const vectors: Float32Array[] = [];
-    for (const input of inputs) {
-      const work = context.getEmbeddingFor(input);
+    for (const text of texts) {
+      const work = context.getEmbeddingFor(text);
       this.#work = Promise.allSettled([this.#work, work]);
       vectors.push(unitVector((await stop.race(work)).vector));
     }

@@ -2,7 +2,6 @@
  * The `Engine` port on llama.cpp: one model, one context, `slots` sequences that are computed in common batches.
  */
 import {
-  type AnswerBeginning,
   AnswerText,
   type Embeddings,
   type Engine,
@@ -15,13 +14,13 @@ import {
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
 import { SHARED_BATCH_TOKENS } from '../limits.ts';
 import { AnswerStop } from './answer-stop.ts';
-import type { ChatPrompt } from './chat-prompt.ts';
 import type { LlamaEmbedder } from './llama-embedder.ts';
 import { LlamaGrammars } from './llama-grammars.ts';
 import { copyBeginning } from './llama-internals.ts';
 import { type NextToken, tellingTokens } from './llama-likelihoods.ts';
 import { type Sampling, samplingOf } from './llama-sampling.ts';
 import { TokenTexts } from './llama-token-texts.ts';
+import type { PromptReader } from './prompts/prompt-reader.ts';
 import { type Lane, SequencePool } from './sequence-pool.ts';
 import { type DecodedTokens, TokenDecoder } from './token-decoder.ts';
 
@@ -30,7 +29,7 @@ export interface LoadedModel {
   readonly description: EngineModel;
   readonly model: LlamaModel;
   readonly context: LlamaContext;
-  readonly prompt: ChatPrompt;
+  readonly prompts: Pick<PromptReader, 'chat' | 'close'>;
   /** Undefined where the model's kind makes no embeddings. */
   readonly embedder: LlamaEmbedder | undefined;
   /** Frees what lies below the model. */
@@ -60,23 +59,23 @@ export class LlamaEngine implements Engine {
 
   async *generate(request: GenerationRequest, signal: AbortSignal): AsyncIterable<EngineEvent> {
     this.#admit(signal);
-    const prompt = this.#loaded.prompt(request.messages);
-    const begun = this.#tokensOf(request.continues);
-    const known = [...prompt, ...begun];
-    const { contextTokens } = this.model;
-    if (known.length >= contextTokens) throw MeshError.contextLengthExceeded(known.length, contextTokens);
-    const limit = Math.min(request.maxTokens, contextTokens - known.length);
-
     this.#running += 1;
     const stop = new AnswerStop(signal, this.#closing.signal);
     let lane: Lane | undefined;
+    let promptTokens = 0;
     let cachedTokens = 0;
     let completionTokens = 0;
     let reason: 'stop' | 'length' = 'stop';
     try {
+      const { prompt, begun } = await this.#loaded.prompts.chat(request.messages, request.continues?.text ?? '', stop);
+      promptTokens = prompt.length;
+      const known = [...prompt, ...begun];
+      const { contextTokens } = this.model;
+      if (known.length >= contextTokens) throw MeshError.contextLengthExceeded(known.length, contextTokens);
+      const limit = Math.min(request.maxTokens, contextTokens - known.length);
       // First what may be wrong with the request: it should not cost another conversation's state.
       const answered = [...begun];
-      const sampling = await this.#samplingOf(request, answered, begun.length + limit);
+      const sampling = await this.#samplingOf(request, answered, begun.length + limit, stop);
       lane = await this.#pool.take(known, stop);
       cachedTokens = await this.#prefill(lane, known, stop);
       const decoder = new TokenDecoder(this.#loaded.model.detokenize, known);
@@ -122,7 +121,6 @@ export class LlamaEngine implements Engine {
       this.#running -= 1;
       if (lane !== undefined) this.#pool.release(lane);
     }
-    const promptTokens = prompt.length;
     yield {
       type: 'end',
       reason,
@@ -162,10 +160,15 @@ export class LlamaEngine implements Engine {
     if (this.#running >= this.model.slots) throw MeshError.peerBusy(0);
   }
 
-  async #samplingOf(request: GenerationRequest, answered: Token[], mostAnswered: number): Promise<Sampling> {
+  async #samplingOf(
+    request: GenerationRequest,
+    answered: Token[],
+    mostAnswered: number,
+    stop: AnswerStop,
+  ): Promise<Sampling> {
     const { responseFormat } = request;
     const { model } = this.#loaded;
-    const grammar = responseFormat && (await this.#grammars.stateOf(responseFormat, answered));
+    const grammar = responseFormat && (await this.#grammars.stateOf(responseFormat, answered, stop));
     return samplingOf(request, { model, vocabularySize: this.#texts.size, grammar, answered, mostAnswered });
   }
 
@@ -180,11 +183,6 @@ export class LlamaEngine implements Engine {
     if (topCount === undefined) return sequence.evaluateWithMetadata(rest, {}, sampling);
     const { model } = this.#loaded;
     return tellingTokens(sequence, rest, { model, sampling, texts: this.#texts, topCount, before: known });
-  }
-
-  /** What a model wrote is plain text, whatever it looks like, and no space goes in front of it. */
-  #tokensOf(beginning: AnswerBeginning | undefined): Token[] {
-    return beginning === undefined ? [] : this.#loaded.model.tokenize(beginning.text, false, 'trimLeadingSpace');
   }
 
   /**
@@ -240,6 +238,7 @@ export class LlamaEngine implements Engine {
   async #dispose(): Promise<void> {
     this.#lostListeners.clear();
     this.#closing.abort();
+    this.#loaded.prompts.close();
     await this.#pool.idle();
     await this.#loaded.embedder?.close();
     await this.#loaded.context.dispose();

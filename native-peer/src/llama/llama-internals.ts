@@ -1,8 +1,15 @@
 /**
- * The three things that node-llama-cpp does inside and offers nobody, in one place: its version is pinned, and where one of
+ * The four things that node-llama-cpp does inside and offers nobody, in one place: its version is pinned, and where one of
  * them is gone the engine goes without.
  */
-import type { LlamaContextSequence, LlamaGrammarEvaluationState, LlamaModel, Token, TokenBias } from 'node-llama-cpp';
+import type {
+  Llama,
+  LlamaContextSequence,
+  LlamaGrammarEvaluationState,
+  LlamaModel,
+  Token,
+  TokenBias,
+} from 'node-llama-cpp';
 
 interface CopyingSequence {
   /** Makes this sequence the first tokens of the other one; false when it could not, and its state is then in doubt. */
@@ -38,6 +45,12 @@ export function grammarFeeder(
   const sampler = property(property(model.llama, '_bindings'), 'AddonSampler');
   if (!accepts(sampler)) return undefined;
   return (state, token) => sampler.acceptGrammarEvaluationStateToken(property(state, '_state'), token);
+}
+
+/** A model that can only cut texts into tokens, without its weights. */
+export function loadVocabulary(llama: Llama, modelPath: string): Promise<LlamaModel> {
+  const options = { modelPath, vocabOnly: true };
+  return llama.loadModel(options);
 }
 
 /** `TokenBias.set` passes over the tokens that end an answer, which people do want to bias. */

@@ -1,4 +1,5 @@
 /** What a single token says. A token that is only part of a character has no text, but it has bytes. */
+import { BYTE_OF } from '@tabmesh/shared/token-floor';
 import { type LlamaModel, LlamaVocabularyType, type Token } from 'node-llama-cpp';
 
 export interface TokenText {
@@ -37,19 +38,7 @@ export class TokenTexts {
     const [, byte] = BYTE_TOKEN.exec(written) ?? [];
     if (byte !== undefined) return [Number.parseInt(byte, 16)];
     if (this.#model.vocabularyType !== LlamaVocabularyType.bpe) return undefined;
-    const bytes = Array.from(written, (character) => BYTES.get(character));
+    const bytes = Array.from(written, (character) => BYTE_OF.get(character));
     return bytes.every((known) => known !== undefined) ? bytes : undefined;
-  }
-}
-
-/** GPT-2's alphabet, in which vocabularies of byte pairs are written: printable bytes stand for themselves. */
-const BYTES: ReadonlyMap<string, number> = new Map(alphabet());
-
-function* alphabet(): Generator<[string, number]> {
-  let others = 0x100;
-  for (let byte = 0; byte < 0x100; byte += 1) {
-    const printable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
-    yield [String.fromCodePoint(printable ? byte : others), byte];
-    if (!printable) others += 1;
   }
 }

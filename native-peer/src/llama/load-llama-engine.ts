@@ -10,12 +10,14 @@ import { BATCH_TOKENS } from '../limits.ts';
 import { sha256OfFiles } from '../models/file-hash.ts';
 import { checkGgufParts, type GgufFile, readGguf } from '../models/gguf-file.ts';
 import { modelIdOfFile } from '../models/model-file-name.ts';
-import { createChatPrompt } from './chat-prompt.ts';
 import { commonBatches } from './llama-batches.ts';
 import { LlamaEmbedder } from './llama-embedder.ts';
 import { openEmbeddingSpace } from './llama-embedding-space.ts';
 import { LlamaEngine } from './llama-engine.ts';
 import { fitContext, outOfMemory } from './memory-fit.ts';
+import { PromptProcess } from './prompts/prompt-process.ts';
+import { PromptReader } from './prompts/prompt-reader.ts';
+import { PromptWork } from './prompts/prompt-work.ts';
 import { type LlamaOptions, startLlama } from './start-llama.ts';
 
 export interface LlamaEngineOptions extends LlamaOptions {
@@ -80,24 +82,29 @@ export async function loadLlamaEngine(options: LlamaEngineOptions): Promise<Engi
       batching: { itemPrioritizationStrategy: commonBatches() },
       ...(signal === undefined ? {} : { createSignal: signal }),
     });
-    const embedder = embedderOf(model, llama, gguf, Math.min(context.contextSize, contextTokens));
+    const roomTokens = Math.min(context.contextSize, contextTokens);
+    const { chatTemplate } = gguf;
+    const prompts = new PromptReader(
+      new PromptWork(model, chatTemplate, roomTokens),
+      new PromptProcess({ file, chatTemplate, contextTokens: roomTokens }),
+    );
+    const embedder = embedderOf(model, llama, gguf, roomTokens, prompts);
     const description: EngineModel = {
       id: options.modelId ?? modelIdOfFile(file),
       classId: classIdOf({
         weightsSha256,
         quantization: gguf.quantization,
         family: 'llama.cpp',
-        templateSha256: createHash('sha256').update(gguf.chatTemplate, 'utf8').digest('hex'),
+        templateSha256: createHash('sha256').update(chatTemplate, 'utf8').digest('hex'),
       }),
       family: 'llama.cpp',
       backend: await backendOf(llama, model, gguf),
-      contextTokens: Math.min(context.contextSize, contextTokens),
+      contextTokens: roomTokens,
       slots,
       sizeBytes: gguf.sizeBytes,
       features: [...FEATURES, ...(embedder === undefined ? [] : (['embeddings'] as const))],
     };
-    const prompt = createChatPrompt(gguf.chatTemplate, vocabularyOf(model));
-    return new LlamaEngine({ description, model, context, prompt, embedder, dispose: () => llama.dispose() });
+    return new LlamaEngine({ description, model, context, prompts, embedder, dispose: () => llama.dispose() });
   } catch (error) {
     await model?.dispose();
     await llama.dispose();
@@ -105,21 +112,18 @@ export async function loadLlamaEngine(options: LlamaEngineOptions): Promise<Engi
   }
 }
 
-function vocabularyOf(model: LlamaModel) {
-  const { tokens } = model;
-  return {
-    tokenize: (text: string) => model.tokenize(text, true),
-    bosToken: tokens.shouldPrependBosToken ? (tokens.bos ?? undefined) : undefined,
-    bosText: tokens.bosString ?? '',
-    eosText: tokens.eosString ?? '',
-  };
-}
-
 /** Models that read with one half and write with the other have no single space for texts. */
-function embedderOf(model: LlamaModel, llama: Llama, gguf: GgufFile, contextTokens: number): LlamaEmbedder | undefined {
+function embedderOf(
+  model: LlamaModel,
+  llama: Llama,
+  gguf: GgufFile,
+  contextTokens: number,
+  prompts: PromptReader,
+): LlamaEmbedder | undefined {
   const { hasEncoder, hasDecoder } = model.fileInsights;
   if (hasEncoder && hasDecoder) return undefined;
-  return new LlamaEmbedder(() => openEmbeddingSpace(model, llama, gguf, { contextTokens, batchTokens: BATCH_TOKENS }));
+  const open = () => openEmbeddingSpace(model, llama, gguf, { contextTokens, batchTokens: BATCH_TOKENS });
+  return new LlamaEmbedder(open, prompts);
 }
 
 const GPU_NAMES = { cuda: 'CUDA', vulkan: 'Vulkan', metal: 'Metal' } as const;

@@ -53,8 +53,8 @@ export class Callers {
     }
   }
 
-  /** Whether somebody waits for a link to the peer now. */
-  has(peerId: PeerId): boolean {
+  /** Whether somebody waits for a link to the peer. */
+  isAwaited(peerId: PeerId): boolean {
     return this.#waiting.has(peerId);
   }
 

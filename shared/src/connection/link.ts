@@ -119,6 +119,11 @@ export class Link {
     return this.#state === 'connecting';
   }
 
+  /** Open ones, whoever opened them. */
+  get hasStreams(): boolean {
+    return !this.#streams.isEmpty;
+  }
+
   get isOpen(): boolean {
     return this.#state === 'open';
   }

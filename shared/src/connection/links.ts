@@ -21,6 +21,7 @@ import type { JobMessage, Link } from './link.ts';
 import { Redials } from './redials.ts';
 import { SecondAttempts } from './second-attempts.ts';
 import { Session } from './session.ts';
+import { Strangers } from './strangers.ts';
 import type { ByteStream } from './stream.ts';
 import { type StreamHandler, StreamHandlers } from './stream-handlers.ts';
 
@@ -38,6 +39,8 @@ export interface LinksOptions extends ApproachesOptions {
   /** A peer that an entry took for gone is there. */
   onThere?(peerId: PeerId): void;
   onClose(link: Link, error: Error | undefined): void;
+  /** Whether jobs run on it. Default: none do. */
+  isInUse?(link: Link): boolean;
 }
 
 /** A link that lived shorter is one more failure: a peer that hangs up at once is not dialled at once. */
@@ -56,6 +59,7 @@ export class Links {
   readonly #callers: Callers;
   readonly #redials: Redials;
   readonly #streamHandlers: StreamHandlers;
+  readonly #strangers: Strangers<Session>;
   #wanted: ReadonlySet<PeerId> = new Set();
   readonly #iceServers = new Map<SourceId | undefined, readonly IceServer[]>();
   #closed = false;
@@ -82,6 +86,10 @@ export class Links {
       dial: (peerId) => {
         if (!this.#isUnderWay(peerId)) this.#dial(peerId);
       },
+    });
+    this.#strangers = new Strangers({
+      clock: options.clock,
+      isInUse: ({ remote, link }) => this.#wanted.has(remote) || link.hasStreams || (options.isInUse?.(link) ?? false),
     });
     this.#streamHandlers = new StreamHandlers(options.logger);
   }
@@ -196,7 +204,7 @@ export class Links {
     const transport = this.#approaches.find(link.way);
     if (transport === undefined || this.#closed || this.#attempts.to(remote).length >= MAX_ATTEMPTS_PER_PEER) return;
     // Nobody need hurry to a peer that does not answer, unless somebody waits for it.
-    if (isUnheard && !this.#callers.has(remote)) return;
+    if (isUnheard && !this.#callers.isAwaited(remote)) return;
     this.#offer(remote, transport, source);
   }
 
@@ -216,10 +224,17 @@ export class Links {
     if (own.length > 0 && this.#options.identity.peerId < from) return undefined;
     const isFull = this.#sessions.size >= MAX_SESSIONS;
     if (before.length === 0 && isFull) return undefined;
-    const session = this.#startSession(sessionId, from, 'answerer', transport, source);
-    for (const { link } of own) link.close('the other end dialled too');
     const most = isFull ? 1 : MAX_ATTEMPTS_PER_PEER;
-    if (before.length - own.length >= most) before[0]?.link.close('the other end dialled again');
+    const replaced = before.length - own.length < most ? undefined : before[0];
+    const isStranger = !this.#wanted.has(from) && !this.#callers.isAwaited(from);
+    if (!this.#strangers.mayTry(from) || (isStranger && !this.#strangers.makeRoom(replaced))) {
+      this.#options.logger.debug({ peer: from }, 'An offer was not answered: too many come from strangers.');
+      return undefined;
+    }
+    const session = this.#startSession(sessionId, from, 'answerer', transport, source);
+    if (isStranger) this.#strangers.began(session);
+    for (const { link } of own) link.close('the other end dialled too');
+    replaced?.link.close('the other end dialled again');
     return session;
   }
 
@@ -263,6 +278,7 @@ export class Links {
     session.openedMs = this.#options.clock.monotonicMs();
     this.#attempts.delete(session);
     this.#seconds.forget(session);
+    if (role === 'answerer') this.#strangers.opened(session);
     this.#approaches.opened(remote, link.way, session.source);
     for (const other of this.#attempts.to(remote)) {
       // Where the other end dialled both it may have chosen this one, unless nothing has come through it.
@@ -293,6 +309,7 @@ export class Links {
     this.#seconds.forget(session);
     if (this.#spares.get(remote) === session) this.#spares.delete(remote);
     if (this.#open.get(remote) === session) this.#useSpare(remote);
+    this.#strangers.closed(session);
     if (error !== undefined) logger.debug({ peer: remote, error: error.message }, 'A link closed.');
     // Replaced ones too: what runs on them is over.
     if (openedMs !== undefined) this.#options.onClose(link, error);

@@ -73,6 +73,10 @@ export class Streams {
     this.#lastOwnId = options.initiator ? -1 : 0;
   }
 
+  get isEmpty(): boolean {
+    return this.#open.size === 0;
+  }
+
   /**
    * Resolves once the other end has accepted.
    * @throws MeshError `unsupported` or `peer_busy` when it refused, `connection_failed` when it did not answer, `cancelled`.

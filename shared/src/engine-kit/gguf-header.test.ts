@@ -30,14 +30,15 @@ function fileOf(bytes: readonly number[], sizeBytes = bytes.length) {
 describe('the header of a GGUF file', () => {
   it('EN60: gives the values that are wanted, a text of an array by its place, and where the weights begin', async () => {
     const bytes = [
-      ...start(2, 4),
+      ...start(2, 5),
       ...[...text('general.name'), ...u32(STRING), ...text('tiny')],
       ...[...text('general.alignment'), ...u32(UINT32), ...u32(64)],
       ...[...text('tokens'), ...u32(ARRAY), ...u32(STRING), ...u64(2), ...text('<s>'), ...text('</s>')],
+      ...[...text('types'), ...u32(ARRAY), ...u32(5), ...u64(2), ...u32(3), ...u32(0xffff_ffff)],
       ...[...text('scores'), ...u32(ARRAY), ...u32(6), ...u64(2), ...u64(0)],
       ...[...tensor(0), ...tensor(128)],
     ];
-    const reading = await readGgufHeader(fileOf(bytes).source, /^(general\.name|tokens)$/);
+    const reading = await readGgufHeader(fileOf(bytes).source, /^(general\.name|tokens|types)$/);
     if (reading.state !== 'read') throw new Error(reading.state);
     const { header } = reading;
     expect(new TextDecoder().decode(header.bytes('general.name'))).toBe('tiny');
@@ -46,6 +47,8 @@ describe('the header of a GGUF file', () => {
       '</s>',
       '',
     ]);
+    expect([...(header.texts('tokens')?.all() ?? [])]).toEqual(['<s>', '</s>']);
+    expect(header.integers('types')).toEqual(Int32Array.of(3, -1));
     expect(header.number('general.alignment')).toBeUndefined();
     expect([header.tensorCount, header.lastTensorAt]).toEqual([2, Math.ceil(bytes.length / 64) * 64 + 128]);
   });

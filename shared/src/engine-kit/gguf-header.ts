@@ -28,6 +28,8 @@ export interface GgufHeader {
   number(key: string): number | undefined;
   bytes(key: string): Uint8Array | undefined;
   texts(key: string): GgufTexts | undefined;
+  /** Arrays of 32 bits each. */
+  integers(key: string): Int32Array | undefined;
 }
 
 /** An array of texts, still in the header's bytes: a vocabulary is not worth copying for two of its tokens. */
@@ -35,6 +37,8 @@ export interface GgufTexts {
   readonly count: number;
   /** Empty where there is none. */
   at(index: number): string;
+  /** In order, in one pass. */
+  all(): Iterable<string>;
 }
 
 /**
@@ -60,11 +64,14 @@ const DEFAULT_ALIGNMENT = 32;
 const MAX_DIMENSIONS = 4;
 const STRING = 8;
 const ARRAY = 9;
+const INT32 = 5;
 /** By type: u8, i8, u16, i16, u32, i32, f32, bool, string, array, u64, i64, f64; strings and arrays have no fixed size. */
 const VALUE_BYTES = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8];
 const UNSIGNED_TYPES = [0, 2, 4, 10];
 
-type Value = number | Uint8Array | GgufTexts | undefined;
+/** Read when it is wanted. */
+type Integers = () => Int32Array;
+type Value = number | Uint8Array | GgufTexts | Integers | undefined;
 
 class PastWindow extends Error {}
 class Damaged extends Error {}
@@ -78,6 +85,7 @@ function walk(cursor: Cursor, wanted: RegExp | undefined): GgufReading {
   const numbers = new Map<string, number>();
   const bytes = new Map<string, Uint8Array>();
   const texts = new Map<string, GgufTexts>();
+  const integers = new Map<string, Int32Array>();
   let alignment = DEFAULT_ALIGNMENT;
   for (let index = 0; index < keyCount; index += 1) {
     const key = decode(cursor.string());
@@ -86,6 +94,7 @@ function walk(cursor: Cursor, wanted: RegExp | undefined): GgufReading {
     if (value === undefined || !wanted?.test(key)) continue;
     if (typeof value === 'number') numbers.set(key, value);
     else if (value instanceof Uint8Array) bytes.set(key, value);
+    else if (typeof value === 'function') integers.set(key, value());
     else texts.set(key, value);
   }
   const lastOffset = readTensorOffsets(cursor, tensorCount);
@@ -95,6 +104,7 @@ function walk(cursor: Cursor, wanted: RegExp | undefined): GgufReading {
     number: (key) => numbers.get(key),
     bytes: (key) => bytes.get(key),
     texts: (key) => texts.get(key),
+    integers: (key) => integers.get(key),
   };
   return { state: 'read', header };
 }
@@ -123,8 +133,8 @@ function readValue(cursor: Cursor, type: number): Value {
   return undefined;
 }
 
-/** Arrays of numbers are passed over: nobody needs them. */
-function readArray(cursor: Cursor): GgufTexts | undefined {
+/** Of arrays of numbers only the types of tokens are needed. */
+function readArray(cursor: Cursor): GgufTexts | Integers | undefined {
   const type = cursor.unsigned(4);
   const count = cursor.count(cursor.fileBytes);
   if (type === STRING) {
@@ -135,8 +145,9 @@ function readArray(cursor: Cursor): GgufTexts | undefined {
   // No model nests arrays; a chain of them would only serve to exhaust the stack.
   const size = type === ARRAY ? undefined : VALUE_BYTES[type];
   if (size === undefined) throw new Damaged();
+  const integers = type === INT32 ? cursor.integers(count) : undefined;
   cursor.skip(count * size);
-  return undefined;
+  return integers;
 }
 
 function decode(bytes: Uint8Array): string {
@@ -191,7 +202,17 @@ class Cursor {
         for (let index = 0; index < wanted; index += 1) cursor.string();
         return decode(cursor.string());
       },
+      all: () => {
+        const cursor = new Cursor(this.#bytes, this.fileBytes, start);
+        return Array.from({ length: count }, () => decode(cursor.string()));
+      },
     };
+  }
+
+  /** Of the array that begins here. */
+  integers(count: number): Integers {
+    const start = this.position;
+    return () => Int32Array.from({ length: count }, (_, index) => this.#view.getInt32(start + index * 4, true));
   }
 
   /** Returns where the bytes begin. */

@@ -1,31 +1,84 @@
 /** What came of an answer and was not read yet. It says when that is too much; whoever fills it stops then. */
-import { MAX_UNREAD_CHARS } from '../limits.ts';
+import { MAX_ALL_UNREAD_CHARS, MAX_UNREAD_CHARS, READ_AT_ONCE_CHARS } from '../limits.ts';
 import type { TokensEvent } from '../ports/engine.ts';
+import type { TokenLogprob } from '../protocol/messages.ts';
 
 /** What an event takes beside its text, and a probability beside its own. */
 const EVENT_CHARS = 256;
 const LIKELIHOOD_CHARS = 64;
+
+/** What the answers of one asker hold together, while none of them may hold too much for itself. */
+export class UnreadTotal {
+  chars = 0;
+}
+
+interface Held {
+  readonly tokenCount: number;
+  readonly logprobs: readonly TokenLogprob[];
+  readonly chars: number;
+}
+
+const NOTHING_HELD: Held = { tokenCount: 0, logprobs: [], chars: 0 };
 
 /** Beside tokens there are only words without a size. */
 type Small = { readonly type: 'end' | 'peer-doubted' | 'peer-there' };
 
 export class Inbox<Event extends TokensEvent | Small> {
   readonly #events: Event[] = [];
+  readonly #total: UnreadTotal;
   #chars = 0;
+  #held: Held = NOTHING_HELD;
 
+  constructor(total: UnreadTotal = new UnreadTotal()) {
+    this.#total = total;
+  }
+
+  /** Together they are too much: then whoever is read as it comes goes on, and this one does not. */
   get isFull(): boolean {
-    return this.#chars > MAX_UNREAD_CHARS;
+    if (this.#chars > MAX_UNREAD_CHARS) return true;
+    return this.#total.chars > MAX_ALL_UNREAD_CHARS && this.#chars > READ_AT_ONCE_CHARS;
   }
 
   push(event: Event): void {
     this.#events.push(event);
-    this.#chars += charsOf(event);
+    this.#count(charsOf(event));
   }
 
   shift(): Event | undefined {
     const event = this.#events.shift();
-    if (event !== undefined) this.#chars -= charsOf(event);
+    if (event !== undefined) this.#count(-charsOf(event));
     return event;
+  }
+
+  /** Tokens without text, which are to leave with the next that has some. */
+  hold({ tokenCount, logprobs = [] }: TokensEvent): void {
+    const held = this.#held;
+    const chars = charsOf({ type: 'tokens', text: '', tokenCount, logprobs });
+    this.#held = {
+      tokenCount: held.tokenCount + tokenCount,
+      logprobs: logprobs.length === 0 ? held.logprobs : [...held.logprobs, ...logprobs],
+      chars: held.chars + chars,
+    };
+    this.#count(chars);
+  }
+
+  takeHeld(): Pick<TokensEvent, 'tokenCount' | 'logprobs'> {
+    const { tokenCount, logprobs, chars } = this.#held;
+    this.#held = NOTHING_HELD;
+    this.#count(-chars);
+    return { tokenCount, ...(logprobs.length === 0 ? {} : { logprobs }) };
+  }
+
+  /** Nobody reads it any more. */
+  clear(): void {
+    this.#held = NOTHING_HELD;
+    this.#events.length = 0;
+    this.#count(-this.#chars);
+  }
+
+  #count(chars: number): void {
+    this.#chars += chars;
+    this.#total.chars += chars;
   }
 }
 

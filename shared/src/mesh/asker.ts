@@ -3,6 +3,7 @@ import { catalogModel } from '../catalog/catalog.ts';
 import { MeshError } from '../errors.ts';
 import { extrasOf, featuresNeeded, hasFeatures, nobodyCan } from '../jobs/job-features.ts';
 import type { JobOutcome } from '../jobs/job-outcome.ts';
+import { MAX_FIRST_TOKEN_MS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import { type Random, randomHexId } from '../ports/random.ts';
 import type { ModelFeature, ServedModel } from '../protocol/announcement.ts';
@@ -64,6 +65,7 @@ export function createAsker(options: AskerOptions): Asker {
     const model = request.model ?? options.defaultModel((served) => hasFeatures(served, features));
     if (model === undefined) throw MeshError.nothingServed();
     races.earn();
+    const giveUpAtMs = clock.monotonicMs() + MAX_FIRST_TOKEN_MS;
     return answer<RouteEvent>(
       {
         clock,
@@ -77,7 +79,10 @@ export function createAsker(options: AskerOptions): Asker {
           deadline.met();
         },
         assign(needs) {
-          return chooser.assign(request, model, needs);
+          const leftMs = needs.begun === undefined ? giveUpAtMs - clock.monotonicMs() : MAX_FIRST_TOKEN_MS;
+          const assignment = leftMs > 0 ? chooser.assign(request, model, needs) : undefined;
+          if (assignment === undefined || assignment.stallMs <= leftMs) return assignment;
+          return { ...assignment, stallMs: leftMs };
         },
         standby(needs, draw) {
           return chooser.standby(request, model, needs, draw);

@@ -6,7 +6,7 @@ import { catalogModel, DEFAULT_TEMPERATURE, tierOf } from '../catalog/catalog.ts
 import { SLA_TARGETS } from '../catalog/sla-targets.ts';
 import { checkedParameters } from '../jobs/checked-parameters.ts';
 import { extrasOf, featuresNeeded, hasFeatures } from '../jobs/job-features.ts';
-import { MAX_REMEMBERED_CONVERSATIONS, MAX_STALL_MS } from '../limits.ts';
+import { MAX_FIRST_TOKEN_MS, MAX_REMEMBERED_CONVERSATIONS, MAX_STALL_MS } from '../limits.ts';
 import { LruMap } from '../lru-map.ts';
 import type { Clock } from '../ports/clock.ts';
 import { type Random, randomHexId } from '../ports/random.ts';
@@ -186,8 +186,10 @@ export function createChooser(options: ChooserOptions): Chooser {
           ...(begun === undefined ? {} : { continues: { text: begun.text, tokenCount: givenTokens } }),
         }),
         lateMs,
-        stallMs:
+        stallMs: Math.min(
+          MAX_FIRST_TOKEN_MS,
           Math.min(MAX_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_FACTOR * lateMs)) + READING_MS_PER_CHAR * chars,
+        ),
         pace: { firstTextMs: lateMs + PATIENT_MS_PER_CHAR * chars, tokenMs: expectedTokenMs(choice.chosen) },
         route: {
           type: 'route',

@@ -31,6 +31,8 @@ interface Session {
   readonly signaling: Signaling;
   connection: MeshConnection;
   time: EntryTime | undefined;
+  /** The entry's own id, as it told. */
+  entryPeerId: PeerId | null;
   /** Others were told of a change since the record that its join carries. */
   isBehind: boolean;
 }
@@ -49,6 +51,7 @@ export class EntrySessions {
       signaling,
       connection: { state: 'joining' },
       time: undefined,
+      entryPeerId: null,
       isBehind: false,
     }));
   }
@@ -69,6 +72,11 @@ export class EntrySessions {
 
   isOnline(source: SourceId): boolean {
     return this.#sessions.some((session) => session.source === source && session.connection.state === 'online');
+  }
+
+  /** Whether one of the entries said so of itself: others may call themselves what they like. */
+  isEntry(peerId: PeerId): boolean {
+    return this.#sessions.some(({ entryPeerId }) => entryPeerId === peerId);
   }
 
   /** The entries that are there and vouch for the peer. */
@@ -120,21 +128,31 @@ export class EntrySessions {
     const { clock, identity, sign, onWelcome, onRoster, onDescription } = this.#options;
     const { source, signaling } = session;
     signaling.start({
-      onChallenge({ nonce, nowMs }) {
+      onChallenge({ nonce, nowMs }, entry) {
         session.time = new EntryTime(clock, nowMs);
         session.isBehind = false;
         return {
-          proof: identity.sign({ type: 'join-proof', peerId: identity.peerId, nonce }),
+          proof: identity.sign({ type: 'join-proof', peerId: identity.peerId, nonce, entry }),
           announcement: sign(nowMs),
         };
       },
       onWelcome: (welcome) => {
+        session.entryPeerId = welcome.entryPeerId;
         onWelcome(source, welcome);
         this.#set(session, { state: 'online' });
         if (session.isBehind) this.#announceTo(session);
       },
-      onRefused: ({ code, message }) => this.#set(session, { state: 'refused', code, message }),
-      onOffline: (reason) => this.#set(session, { state: 'offline', reason }),
+      onRefused: ({ final, code, message }) => {
+        if (final) this.#set(session, { state: 'refused', code, message });
+        else this.#set(session, { state: 'offline', reason: message, isRefused: true });
+      },
+      onOffline: (reason) => {
+        const { connection } = session;
+        // The last word of an entry says more than that its connection has ended, until another try has another end.
+        const isRefused =
+          connection.state === 'offline' && connection.isRefused === true && connection.reason === reason;
+        if (!isRefused) this.#set(session, { state: 'offline', reason });
+      },
       onRoster: (delta) => onRoster(source, delta),
       onDescription: (record) => onDescription(source, record),
     });

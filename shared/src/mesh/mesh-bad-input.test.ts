@@ -56,8 +56,8 @@ function liar(name: string, lie: (truth: Announcement) => object, clock: Clock =
         start: (handlers) =>
           signaling.start({
             ...handlers,
-            onChallenge(challenge) {
-              const { proof, announcement } = handlers.onChallenge(challenge);
+            onChallenge(challenge, entry) {
+              const { proof, announcement } = handlers.onChallenge(challenge, entry);
               return { proof, announcement: lying(announcement) };
             },
           }),

@@ -1,5 +1,6 @@
 /** A prompt that must be answered soon or not at all. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MAX_FIRST_TOKEN_MS } from '../limits.ts';
 import { ModelId } from '../protocol/ids.ts';
 import { createScriptedEngine, type ScriptedEngineOptions } from '../testing/scripted-engine.ts';
 import { VirtualMesh } from '../testing/virtual-mesh.ts';
@@ -71,4 +72,18 @@ describe.each(VIRTUAL_SHAPES)('a prompt with a deadline ($name)', (shape) => {
     expect(answer.state).toBe('done');
     expect(answer.events.at(-1)).toMatchObject({ type: 'end', usage: { completionTokens: 400 } });
   });
+});
+
+it('ME40: a prompt of hours to read that nobody answers is given up after ten minutes, whoever was asked', async () => {
+  const alice = world.member('alice');
+  const silent = { scenario: 'silent', contextTokens: 1_000_000 } as const;
+  const engines = [serve('bob', silent), serve('carol', silent)];
+  await world.clock.advance(1_000);
+  const messages = [{ role: 'user' as const, content: 'word '.repeat(180_000) }];
+  const answer = world.ask(alice, { model: request.model, messages });
+  await world.clock.advance(MAX_FIRST_TOKEN_MS - 1_000);
+  expect(answer.state).toBe('running');
+  await world.clock.advance(2_000);
+  expect(answer.error).toMatchObject({ code: 'peer_lost' });
+  expect(engines.map((engine) => engine.running())).toEqual([0, 0]);
 });

@@ -114,7 +114,12 @@ export type AnswerEvent =
 export type MeshConnection =
   | { readonly state: 'joining' }
   | { readonly state: 'online' }
-  | { readonly state: 'offline'; readonly reason: string }
+  | {
+      readonly state: 'offline';
+      readonly reason: string;
+      /** The entry is there and said why it does not take this member yet: `reason` is its sentence. */
+      readonly isRefused?: boolean;
+    }
   | {
       readonly state: 'refused';
       readonly code: MeshErrorCode;

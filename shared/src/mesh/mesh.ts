@@ -94,6 +94,7 @@ export function createMesh(options: MeshOptions): Mesh {
       if (links.get(link.remote) === undefined) roster.handleLinkClosed(link.remote);
       notices.notify();
     },
+    isInUse: (link) => provider.hasJobsOf(link) || requester.inFlight(link.remote) > 0,
   });
 
   // What this end serves, and says of it.
@@ -152,7 +153,14 @@ export function createMesh(options: MeshOptions): Mesh {
     },
   });
 
-  const views = new PeerViews({ self, clock, offers, links, measurements });
+  const views = new PeerViews({
+    self,
+    clock,
+    offers,
+    links,
+    measurements,
+    isEntry: (peerId) => entries.isEntry(peerId),
+  });
   notices.subscribe(handleRosterChange);
   entries.start();
 

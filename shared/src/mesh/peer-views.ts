@@ -5,6 +5,7 @@ import { MAX_ROSTER_PEERS } from '../limits.ts';
 import { LruMap } from '../lru-map.ts';
 import type { Measurements } from '../measurement/measurements.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Announcement } from '../protocol/announcement.ts';
 import type { ModelId, PeerId } from '../protocol/ids.ts';
 import type { Mesh, MeshPeer } from './mesh-interface.ts';
 import type { Offers } from './offers.ts';
@@ -15,6 +16,7 @@ export interface PeerViewsOptions {
   readonly offers: Offers;
   readonly links: Pick<Links, 'get'>;
   readonly measurements: Measurements;
+  isEntry(peerId: PeerId): boolean;
 }
 
 export class PeerViews {
@@ -27,11 +29,13 @@ export class PeerViews {
   }
 
   peers(): MeshPeer[] {
-    const { self, offers, links } = this.#options;
-    return offers.announcements().map((announcement) => {
-      const { peerId } = announcement;
+    const { self, offers, links, isEntry } = this.#options;
+    return offers.announcements().map((said) => {
+      const { peerId } = said;
       const name = this.#nameOf(peerId);
-      if (peerId === self) return { peerId, name, announcement, linked: true, rttMs: 0 };
+      if (peerId === self) return { peerId, name, announcement: said, linked: true, rttMs: 0 };
+      // Pages do not list entries among the peers: nobody gets out of their sight by a word.
+      const announcement: Announcement = said.kind === 'entry' && !isEntry(peerId) ? { ...said, kind: 'other' } : said;
       const link = links.get(peerId);
       return { peerId, name, announcement, linked: link !== undefined, rttMs: link?.rttMs ?? null };
     });

@@ -6,14 +6,24 @@ import type { SignedRecord } from '../protocol/announcement.ts';
 import type { PeerId } from '../protocol/ids.ts';
 import type { AnswerReport, Challenge, JoinRefusal, Welcome } from '../protocol/signaling.ts';
 
+/** As the adapter read it: older entries do not say whether it is final. */
+export type Refusal = JoinRefusal & { readonly final: boolean };
+
 export interface SignalingHandlers {
-  /** The entry asks for a proof of the key; the answer is a signed `JoinProof` and the present announcement. */
-  onChallenge(challenge: Challenge): {
+  /**
+   * The entry asks for a proof of the key; the answer is a signed `JoinProof` and the present announcement.
+   * @param entry what the proof is to name: host and port as they were dialled
+   */
+  onChallenge(
+    challenge: Challenge,
+    entry: string,
+  ): {
     proof: SignedRecord;
     announcement: SignedRecord;
   };
   onWelcome(welcome: Welcome): void;
-  onRefused(refusal: JoinRefusal): void;
+  /** After a final one the adapter has given up; after any other it tries again, and `onOffline` says so. */
+  onRefused(refusal: Refusal): void;
   onRoster(delta: { upserted: readonly SignedRecord[]; removed: readonly PeerId[] }): void;
   /** A signed session description from another peer; the record says from whom, the receiver checks it. */
   onDescription(record: SignedRecord): void;

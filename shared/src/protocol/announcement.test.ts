@@ -21,7 +21,7 @@ const model = {
 
 const known = {
   type: 'announcement',
-  peerId: 'A'.repeat(43),
+  peerId: `${'B'.repeat(42)}A`,
   kind: 'native',
   version: '0.1.0',
   sequence: 1,

@@ -11,10 +11,13 @@ import { Measured, ServedModels } from './served-model.ts';
 
 export * from './served-model.ts';
 
-/** `body` is JSON text; `signature` is base64url Ed25519 over its UTF-8 bytes by the peer that the body names. */
+/**
+ * `body` is JSON text; `signature` is base64url Ed25519 over its UTF-8 bytes by the peer that the body names. The four bits
+ * that 86 characters have over are 0: a signature has one spelling.
+ */
 export const SignedRecord = z.object({
   body: z.string().check(z.maxLength(64 * 1024)),
-  signature: z.string().check(z.regex(/^[A-Za-z0-9_-]{86}$/)),
+  signature: z.string().check(z.regex(/^[A-Za-z0-9_-]{85}[AQgw]$/)),
 });
 export type SignedRecord = z.infer<typeof SignedRecord>;
 

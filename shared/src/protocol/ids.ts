@@ -7,10 +7,13 @@ import { z } from 'zod/mini';
 // The small zod has no words of its own, and what it says of a wrong field reaches people. Every schema needs these ids.
 z.config(en());
 
-/** Base64url of the peer's 32-byte Ed25519 public key: 43 characters. Whoever knows the id can check a signature. */
+/**
+ * Base64url of the peer's 32-byte Ed25519 public key. Whoever knows the id can check a signature. 43 characters hold two bits
+ * more than a key has; they are 0, so that no key goes by several ids.
+ */
 export const PeerId = z
   .string()
-  .check(z.regex(/^[A-Za-z0-9_-]{43}$/))
+  .check(z.regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/))
   .brand<'PeerId'>();
 export type PeerId = z.infer<typeof PeerId>;
 

@@ -2,7 +2,8 @@
  * The messages between a member and its entry, for both ends; socket.io's typed events derive from them.
  *
  * Order: the entry emits `challenge`, the member answers `join`, the entry answers `welcome` or `refused`. From then on
- * `announce`, `describe` and `report` go up, `roster` and `description` come down.
+ * `announce`, `describe` and `report` go up, `roster` and `description` come down. What goes up before the join (members of
+ * November 2026 send what waited through a stall) is not read, and no offence.
  */
 import { z } from 'zod/mini';
 import { MAX_ICE_SERVERS } from '../limits.ts';
@@ -21,11 +22,20 @@ export const Challenge = z.object({
 });
 export type Challenge = z.infer<typeof Challenge>;
 
+/** The longest name, a colon and a port, with room for brackets. */
+const MAX_ENTRY_ADDRESS = 261;
+
 /** Signed by the joiner. `nonce` is the entry's, so a proof is good for one connection only. */
 export const JoinProof = z.object({
   type: z.literal('join-proof'),
   peerId: PeerId,
   nonce: Challenge.shape.nonce,
+  /**
+   * What it joins: host and port as the joiner dialled them, the default port left out, as in `location.host`. An entry
+   * that passes another's challenge on to its own visitor gets a proof that names itself, which the other refuses. Absent
+   * from members of November 2026; a member that names it always does, so nobody can talk it out of that.
+   */
+  entry: z.optional(z.string().check(z.minLength(1), z.maxLength(MAX_ENTRY_ADDRESS))),
 });
 export type JoinProof = z.infer<typeof JoinProof>;
 
@@ -71,12 +81,27 @@ export const Welcome = z.object({
 });
 export type Welcome = z.infer<typeof Welcome>;
 
-/** `mesh_busy` may be over in a while; every other refusal is final, so one of an unknown name is read as the general one. */
+/** Of a code that this version doesn't know the general one is read: the code only says what is wrong. */
 export const JoinRefusal = z.object({
   code: openName(['signature_invalid', 'protocol_violation', 'unauthorized', 'mesh_busy'], 'protocol_violation'),
   message: z.string().check(z.maxLength(500)),
+  /**
+   * Whether no time, no restart and no other network can ever make this key's join succeed, so that the member gives up.
+   * One refusal is final today: that the same key has joined again, where each new try would only push the other one out.
+   * A full entry has room again, clocks are set, entries are updated and told their names. Absent from entries of
+   * November 2026, whose members give up on every code but `mesh_busy`.
+   */
+  final: z.optional(z.boolean()),
 });
 export type JoinRefusal = z.infer<typeof JoinRefusal>;
+
+/**
+ * What a refusal means for the member. An entry that does not say refuses a welcomed member as `protocol_violation` when
+ * its key has joined again.
+ */
+export function isFinalRefusal({ final, code }: JoinRefusal, wasWelcomed: boolean): boolean {
+  return final ?? (wasWelcomed && code === 'protocol_violation');
+}
 
 export const RosterDelta = z.object({
   upserted: z.array(SignedRecord),

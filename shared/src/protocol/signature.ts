@@ -4,6 +4,7 @@ import { MeshError } from '../errors.ts';
 import type { SignedRecord } from './announcement.ts';
 import { base64UrlDecode } from './base64url.ts';
 import type { PeerId } from './ids.ts';
+import { isKeyOfNobody } from './keys-of-nobody.ts';
 
 /** @throws MeshError `signature_invalid` unless the peer signed exactly these bytes. */
 export type VerifySignature = (record: SignedRecord, peerId: PeerId) => void;
@@ -20,7 +21,7 @@ export function verifySignature(record: SignedRecord, peerId: PeerId): void {
   } catch {
     // A key that is no curve point: as invalid as a wrong signature.
   }
-  if (!valid) throw signatureInvalid();
+  if (!valid || isKeyOfNobody(peerId)) throw signatureInvalid();
 }
 
 export function signatureInvalid(): MeshError {

@@ -145,6 +145,13 @@ export class Provider {
     if (found !== undefined && found.job.sink === sink) this.#stop(found.service, found.job, MeshError.cancelled());
   }
 
+  /** Running or waiting ones. */
+  hasJobsOf(sink: JobSink): boolean {
+    return [...this.#services.values()].some(({ queue, running }) =>
+      [...queue.all(), ...running.values()].some((job) => job.sink === sink),
+    );
+  }
+
   handleSinkClosed(sink: JobSink): void {
     for (const service of this.#services.values()) {
       for (const job of [...service.queue.all(), ...service.running.values()]) {

@@ -1,5 +1,6 @@
 /** The asking end against a provider that keeps to no rule. */
 import { describe, expect, it } from 'vitest';
+import type { MeshError } from '../errors.ts';
 import { createIdentity } from '../identity/identity.ts';
 import type { JobReply } from '../jobs/job-sink.ts';
 import { JobId, ModelId } from '../protocol/ids.ts';
@@ -162,6 +163,44 @@ describe('the requester', () => {
       })(),
     ).rejects.toMatchObject({ code: 'cancelled' });
     expect(chars).toBeLessThanOrEqual(4 * 1024 * 1024);
+  });
+
+  it('IN40: of many answers that nobody reads those past 32 MiB are given up, and one that is read goes on', async () => {
+    const { requester, line, clock } = start();
+    const run = (name: number) => {
+      const jobId = JobId.parse(name.toString(16).padStart(32, 'f'));
+      const events = requester.run(
+        line,
+        { jobId, model: ModelId.parse('m'), parameters },
+        new AbortController().signal,
+      );
+      return { jobId, events, first: events.next() };
+    };
+    const unread = Array.from({ length: 32 }, (_, name) => run(name));
+    const read = run(99);
+    await clock.advance(1);
+    const deltaOf = (jobId: JobId, firstToken: number) =>
+      ({ type: 'token-delta', jobId, firstToken, tokenCount: 1, text: 'x'.repeat(500_000) }) as const;
+    let chars = 0;
+    for (let token = 0; token < 4; token += 1) {
+      for (const { jobId } of unread) requester.handleReply(bob, deltaOf(jobId, token));
+      requester.handleReply(bob, { ...deltaOf(read.jobId, token), text: 'y' });
+      const { value } = await (token === 0 ? read.first : read.events.next());
+      if (value?.type === 'tokens') chars += value.text.length;
+    }
+
+    expect(chars).toBe(4);
+    let kept = 0;
+    const drain = async ({ events, first }: (typeof unread)[number]) => {
+      await first;
+      for await (const event of events) if (event.type === 'tokens') kept += event.text.length;
+    };
+    const codes: unknown[] = [];
+    const given = unread.map((one) => drain(one).catch((error: MeshError) => void codes.push(error.code)));
+    await clock.advance(60_000);
+    await Promise.all(given);
+    expect(codes).toContain('cancelled');
+    expect(kept).toBeLessThanOrEqual(32 * 1024 * 1024 + 32 * 500_000);
   });
 
   it('IN9: aborting rejects at once and tells the peer', async () => {

@@ -3,16 +3,16 @@
  * asked: who sent it, which token comes next, whether the job is still open.
  */
 import { MeshError } from '../errors.ts';
-import { charsOf, Inbox } from '../jobs/inbox.ts';
+import { Inbox, UnreadTotal } from '../jobs/inbox.ts';
 import { failedOutcome, finishedOutcome, type JobOutcome } from '../jobs/job-outcome.ts';
 import type { JobReply } from '../jobs/job-sink.ts';
 import { type JobMeasurement, JobTimer } from '../jobs/job-timer.ts';
 import { decodeVectors } from '../jobs/vectors.ts';
-import { MAX_ANSWER_BYTES, MAX_STALL_MS, MAX_TOLD_WAIT_MS, MAX_UNREAD_CHARS } from '../limits.ts';
+import { MAX_ANSWER_BYTES, MAX_STALL_MS, MAX_TOLD_WAIT_MS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Embeddings, TokensEvent } from '../ports/engine.ts';
 import type { JobId, PeerId } from '../protocol/ids.ts';
-import type { FinishReason, PeerMessageOf, TokenLogprob, Usage } from '../protocol/messages.ts';
+import type { FinishReason, PeerMessageOf, Usage } from '../protocol/messages.ts';
 import { type ExpectedPace, StallWatch } from './stall-watch.ts';
 
 /** The line to a provider: an open link, or this end's own provider. */
@@ -71,10 +71,6 @@ interface OpenJob {
   receivedBytes: number;
   /** The tokens that count for the rate. */
   creditedTokens: number;
-  /** Came without text, and wait for the next that has some. */
-  heldTokens: number;
-  heldLogprobs: TokenLogprob[];
-  heldChars: number;
   error: Error | undefined;
   isDoubted: boolean;
   /** The peer said so or was told so; what it says from then on is not heard. */
@@ -95,6 +91,7 @@ const encoder = new TextEncoder();
 
 export class Requester {
   readonly #clock: Clock;
+  readonly #unread = new UnreadTotal();
   readonly #jobs = new Map<JobId, OpenJob>();
   readonly #embeds = new Map<JobId, OpenEmbed>();
 
@@ -130,13 +127,10 @@ export class Requester {
       timer: new JobTimer(this.#clock.monotonicMs()),
       maxTokens: job.parameters.maxTokens,
       wantsLogprobs: job.parameters.topLogprobs !== undefined,
-      inbox: new Inbox(),
+      inbox: new Inbox(this.#unread),
       receivedTokens: 0,
       receivedBytes: 0,
       creditedTokens: 0,
-      heldTokens: 0,
-      heldLogprobs: [],
-      heldChars: 0,
       error: undefined,
       isDoubted: false,
       isOver: false,
@@ -181,6 +175,7 @@ export class Requester {
       if (!settled) open.settle(failedOutcome(MeshError.cancelled()));
       signal.removeEventListener('abort', onAbort);
       this.#leave(open);
+      open.inbox.clear();
       this.#jobs.delete(job.jobId);
     }
   }
@@ -290,39 +285,32 @@ export class Requester {
       this.#fail(job, MeshError.peerLost('it sent more than its tokens can hold'));
       return;
     }
-    job.heldTokens += delta.tokenCount;
-    if (job.wantsLogprobs && delta.logprobs !== undefined) job.heldLogprobs.push(...delta.logprobs);
-    if (text === '') this.#wait(job, delta);
-    else this.#give(job, text);
-  }
-
-  /** Tokens without text are no progress for whoever reads: they leave with the next that has some. */
-  #wait(job: OpenJob, { text, tokenCount, logprobs }: PeerMessageOf<'token-delta'>): void {
-    job.stall.textless();
-    job.heldChars += charsOf({
+    const { tokenCount, logprobs } = delta;
+    const event: TokensEvent = {
       type: 'tokens',
       text,
       tokenCount,
       ...(job.wantsLogprobs && logprobs ? { logprobs } : {}),
-    });
-    if (job.heldChars > MAX_UNREAD_CHARS) this.#fail(job, MeshError.peerLost('it sent tokens without text'));
+    };
+    if (text === '') this.#hold(job, event);
+    else this.#give(job, event);
   }
 
-  #give(job: OpenJob, text: string): void {
+  /** Tokens without text are no progress for whoever reads: they leave with the next that has some. */
+  #hold(job: OpenJob, event: TokensEvent): void {
+    job.stall.textless();
+    job.inbox.hold(event);
+    if (job.inbox.isFull) this.#fail(job, MeshError.peerLost('it sent tokens without text'));
+  }
+
+  #give(job: OpenJob, event: TokensEvent): void {
     const credited = Math.min(job.receivedTokens, job.receivedBytes);
     job.timer.tokens(this.#clock.monotonicMs(), credited - job.creditedTokens);
     job.creditedTokens = credited;
-    job.stall.text(job.heldTokens);
-    this.#pushHeld(job, text);
+    const whole = withHeld(job, event);
+    job.stall.text(whole.tokenCount);
+    this.#push(job, whole);
     if (job.inbox.isFull) this.#fail(job, MeshError.cancelled());
-  }
-
-  #pushHeld(job: OpenJob, text: string): void {
-    const { heldTokens: tokenCount, heldLogprobs: logprobs } = job;
-    job.heldTokens = 0;
-    job.heldLogprobs = [];
-    job.heldChars = 0;
-    this.#push(job, { type: 'tokens', text, tokenCount, ...(logprobs.length === 0 ? {} : { logprobs }) });
   }
 
   #end(job: OpenJob, { reason, usage }: PeerMessageOf<'job-end'>): void {
@@ -330,7 +318,8 @@ export class Requester {
     job.stall.stop();
     const measurement = job.timer.measurement();
     job.settle(finishedOutcome(measurement, { usage }));
-    if (job.heldTokens > 0) this.#pushHeld(job, '');
+    const rest = withHeld(job, { type: 'tokens', text: '', tokenCount: 0 });
+    if (rest.tokenCount > 0) this.#push(job, rest);
     // What came was counted here; more is only claimed.
     const completionTokens = Math.min(usage.completionTokens, job.receivedTokens);
     this.#push(job, { type: 'end', reason, usage: { ...usage, completionTokens }, measurement });
@@ -373,6 +362,15 @@ class PeerRefusal extends MeshError {
       details: reply.waitMs === undefined ? {} : { waitMs: Math.min(reply.waitMs, MAX_TOLD_WAIT_MS) },
     });
   }
+}
+
+/** The event, and the tokens without text that came before it. */
+function withHeld({ inbox }: OpenJob, event: TokensEvent): TokensEvent {
+  const held = inbox.takeHeld();
+  if (held.tokenCount === 0) return event;
+  const logprobs = [...(held.logprobs ?? []), ...(event.logprobs ?? [])];
+  const tokenCount = held.tokenCount + event.tokenCount;
+  return { type: 'tokens', text: event.text, tokenCount, ...(logprobs.length === 0 ? {} : { logprobs }) };
 }
 
 function endedByPeer(error: unknown): boolean {

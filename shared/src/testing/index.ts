@@ -5,6 +5,7 @@ export * from './link-pair.ts';
 export * from './manual-clock.ts';
 export * from './scripted-engine.ts';
 export * from './seeded-random.ts';
+export * from './small-order-keys.ts';
 export * from './stream-contract.ts';
 export * from './stream-contract-host.ts';
 export * from './tomorrows-member.ts';

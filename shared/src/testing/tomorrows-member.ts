@@ -51,8 +51,8 @@ export function asTomorrow(
       start: (handlers) =>
         entry.start({
           ...handlers,
-          onChallenge(challenge) {
-            const { proof, announcement } = handlers.onChallenge(challenge);
+          onChallenge(challenge, entry) {
+            const { proof, announcement } = handlers.onChallenge(challenge, entry);
             return { proof: future(proof), announcement: announced(announcement) };
           },
         }),

@@ -18,7 +18,7 @@ export interface TransportCase {
   run(subject: TransportSubject): Promise<void>;
 }
 
-const SOMEBODY = PeerId.parse('A'.repeat(43));
+const SOMEBODY = PeerId.parse(`${'B'.repeat(42)}A`);
 
 export const transportContract: readonly TransportCase[] = [
   {

@@ -1,6 +1,6 @@
 /** An entry that a test holds in its hand: whoever joins hears of all others, and descriptions are passed on. */
 import type { Clock } from '../ports/clock.ts';
-import type { Signaling, SignalingHandlers } from '../ports/signaling.ts';
+import type { Refusal, Signaling, SignalingHandlers } from '../ports/signaling.ts';
 import type { SignedRecord } from '../protocol/announcement.ts';
 import { decodeAnnouncement, parseJson } from '../protocol/decode.ts';
 import type { PeerId } from '../protocol/ids.ts';
@@ -8,6 +8,8 @@ import { type AnswerReport, JoinProof } from '../protocol/signaling.ts';
 
 export interface VirtualEntryOptions {
   readonly clock: Clock;
+  /** Host and port. */
+  readonly address: string;
   /** One way. */
   delayMs(): number;
   isAlive(name: string): boolean;
@@ -25,6 +27,8 @@ interface Seat {
 export class VirtualEntry {
   readonly #options: VirtualEntryOptions;
   readonly #seats = new Map<string, Seat>();
+  /** What it says of itself to whoever joins from now on. */
+  entryPeerId: PeerId | null = null;
   /** It vouches for its members and lets none of their descriptions through. */
   dropsDescriptions = false;
 
@@ -68,6 +72,14 @@ export class VirtualEntry {
     if (seat !== undefined) this.#leave(seat);
   }
 
+  /** The entry refuses or expels the member, which is told. */
+  refuse(name: string, refusal: Refusal): void {
+    this.drop(name);
+    const handlers = this.#seats.get(name)?.handlers;
+    handlers?.onRefused(refusal);
+    if (!refusal.final) handlers?.onOffline(refusal.message);
+  }
+
   /** The member loses this entry, and is told. */
   disconnect(name: string): void {
     this.drop(name);
@@ -89,17 +101,20 @@ export class VirtualEntry {
   #arrive(seat: Seat): void {
     this.#later(seat, () => {
       if (seat.handlers === undefined) return;
-      const { proof, announcement } = seat.handlers.onChallenge({
-        nonce: '0'.repeat(64),
-        nowMs: this.#options.clock.wallMs(),
-      });
-      seat.peerId = parseJson(JoinProof, proof.body).peerId;
+      const { address, clock } = this.#options;
+      const { proof, announcement } = seat.handlers.onChallenge(
+        { nonce: '0'.repeat(64), nowMs: clock.wallMs() },
+        address,
+      );
+      const { peerId, entry = address } = parseJson(JoinProof, proof.body);
+      if (entry !== address) throw new Error(`A proof for ${entry} came to ${address}.`);
+      seat.peerId = peerId;
       if (decodeAnnouncement(announcement).peerId !== seat.peerId) throw new Error('Proof and announcement differ.');
       seat.announcement = announcement;
       const roster = [...this.#seats.values()].flatMap((other) =>
         other === seat || other.announcement === undefined ? [] : [other.announcement],
       );
-      this.#later(seat, () => seat.handlers?.onWelcome({ entryPeerId: null, iceServers: [], roster }));
+      this.#later(seat, () => seat.handlers?.onWelcome({ entryPeerId: this.entryPeerId, iceServers: [], roster }));
       this.#broadcast(seat, { upserted: [announcement], removed: [] });
     });
   }

@@ -5,8 +5,9 @@
 import { MeshError } from '../errors.ts';
 import { CHANNEL_LOW_WATER_BYTES, MAX_FRAME_BYTES } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Signaling } from '../ports/signaling.ts';
+import type { Refusal, Signaling } from '../ports/signaling.ts';
 import type { Channel, Transport, TransportHandlers, Transports } from '../ports/transport.ts';
+import type { PeerId } from '../protocol/ids.ts';
 import type { AnswerReport } from '../protocol/signaling.ts';
 import { VirtualEntry } from './virtual-entry.ts';
 
@@ -64,6 +65,7 @@ export class VirtualNetwork {
     const open = (entry: number) =>
       new VirtualEntry({
         clock,
+        address: `entry-${entry + 1}.example`,
         delayMs: () => this.delayMs,
         isAlive: (name) => this.#member(name).alive,
         onReport: (from, report) => this.reports.push({ from, entry, report }),
@@ -96,9 +98,26 @@ export class VirtualNetwork {
     for (const entry of this.#entries) entry.drop(name);
   }
 
+  /** What was stopped like this goes on: it finds its connections gone, and tries its entries again. */
+  wake(name: string): void {
+    this.#member(name).alive = true;
+    this.disconnect(name);
+    this.reconnect(name);
+  }
+
   /** The member loses its entries, or the one with that index; its channels go on. */
   disconnect(name: string, index?: number): void {
     for (const entry of this.#chosen(index)) entry.disconnect(name);
+  }
+
+  /** The member's entries refuse it, or the one with that index does. */
+  refuse(name: string, refusal: Refusal, index?: number): void {
+    for (const entry of this.#chosen(index)) entry.refuse(name, refusal);
+  }
+
+  /** The entries say that this peer is theirs. */
+  nameEntry(peerId: PeerId): void {
+    for (const entry of this.#entries) entry.entryPeerId = peerId;
   }
 
   reconnect(name: string, index?: number): void {

@@ -72,14 +72,18 @@ export function asYesterday(
   function yesterdaysHandlers(handlers: SignalingHandlers): SignalingHandlers {
     return {
       ...handlers,
-      onChallenge(challenge) {
-        const { proof, announcement } = handlers.onChallenge(challenge);
-        return { proof, announcement: outgoing(announcement, YesterdaysAnnouncement, 'announcement') ?? announcement };
+      onChallenge(challenge, entry) {
+        const { proof, announcement } = handlers.onChallenge(challenge, entry);
+        return {
+          proof: outgoing(proof, YESTERDAYS_SIGNALING.proof, 'proof') ?? proof,
+          announcement: outgoing(announcement, YesterdaysAnnouncement, 'announcement') ?? announcement,
+        };
       },
       onWelcome: (welcome) => handlers.onWelcome({ ...welcome, roster: readable(welcome.roster) }),
       onRoster: ({ upserted, removed }) => handlers.onRoster({ upserted: readable(upserted), removed }),
       onRefused(refusal) {
-        if (YESTERDAYS_SIGNALING.refused.safeParse(refusal).success) handlers.onRefused(refusal);
+        const { success } = YESTERDAYS_SIGNALING.refused.safeParse(refusal);
+        if (success) handlers.onRefused({ ...refusal, final: refusal.code !== 'mesh_busy' });
         else refused.push('refusal');
       },
       onDescription(record) {

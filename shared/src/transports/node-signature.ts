@@ -4,6 +4,7 @@
  */
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import type { PeerId } from '../protocol/ids.ts';
+import { isKeyOfNobody } from '../protocol/keys-of-nobody.ts';
 import { signatureInvalid, type VerifySignature } from '../protocol/signature.ts';
 
 export const verifySignatureInNode: VerifySignature = (record, peerId) => {
@@ -15,6 +16,7 @@ export const verifySignatureInNode: VerifySignature = (record, peerId) => {
 
 /** A peer id is the key itself, in the form that JSON Web Keys use. */
 function publicKeyOf(peerId: PeerId): KeyObject | undefined {
+  if (isKeyOfNobody(peerId)) return undefined;
   try {
     return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: peerId }, format: 'jwk' });
   } catch {

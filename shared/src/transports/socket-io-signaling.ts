@@ -1,25 +1,28 @@
 /**
  * The real way to an entry: socket.io over WebSocket, in browsers and Node alike. One mechanism of its own reconnects
- * after whatever went wrong (socket.io's does not after a disconnect by the server), until a refusal is final.
+ * after whatever went wrong (socket.io's does not after a disconnect by the server), until a refusal is final. Each try
+ * has a socket of its own: socket.io keeps what it can't send and sends it first on the next connection of the same
+ * socket, where it would come before the join and mean nothing any more.
  */
 import { io, type Socket } from 'socket.io-client';
 import type { z } from 'zod/mini';
 import { backoffMs } from '../backoff.ts';
 import { MeshError } from '../errors.ts';
-import { JOIN_TIMEOUT_MS } from '../limits.ts';
+import { JOIN_TIMEOUT_MS, STEADY_ENTRY_MS } from '../limits.ts';
 import { type Logger, silentLogger } from '../ports/logger.ts';
 import type { Signaling, SignalingHandlers } from '../ports/signaling.ts';
 import { SignedRecord } from '../protocol/announcement.ts';
 import { PROTOCOL_VERSION } from '../protocol/messages.ts';
 import {
   Challenge,
+  isFinalRefusal,
   JoinRefusal,
   type MemberToServerEvents,
   RosterDelta,
   type ServerToMemberEvents,
   Welcome,
 } from '../protocol/signaling.ts';
-import { systemRandom } from './system.ts';
+import { systemClock, systemRandom } from './system.ts';
 
 export interface SocketIoSignalingOptions {
   /** The entry's address; a path behind the host is ignored. */
@@ -27,73 +30,99 @@ export interface SocketIoSignalingOptions {
   readonly logger?: Logger;
 }
 
+type EntrySocket = Socket<ServerToMemberEvents, MemberToServerEvents>;
+
+/** One connection to the entry, or the try to get one. */
+interface Connection {
+  readonly socket: EntrySocket;
+  phase:
+    | { readonly state: 'connecting' }
+    /** The join was sent. What would be announced meanwhile waits for the welcome. */
+    | { readonly state: 'joining'; unsaid: SignedRecord | undefined }
+    | { readonly state: 'joined'; readonly sinceMs: number };
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
 const RETRIES = { firstMs: 250, longestMs: 10_000 };
 
 /** @throws MeshError `invalid_request` when `url` is no http(s) address. */
 export function createSocketIoSignaling(options: SocketIoSignalingOptions): Signaling {
-  const origin = originOf(options.url);
+  const { origin, host } = entryAt(options.url);
   const logger = options.logger ?? silentLogger;
-  const socket: Socket<ServerToMemberEvents, MemberToServerEvents> = io(origin, {
-    transports: ['websocket'],
-    autoConnect: false,
-    reconnection: false,
-    forceNew: true,
-    timeout: JOIN_TIMEOUT_MS,
-  });
-  // `joined`: the join was sent; what follows it is read after it, so nothing need wait for the welcome.
-  let phase: 'offline' | 'connecting' | 'joined' | 'closed' = 'offline';
+  /** Undefined between two tries, and once it is closed. */
+  let current: Connection | undefined;
+  let isClosed = false;
   let failures = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  // Not the core's clock: a peer that waits for its entry is no program that has ended.
+  let retry: ReturnType<typeof setTimeout> | undefined;
 
   return {
-    start(handlers) {
-      listen(handlers);
-      connect(handlers);
-    },
+    start: connect,
     announce(announcement) {
-      if (phase === 'joined') socket.emit('announce', announcement);
+      if (current?.phase.state === 'joining') current.phase.unsaid = announcement;
+      else joinedSocket()?.emit('announce', announcement);
     },
     describe(to, record) {
-      if (phase === 'joined') socket.emit('describe', { to, record });
+      joinedSocket()?.emit('describe', { to, record });
     },
     report(report) {
-      if (phase === 'joined') socket.emit('report', report);
+      joinedSocket()?.emit('report', report);
     },
     close,
   };
 
+  function joinedSocket(): EntrySocket | undefined {
+    return current?.phase.state === 'joined' && current.socket.connected ? current.socket : undefined;
+  }
+
   function connect(handlers: SignalingHandlers): void {
-    if (phase !== 'offline') return;
-    phase = 'connecting';
-    timer = setTimeout(() => {
-      lose(handlers, `the entry at ${origin} did not answer in ${JOIN_TIMEOUT_MS / 1000} s`);
-      socket.disconnect();
-    }, JOIN_TIMEOUT_MS);
+    if (isClosed) return;
+    const socket: EntrySocket = io(origin, {
+      transports: ['websocket'],
+      autoConnect: false,
+      reconnection: false,
+      forceNew: true,
+      timeout: JOIN_TIMEOUT_MS,
+    });
+    const connection: Connection = {
+      socket,
+      phase: { state: 'connecting' },
+      timer: setTimeout(
+        () => lose(connection, handlers, `the entry at ${origin} did not answer in ${JOIN_TIMEOUT_MS / 1000} s`),
+        JOIN_TIMEOUT_MS,
+      ),
+    };
+    current = connection;
+    listen(connection, handlers);
     socket.connect();
   }
 
-  function listen(handlers: SignalingHandlers): void {
+  function listen(connection: Connection, handlers: SignalingHandlers): void {
+    const { socket } = connection;
     socket.on('challenge', (said) => {
       const challenge = accept(Challenge, said, 'challenge');
-      if (challenge === undefined || phase !== 'connecting') return;
-      const { proof, announcement } = handlers.onChallenge(challenge);
-      phase = 'joined';
+      if (challenge === undefined || connection.phase.state !== 'connecting') return;
+      const { proof, announcement } = handlers.onChallenge(challenge, host);
+      connection.phase = { state: 'joining', unsaid: undefined };
       socket.emit('join', { protocol: PROTOCOL_VERSION, proof, announcement });
     });
     socket.on('welcome', (said) => {
       const welcome = accept(Welcome, said, 'welcome');
       if (welcome === undefined) return;
-      failures = 0;
-      clearTimeout(timer);
+      const { phase } = connection;
+      clearTimeout(connection.timer);
+      connection.phase = { state: 'joined', sinceMs: systemClock.monotonicMs() };
+      if (phase.state === 'joining' && phase.unsaid !== undefined) socket.emit('announce', phase.unsaid);
       handlers.onWelcome(welcome);
     });
     socket.on('refused', (said) => {
       const refusal = accept(JoinRefusal, said, 'refused');
       if (refusal === undefined) return;
-      logger.warn({ origin, ...refusal }, 'The entry refused this peer.');
-      // Everything else would be refused again, or, with one key in two places, go round in circles.
-      if (refusal.code !== 'mesh_busy') close();
-      handlers.onRefused(refusal);
+      const final = isFinalRefusal(refusal, connection.phase.state === 'joined');
+      logger.warn({ origin, ...refusal, final }, 'The entry refused this peer.');
+      if (final) close();
+      handlers.onRefused({ ...refusal, final });
+      lose(connection, handlers, refusal.message);
     });
     socket.on('roster', (said) => {
       const delta = accept(RosterDelta, said, 'roster');
@@ -103,17 +132,20 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
       const record = accept(SignedRecord, said, 'description');
       if (record !== undefined) handlers.onDescription(record);
     });
-    socket.on('connect_error', (error) => lose(handlers, whyUnreachable(error, origin)));
-    socket.on('disconnect', (reason) => lose(handlers, `the connection to ${origin} ended (${reason})`));
+    socket.on('connect_error', (error) => lose(connection, handlers, whyUnreachable(error, origin)));
+    socket.on('disconnect', (reason) => lose(connection, handlers, `the connection to ${origin} ended (${reason})`));
   }
 
-  function lose(handlers: SignalingHandlers, reason: string): void {
-    if (phase === 'offline' || phase === 'closed') return;
-    phase = 'offline';
-    clearTimeout(timer);
+  function lose(connection: Connection, handlers: SignalingHandlers, reason: string): void {
+    if (current !== connection) return;
+    const { phase } = connection;
+    // An entry that welcomes and expels by turns is not asked four times a second.
+    const wasSteady = phase.state === 'joined' && systemClock.monotonicMs() - phase.sinceMs >= STEADY_ENTRY_MS;
+    if (wasSteady) failures = 0;
+    drop();
     const pauseMs = backoffMs(failures++, systemRandom, RETRIES);
     logger.info({ origin, reason, pauseMs }, 'The entry is out of reach; trying again.');
-    timer = setTimeout(() => connect(handlers), pauseMs);
+    retry = setTimeout(() => connect(handlers), pauseMs);
     handlers.onOffline(reason);
   }
 
@@ -124,10 +156,19 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
     return data;
   }
 
-  function close(): void {
-    phase = 'closed';
+  function drop(): void {
+    if (current === undefined) return;
+    const { socket, timer } = current;
+    current = undefined;
     clearTimeout(timer);
+    socket.off();
     socket.disconnect();
+  }
+
+  function close(): void {
+    isClosed = true;
+    clearTimeout(retry);
+    drop();
   }
 }
 
@@ -139,7 +180,7 @@ function whyUnreachable(error: Error, origin: string): string {
   return `the entry at ${origin} does not know that name as its own; start it with --allowed-hosts ${hostname}, or join by its address`;
 }
 
-function originOf(url: string): string {
+function entryAt(url: string): URL {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
     throw new MeshError(
@@ -147,5 +188,5 @@ function originOf(url: string): string {
       `'${url}' is not the address of an entry. Use one like http://127.0.0.1:8080.`,
     );
   }
-  return parsed.origin;
+  return parsed;
 }

@@ -6,6 +6,8 @@ import type { ServerResponse } from 'node:http';
 import type { Clock } from '@tabmesh/shared';
 import type { FastifyReply } from 'fastify';
 import { STREAM_FLUSH_CHARS, STREAM_UNREAD_MS } from '../limits/limits.ts';
+import type { UnreadShare } from '../limits/unread-bytes.ts';
+import './unread-replies.ts';
 
 /** Takes the reply over from fastify, whose stream handling costs more than a token's own work, with the headers set so far. */
 export function openEventStream(reply: FastifyReply, clock: Clock): EventStream {
@@ -18,19 +20,21 @@ export function openEventStream(reply: FastifyReply, clock: Clock): EventStream 
   response.setHeader('cache-control', 'no-cache');
   // Proxies such as nginx would otherwise gather the tokens.
   response.setHeader('x-accel-buffering', 'no');
-  return new EventStream(response, clock);
+  return new EventStream(response, clock, reply.server.unreadReplies.hold(reply));
 }
 
 export class EventStream {
   readonly #response: ServerResponse;
   readonly #clock: Clock;
+  readonly #unread: UnreadShare;
   #pending = '';
   #flushScheduled = false;
   #state: 'open' | 'ended' = 'open';
 
-  constructor(response: ServerResponse, clock: Clock) {
+  constructor(response: ServerResponse, clock: Clock, unread: UnreadShare) {
     this.#response = response;
     this.#clock = clock;
+    this.#unread = unread;
   }
 
   /** The client is gone. */
@@ -84,7 +88,11 @@ export class EventStream {
 
   #flush(): void {
     if (this.#pending === '' || this.#state === 'ended') return;
-    this.#response.write(this.#pending);
+    const pending = this.#pending;
     this.#pending = '';
+    if (this.#response.write(pending)) return;
+    const { writableLength } = this.#response;
+    this.#unread.set(writableLength);
+    this.#response.once('drain', () => this.#unread.set(0));
   }
 }

@@ -17,22 +17,25 @@ import {
 } from '@tabmesh/shared';
 import { Server } from 'socket.io';
 import { type Callers, createCallers } from '../access/callers.ts';
-import {
-  DEFAULT_HUB_LIMITS,
-  ECHOED_CHARS,
-  HUB_PING_INTERVAL_MS,
-  HUB_PING_TIMEOUT_MS,
-  type HubLimits,
-} from '../limits/limits.ts';
+import { DEFAULT_HUB_LIMITS, ECHOED_CHARS, type HubLimits, MEMBER_BACKLOG_BYTES } from '../limits/limits.ts';
 import { networkOf } from '../limits/network.ts';
 import { BucketPerKey } from '../limits/rate-limit.ts';
+import { FatRecords } from './fat-records.ts';
 import { HubRoster } from './hub-roster.ts';
+import { LinkAttempts } from './link-attempts.ts';
 import { MemberConnection, type MemberSocket, refuseSocket } from './member-connection.ts';
+import { isOwnAddress } from './own-address.ts';
+import { PlausibleReports } from './plausible-reports.ts';
+import { RosterFeed } from './roster-feed.ts';
+import type { SendBuffer } from './send-buffer.ts';
+import { UnreadWatch } from './unread-watch.ts';
 
 export interface HubOptions {
   /** Need not listen yet. The hub takes `/socket.io/` and leaves the rest. */
   readonly server: HttpServer;
   readonly entryPeerId: PeerId | null;
+  /** Names and addresses without ports that lead here in front of a proxy, a tunnel or a NAT, beside what a socket shows. */
+  readonly hosts?: readonly string[];
   readonly iceServers: readonly IceServer[];
   readonly clock: Clock;
   readonly random: Random;
@@ -42,19 +45,26 @@ export interface HubOptions {
   readonly callers?: Pick<Callers, 'addressOf' | 'mayJoin'>;
   /**
    * A member's answer ended. Who answered is a member that announces the model, with a context that so many tokens fit
-   * in; the rest is the asker's word.
+   * in, and counts about as many answers itself; the rest is the asker's word, within what one can read.
    */
   onReport?(from: PeerId, report: AnswerReport): void;
 }
 
 export interface Hub {
   memberCount(): number;
+  /** What members were sent and have not taken, in the memory of this process. */
+  unreadBytes(): number;
   /** Disconnects everyone; the HTTP server stays. Idempotent. */
   close(): void;
 }
 
 /** The room of socket.io that hears of the roster. */
 const MEMBERS = 'members';
+
+interface Member {
+  readonly connection: MemberConnection;
+  readonly buffer: SendBuffer;
+}
 
 export function createHub(options: HubOptions): Hub {
   return new SignalingHub(options);
@@ -64,7 +74,12 @@ class SignalingHub implements Hub {
   readonly #options: HubOptions;
   readonly #limits: HubLimits;
   readonly #server: Server<MemberToServerEvents, ServerToMemberEvents>;
-  readonly #members = new Map<PeerId, MemberConnection>();
+  readonly #members = new Map<PeerId, Member>();
+  readonly #feeds = new Set<RosterFeed>();
+  readonly #unread: UnreadWatch;
+  readonly #attempts: LinkAttempts;
+  readonly #reports: PlausibleReports;
+  readonly #fat = new FatRecords();
   readonly #joins: BucketPerKey;
   readonly #roster: HubRoster;
   readonly #callers: Pick<Callers, 'addressOf' | 'mayJoin'>;
@@ -79,8 +94,8 @@ class SignalingHub implements Hub {
       transports: ['websocket'],
       serveClient: false,
       maxHttpBufferSize: MAX_SIGNALING_BYTES,
-      pingInterval: HUB_PING_INTERVAL_MS,
-      pingTimeout: HUB_PING_TIMEOUT_MS,
+      pingInterval: this.#limits.pingIntervalMs,
+      pingTimeout: this.#limits.pingTimeoutMs,
       connectTimeout: this.#limits.joinTimeoutMs,
       allowRequest: (request, decide) => {
         // WebSockets ignore the same-origin policy: without this any site that a visitor opens could join the mesh of a
@@ -91,8 +106,19 @@ class SignalingHub implements Hub {
         decide(may ? null : 'A page of another site may not join this entry.', may);
       },
     });
-    // To a room, so that socket.io encodes a delta once, however many members hear it.
-    this.#roster = new HubRoster(options.clock, (delta) => this.#server.to(MEMBERS).emit('roster', delta));
+    this.#attempts = new LinkAttempts(options.clock);
+    this.#reports = new PlausibleReports(options.clock);
+    this.#unread = new UnreadWatch((socket, heldBytes) =>
+      options.logger.warn(
+        { address: this.#callers.addressOf(socket.request), heldBytes },
+        'A member that does not read was cut off.',
+      ),
+    );
+    this.#roster = new HubRoster(options.clock, (delta, knownChange) => {
+      for (const feed of this.#feeds) feed.beforeChange(knownChange);
+      // To a room, so that socket.io encodes a delta once, however many members hear it.
+      this.#server.to(MEMBERS).emit('roster', delta);
+    });
     this.#server.on('connection', (socket) => this.#connect(socket));
   }
 
@@ -100,8 +126,13 @@ class SignalingHub implements Hub {
     return this.#members.size;
   }
 
+  unreadBytes(): number {
+    return this.#unread.heldBytes;
+  }
+
   close(): void {
     this.#roster.close();
+    this.#unread.close();
     this.#server.disconnectSockets(true);
     this.#server.engine.close();
   }
@@ -117,42 +148,63 @@ class SignalingHub implements Hub {
       return;
     }
     const { clock, random, logger } = this.#options;
+    const network = networkOf(this.#callers.addressOf(socket.request));
+    const buffer = this.#unread.add(socket);
     let peerId: PeerId | undefined;
+    let feed: RosterFeed | undefined;
+    const { entryPeerId, hosts = [] } = this.#options;
     const connection = new MemberConnection({
       socket,
       clock,
       random,
       logger,
       limits: this.#limits,
+      entryPeerId,
+      leadsHere: (named) => isOwnAddress(named, socket.request, hosts),
       onJoin: (announcement, record) => {
+        this.#fat.take(announcement.peerId, network, record);
         peerId = announcement.peerId;
-        this.#replace(peerId, connection);
+        this.#replace(peerId, { connection, buffer });
         this.#roster.put(announcement, record);
-        this.#welcome(socket);
+        feed = this.#welcome(socket, buffer);
         logger.info({ peerId, kind: announcement.kind, members: this.#members.size }, 'A peer joined.');
       },
-      onAnnounce: (announcement, record) => this.#roster.put(announcement, record),
-      onDescribe: (to, record) => {
+      onAnnounce: (announcement, record) => {
+        this.#fat.take(announcement.peerId, network, record);
+        this.#roster.put(announcement, record);
+      },
+      isOwed: (description) => this.#attempts.isOwed(description),
+      onDescribe: (description, record) => {
+        const { to } = description;
         const addressee = this.#members.get(to);
         if (addressee === undefined) logger.debug({ from: peerId, to }, 'The addressee of a description has left.');
-        else addressee.socket.emit('description', record);
+        else if (!this.#attempts.mayPass(description, network)) {
+          logger.debug({ from: peerId, to }, 'An offer was dropped: its member or its network dials too often.');
+        }
+        // Lost descriptions are sent anew with the next attempt, and nobody is cut off for what others send.
+        else if (addressee.buffer.heldBytes > MEMBER_BACKLOG_BYTES) {
+          logger.debug({ from: peerId, to }, 'The addressee of a description does not read.');
+        } else addressee.connection.socket.emit('description', record);
       },
       onReport: (report) => {
-        if (peerId !== undefined && this.#isPossible(report)) this.#options.onReport?.(peerId, report);
+        if (peerId !== undefined && this.#counts(peerId, network, report)) this.#options.onReport?.(peerId, report);
       },
       onLeave: () => {
-        if (peerId === undefined || this.#members.get(peerId) !== connection) return;
+        feed?.close();
+        if (feed !== undefined) this.#feeds.delete(feed);
+        if (peerId === undefined || this.#members.get(peerId)?.connection !== connection) return;
         this.#members.delete(peerId);
+        this.#fat.release(peerId);
         this.#roster.remove(peerId);
         logger.info({ peerId, members: this.#members.size }, 'A peer left.');
       },
     });
   }
 
-  #isPossible(report: AnswerReport): boolean {
+  #counts(from: PeerId, network: string, report: AnswerReport): boolean {
     if (report.servedBy === 'failed') return true;
     const served = this.#roster.modelsOf(report.peerId).find(({ id }) => id === report.model);
-    return served !== undefined && report.completionTokens <= served.contextTokens;
+    return this.#reports.take(from, network, report, served);
   }
 
   #refusalOf(socket: MemberSocket): JoinRefusal | undefined {
@@ -172,17 +224,20 @@ class SignalingHub implements Hub {
   }
 
   /** The newer connection wins: the older is mostly a dead one that TCP has not given up yet. */
-  #replace(peerId: PeerId, connection: MemberConnection): void {
+  #replace(peerId: PeerId, member: Member): void {
     const old = this.#members.get(peerId);
-    this.#members.set(peerId, connection);
-    old?.refuse({
+    this.#members.set(peerId, member);
+    old?.connection.refuse({
       code: 'protocol_violation',
       message: 'The same key has joined again from elsewhere, and the newer connection stays. Use one key per peer.',
+      final: true,
     });
   }
 
-  #welcome(socket: MemberSocket): void {
-    const [first = [], ...rest] = this.#roster.parts();
+  #welcome(socket: MemberSocket, buffer: SendBuffer): RosterFeed {
+    const { clock, logger } = this.#options;
+    const roster = this.#roster.everything();
+    const first = roster.next().value;
     const iceServers = this.#options.iceServers.map(({ urls, username, credential }) => ({
       urls: typeof urls === 'string' ? urls : [...urls],
       username,
@@ -191,9 +246,26 @@ class SignalingHub implements Hub {
     socket.emit('welcome', {
       entryPeerId: this.#options.entryPeerId,
       iceServers,
-      roster: first,
+      roster: typeof first === 'string' ? [] : first.upserted,
     });
-    for (const upserted of rest) socket.emit('roster', { upserted, removed: [] });
-    socket.join(MEMBERS);
+    const feed = new RosterFeed(
+      {
+        clock,
+        buffer,
+        changesSince: (change) => this.#roster.changesSince(change),
+        send: (delta) => socket.emit('roster', delta),
+        onState: (state) => void (state === 'current' ? socket.join(MEMBERS) : socket.leave(MEMBERS)),
+        onLost: () => {
+          logger.info(
+            { address: this.#callers.addressOf(socket.request) },
+            'A member that does not keep up was cut off.',
+          );
+          buffer.cut();
+        },
+      },
+      roster,
+    );
+    this.#feeds.add(feed);
+    return feed;
   }
 }

@@ -17,6 +17,7 @@ import {
   type PeerId,
   type Random,
   type ServerToMemberEvents,
+  type SessionDescription,
   SignedRecord,
 } from '@tabmesh/shared';
 import type { Socket } from 'socket.io';
@@ -33,9 +34,15 @@ export interface MemberConnectionOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly limits: MemberLimits;
+  /** The only key that may call itself an entry. */
+  readonly entryPeerId: PeerId | null;
+  /** Whether this entry is what a proof names. */
+  leadsHere(named: string): boolean;
   onJoin(announcement: Announcement, record: SignedRecord): void;
   onAnnounce(announcement: Announcement, record: SignedRecord): void;
-  onDescribe(to: PeerId, record: SignedRecord): void;
+  /** Whether the addressee asked for the description, and so it does not count. */
+  isOwed(description: SessionDescription): boolean;
+  onDescribe(description: SessionDescription, record: SignedRecord): void;
   onReport(report: AnswerReport): void;
   /** Once, last, if `onJoin` was called: however the connection ended. */
   onLeave(): void;
@@ -70,6 +77,8 @@ export class MemberConnection {
   readonly #reports: TokenBucket;
   readonly #offences: TokenBucket;
   readonly #unknownEvents: TokenBucket;
+  readonly #early: TokenBucket;
+  #earlyCount = 0;
   #phase: Phase;
 
   constructor(options: MemberConnectionOptions) {
@@ -80,6 +89,7 @@ export class MemberConnection {
     this.#reports = new TokenBucket(limits.reports, clock);
     this.#offences = new TokenBucket(limits.offences, clock);
     this.#unknownEvents = new TokenBucket(limits.offences, clock);
+    this.#early = new TokenBucket(limits.early, clock);
     const nonce = Buffer.from(random.bytes(JOIN_NONCE_BYTES)).toString('hex');
     // No refusal: a laptop that slept through the challenge shall just connect again.
     const cancelTimeout = clock.after(limits.joinTimeoutMs, () => socket.disconnect(true));
@@ -116,7 +126,7 @@ export class MemberConnection {
     }
     try {
       const join = check(Join, payload);
-      const announcement = readJoin(join, phase.nonce, this.#options.clock.wallMs());
+      const announcement = readJoin(join, phase.nonce, this.#options);
       phase.cancelTimeout();
       this.#phase = {
         state: 'joined',
@@ -133,7 +143,7 @@ export class MemberConnection {
     const phase = this.#phase;
     if (phase.state === 'gone') return;
     if (phase.state === 'challenged') {
-      this.refuse(this.#refusalOf(MeshError.protocolViolation('the peer has not joined yet')));
+      this.#skipEarly();
       return;
     }
     try {
@@ -143,10 +153,17 @@ export class MemberConnection {
     }
   }
 
+  /** What waited on the member's last connection is no offence on this one, and means nothing here. */
+  #skipEarly(): void {
+    this.#earlyCount += 1;
+    if (this.#early.take()) return;
+    this.refuse(this.#refusalOf(tooFast()));
+  }
+
   #announce(member: Joined, payload: unknown): void {
     spend(this.#announcements);
     const record = check(SignedRecord, payload);
-    const announcement = readAnnouncement(record, member.peerId, this.#options.clock.wallMs());
+    const announcement = readAnnouncement(record, member.peerId, this.#options);
     if (announcement.sequence <= member.sequence) {
       throw MeshError.protocolViolation(`announcement ${announcement.sequence} came after ${member.sequence}`);
     }
@@ -155,10 +172,11 @@ export class MemberConnection {
   }
 
   #describe(member: Joined, payload: unknown): void {
-    spend(this.#descriptions);
     const { to, record } = check(Describe, payload);
-    readDescription(record, member.peerId, to);
-    this.#options.onDescribe(to, record);
+    const description = readDescription(record, member.peerId, to);
+    // What a member is made to say by those who dial it is not held against it.
+    if (!this.#options.isOwed(description)) spend(this.#descriptions);
+    this.#options.onDescribe(description, record);
   }
 
   /** Who asks much does nothing wrong: what comes too fast is not counted, and that is all. */
@@ -190,7 +208,8 @@ export class MemberConnection {
   #end(reason: string): void {
     const phase = this.#phase;
     if (phase.state === 'gone') return;
-    this.#options.logger.debug({ peerId: this.#peerId(), reason }, 'A connection ended.');
+    const { logger } = this.#options;
+    logger.debug({ peerId: this.#peerId(), reason, unread: this.#earlyCount }, 'A connection ended.');
     this.#phase = { state: 'gone' };
     if (phase.state === 'challenged') phase.cancelTimeout();
     else this.#options.onLeave();
@@ -214,13 +233,18 @@ export class MemberConnection {
   }
 }
 
+/** Not final unless it says so: whatever else is wrong may be right at another time, or after a restart. */
 export function refuseSocket(socket: MemberSocket, refusal: JoinRefusal): void {
-  socket.emit('refused', refusal);
+  socket.emit('refused', { final: false, ...refusal });
   socket.disconnect(true);
 }
 
 function spend(bucket: TokenBucket): void {
-  if (!bucket.take()) throw new MeshError('mesh_busy', 'Messages arrive faster than this entry takes them.');
+  if (!bucket.take()) throw tooFast();
+}
+
+function tooFast(): MeshError {
+  return new MeshError('mesh_busy', 'Messages arrive faster than this entry takes them.');
 }
 
 /** The typed events of socket.io are a promise of the sender; this is the check. */

@@ -4,6 +4,7 @@
  */
 import {
   Announcement,
+  type Clock,
   type Join,
   JoinProof,
   MeshError,
@@ -16,11 +17,19 @@ import { verifySignatureInNode } from '@tabmesh/shared/node';
 import type { z } from 'zod/mini';
 import { MEMBER_CLOCK_SKEW_MS } from '../limits/limits.ts';
 
+/** What is true of this entry, so that what is signed can be held against it. */
+export interface Here {
+  readonly clock: Pick<Clock, 'wallMs'>;
+  readonly entryPeerId: PeerId | null;
+  /** @param named host and port, as a joiner dialled them */
+  leadsHere(named: string): boolean;
+}
+
 /**
  * @throws MeshError `protocol_violation`, or `signature_invalid` when the proof is not the joiner's own or was made for
- * another connection.
+ * another connection or another entry.
  */
-export function readJoin(join: Join, nonce: string, nowMs: number): Announcement {
+export function readJoin(join: Join, nonce: string, here: Here): Announcement {
   if (join.protocol !== PROTOCOL_VERSION) {
     throw new MeshError(
       'protocol_violation',
@@ -32,17 +41,30 @@ export function readJoin(join: Join, nonce: string, nowMs: number): Announcement
   if (proof.nonce !== nonce) {
     throw new MeshError('signature_invalid', 'The proof was made for another connection. Connect again.');
   }
-  return readAnnouncement(join.announcement, proof.peerId, nowMs);
+  if (proof.entry !== undefined && !here.leadsHere(proof.entry)) throw foreignProof(proof.entry);
+  return readAnnouncement(join.announcement, proof.peerId, here);
+}
+
+/** Whoever set up a proxy or a tunnel reads it, and has to know what to do. */
+function foreignProof(entry: string): MeshError {
+  const host = /^[\w.-]+(?=:\d+$|$)|(?<=^\[)[\da-f:.]+(?=\])/i.exec(entry)?.[0] ?? 'NAME';
+  return new MeshError(
+    'signature_invalid',
+    `The peer asked to join '${entry}', which this entry does not know as one of its addresses. If it leads here, start the entry with --allowed-hosts ${host} (TABMESH_ALLOWED_HOSTS).`,
+  );
 }
 
 /** @throws MeshError `protocol_violation` or `signature_invalid`. */
-export function readAnnouncement(record: SignedRecord, peerId: PeerId, nowMs: number): Announcement {
+export function readAnnouncement(record: SignedRecord, peerId: PeerId, { clock, entryPeerId }: Here): Announcement {
   const announcement = parse(Announcement, record.body, 'announcement');
   if (announcement.peerId !== peerId) {
     throw new MeshError('signature_invalid', 'A peer can only announce itself; this announcement names another one.');
   }
   verifySignatureInNode(record, peerId);
-  const ageMs = nowMs - announcement.issuedAtMs;
+  if (announcement.kind === 'entry' && peerId !== entryPeerId) {
+    throw new MeshError('protocol_violation', "Only this entry's own key may announce an entry here. Join as a peer.");
+  }
+  const ageMs = clock.wallMs() - announcement.issuedAtMs;
   if (ageMs > announcement.lifetimeMs + MEMBER_CLOCK_SKEW_MS || ageMs < -MEMBER_CLOCK_SKEW_MS) {
     throw new MeshError(
       'protocol_violation',
@@ -53,10 +75,11 @@ export function readAnnouncement(record: SignedRecord, peerId: PeerId, nowMs: nu
 }
 
 /** The addressee checks the signature: the entry only keeps members from writing in another's name. */
-export function readDescription(record: SignedRecord, from: PeerId, to: PeerId): void {
+export function readDescription(record: SignedRecord, from: PeerId, to: PeerId): SessionDescription {
   const description = parse(SessionDescription, record.body, 'session description');
   if (description.from !== from) throw MeshError.protocolViolation('a session description names another sender');
   if (description.to !== to) throw MeshError.protocolViolation('a session description names another addressee');
+  return description;
 }
 
 function parse<Schema extends z.ZodMiniType>(schema: Schema, text: string, what: string): z.infer<Schema> {

@@ -20,7 +20,7 @@ export interface CountRow {
   readonly n: number;
 }
 
-/** The first answer of a model ever. */
+/** The first answer of a model, for as long as it is served. */
 export interface Milestone {
   readonly model: string;
   readonly atMs: number;
@@ -43,6 +43,7 @@ export interface LedgerStorage {
   read(fromMs: number, kinds: readonly CountKind[]): Promise<CountRow[]>;
   /** Oldest first. */
   milestones(): Promise<Milestone[]>;
+  forgetMilestones(models: readonly string[]): Promise<void>;
   /** Adds hours before `beforeAtMs`, the start of a day, up into their days. */
   rollUp(beforeAtMs: number): Promise<void>;
   /** Idempotent. */

@@ -3,7 +3,15 @@
  * storage in one batch. A storage that fails keeps nobody waiting: the batch stays and is written when it works again.
  */
 import { type Clock, type Logger, MeshError, type ModelId, type PeerId, peerName, type Random } from '@tabmesh/shared';
-import { LEDGER_FLUSH_MS, LEDGER_HOURS_KEPT_DAYS, LEDGER_RETRY_MS, MAX_LEDGER_COUNTERS } from '../limits/limits.ts';
+import {
+  LEDGER_FLUSH_MS,
+  LEDGER_HOURS_KEPT_DAYS,
+  LEDGER_RETRY_MS,
+  MAX_LEDGER_COUNTERS,
+  MAX_MILESTONES,
+  MAX_NOTED_MILESTONES,
+  MILESTONE_KEPT_DAYS,
+} from '../limits/limits.ts';
 import {
   type CountKind,
   type CountRow,
@@ -46,7 +54,7 @@ export interface Ledger {
   onCount(listener: (answer: CountedAnswer) => void): () => void;
   /** What is stored and what waits for it, from `fromMs` on. */
   read(fromMs: number, kinds: readonly CountKind[]): Promise<CountRow[]>;
-  /** Oldest first. */
+  /** Of models that were served lately, and of those with most answers; oldest first. */
   milestones(): Promise<Milestone[]>;
   /** Counters that wait in memory, at most twice `mostCounters`. */
   waiting(): number;
@@ -116,14 +124,7 @@ class BufferedLedger implements Ledger {
   }
 
   milestones(): Promise<Milestone[]> {
-    return this.#inTurn(async () => {
-      const all = [
-        ...(await readable(this.#options.storage.milestones())),
-        ...(this.#batch?.milestones ?? []),
-        ...this.#gathered.milestones,
-      ];
-      return all.filter(({ model }, place) => all.findIndex((other) => other.model === model) === place);
-    });
+    return this.#inTurn(async () => (await this.#sortedMilestones()).kept);
   }
 
   waiting(): number {
@@ -160,7 +161,7 @@ class BufferedLedger implements Ledger {
 
   #noteMilestone(answer: CountedAnswer & { readonly servedBy: 'mesh' }, atMs: number): void {
     const { model, peerId, ttftMs, tokensPerSecond } = answer;
-    if (this.#knownModels.has(model) || this.#knownModels.size >= this.#mostCounters) return;
+    if (this.#knownModels.has(model) || this.#knownModels.size >= MAX_NOTED_MILESTONES) return;
     this.#knownModels.add(model);
     this.#gathered.milestones.push({ model, atMs, peerId, peerName: peerName(peerId), ttftMs, tokensPerSecond });
   }
@@ -208,8 +209,40 @@ class BufferedLedger implements Ledger {
   async #rollUp(): Promise<void> {
     const beforeAtMs = startOf(this.#options.clock.wallMs() - LEDGER_HOURS_KEPT_DAYS * DAY_MS, DAY_MS);
     if (beforeAtMs <= this.#rolledUpToAtMs) return;
-    await this.#options.storage.rollUp(beforeAtMs);
+    const { storage } = this.#options;
+    await storage.rollUp(beforeAtMs);
+    const { kept, forgotten } = await this.#sortedMilestones();
+    await storage.forgetMilestones(forgotten);
+    this.#knownModels.clear();
+    for (const { model } of kept) this.#knownModels.add(model);
     this.#rolledUpToAtMs = beforeAtMs;
+  }
+
+  /** Which models are told of, and whose milestones are not kept: of those that nobody serves, and past a number. */
+  async #sortedMilestones(): Promise<{ readonly kept: Milestone[]; readonly forgotten: readonly string[] }> {
+    const { storage, clock } = this.#options;
+    const sinceMs = startOf(clock.wallMs(), DAY_MS) - MILESTONE_KEPT_DAYS * DAY_MS;
+    const waiting = [...(this.#batch?.milestones ?? []), ...this.#gathered.milestones];
+    const noted = [...(await readable(storage.milestones())), ...waiting];
+    const firsts = [...new Map([...noted].reverse().map((one) => [one.model, one])).values()];
+    const counted = [
+      ...(await readable(storage.read(sinceMs, ['answers']))),
+      ...(this.#batch?.counts ?? []),
+      ...this.#gathered.counts.values(),
+    ];
+    const answers = new Map<string, number>();
+    for (const { kind, model, n } of counted) {
+      if (kind === 'answers') answers.set(model, (answers.get(model) ?? 0) + n);
+    }
+    const ranked = firsts
+      .filter(({ model, atMs }) => answers.has(model) || atMs >= sinceMs)
+      .sort((a, b) => (answers.get(b.model) ?? 0) - (answers.get(a.model) ?? 0) || a.atMs - b.atMs);
+    const kept = ranked.slice(0, MAX_MILESTONES);
+    const told = new Set(kept.map(({ model }) => model));
+    return {
+      kept: kept.sort((a, b) => a.atMs - b.atMs),
+      forgotten: firsts.map(({ model }) => model).filter((model) => !told.has(model)),
+    };
   }
 
   #onFails(error: unknown): void {

@@ -113,6 +113,9 @@ export function openRedisStorage(url: string, { silenceMs = REDIS_SILENCE_MS, on
       const stored = Object.values(await client.hGetAll(MILESTONES));
       return stored.map((text): Milestone => StoredMilestone.parse(JSON.parse(text))).sort((a, b) => a.atMs - b.atMs);
     },
+    async forgetMilestones(models) {
+      if (models.length > 0) await client.hDel(MILESTONES, [...models]);
+    },
     async rollUp(beforeAtMs) {
       const starts = await client.zRangeByScore(STARTS, '-inf', `(${beforeAtMs}`);
       for (const start of starts) {

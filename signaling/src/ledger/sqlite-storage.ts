@@ -41,6 +41,7 @@ export function openSqliteStorage(
   const addMilestone = database.prepare(ADD_MILESTONE);
   const read = database.prepare(READ);
   const milestones = database.prepare('SELECT * FROM milestones ORDER BY atMs');
+  const forgetMilestone = database.prepare('DELETE FROM milestones WHERE model = ?');
   const addUp = database.prepare(ADD_UP);
   const forgetHours = database.prepare(`DELETE ${OLD_HOURS}`);
   /** A transaction has no doubtful end, so remembering the last batch is enough. */
@@ -63,6 +64,11 @@ export function openSqliteStorage(
     },
     async milestones() {
       return milestones.all() as Milestone[];
+    },
+    async forgetMilestones(models) {
+      inTransaction(database, () => {
+        for (const model of models) forgetMilestone.run(model);
+      });
     },
     async rollUp(beforeAtMs) {
       inTransaction(database, () => {

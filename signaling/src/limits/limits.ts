@@ -16,6 +16,8 @@ export interface RateLimit {
 /** Of one member. */
 export interface MemberLimits {
   readonly joinTimeoutMs: number;
+  /** What is said before the join, and not read. */
+  readonly early: RateLimit;
   readonly announcements: RateLimit;
   readonly descriptions: RateLimit;
   readonly reports: RateLimit;
@@ -25,6 +27,8 @@ export interface MemberLimits {
 
 export interface HubLimits extends MemberLimits {
   readonly members: number;
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
   readonly joinsPerAddress: RateLimit;
 }
 
@@ -36,6 +40,11 @@ export const DEFAULT_HUB_LIMITS: HubLimits = {
   joinsPerAddress: { perSecond: 20, burst: 40 },
   // Two round trips and a signature, on the slowest phone.
   joinTimeoutMs: 10_000,
+  // A member of November 2026 that stalled says first what waited: announcements, and the descriptions of its dials.
+  early: { perSecond: 100, burst: 1_000 },
+  pingIntervalMs: 2_000,
+  // A dead TCP connection is noticed within the sum of both; a killed process at once, by its closed socket.
+  pingTimeoutMs: 4_000,
   // A peer tells of changes at most four times a second.
   announcements: { perSecond: 5, burst: 10 },
   // One at a time is what a person asks; a page that runs a batch of questions loses counts, not answers.
@@ -46,9 +55,35 @@ export const DEFAULT_HUB_LIMITS: HubLimits = {
   offences: { perSecond: 1, burst: 50 },
 };
 
-/** With the timeout: a dead TCP connection is noticed within their sum; a killed process at once, by its closed socket. */
-export const HUB_PING_INTERVAL_MS = 2_000;
-export const HUB_PING_TIMEOUT_MS = 4_000;
+/** Attempts that a member may begin: a newcomer dials a few peers at once, and each a second time when it is late. */
+export const OFFERS_OF_MEMBER: RateLimit = { perSecond: 20, burst: 100 };
+/**
+ * Attempts of one network at one peer, each some milliseconds of that peer's processor: a class that opens the page at
+ * once, and no more than a peer can answer beside its jobs.
+ */
+export const OFFERS_OF_NETWORK_TO_PEER: RateLimit = { perSecond: 20, burst: 100 };
+/** Of those, for members that have not dialled the peer yet. */
+export const KEPT_FOR_FIRST_OFFERS = 50;
+/** Of one attempt: an answer and its candidates, for each network interface and server that there is. */
+export const ANSWER_DESCRIPTIONS = 64;
+/** Attempts that answers are still owed to; some 200 bytes each. */
+export const MAX_REMEMBERED_ATTEMPTS = 20_000;
+/**
+ * Answers that are reported of a peer and model beyond those that it announces for the last hour: its count comes within
+ * seconds, and engines that only guess their usage are not in it.
+ */
+export const REPORTS_AHEAD = 60;
+/** Peers and models whose reports are counted; some 200 bytes each. */
+export const MAX_REPORTED_PAIRS = 10_000;
+/** Tokens that one asks for, that a network asks for and that one serves: what people and machines do, and no more. */
+export const REPORTED_TOKENS_OF_ASKER: RateLimit = { perSecond: 1_000, burst: 50_000 };
+export const REPORTED_TOKENS_OF_NETWORK: RateLimit = { perSecond: 5_000, burst: 200_000 };
+export const REPORTED_TOKENS_OF_PROVIDER: RateLimit = { perSecond: 10_000, burst: 200_000 };
+/** Records up to this size are everyone's: a peer with a few models has 1 to 3 KB, with eight models 6. */
+export const LEAN_RECORD_BYTES = 8 * 1024;
+/** Of larger ones, for each network and for all: every newcomer is sent them. */
+export const FAT_BYTES_OF_NETWORK = 256 * 1024;
+export const FAT_BYTES = 2 * 1024 * 1024;
 /** Members date by this entry's clock; what is further off was signed long ago, or for another time. */
 export const MEMBER_CLOCK_SKEW_MS = 5 * 60_000;
 /** Of the nonce that a joiner signs: nobody guesses 256 bits, nor is given the same ones again. */
@@ -57,6 +92,19 @@ export const JOIN_NONCE_BYTES = 32;
 export const ROSTER_DELTA_INTERVAL_MS = 25;
 /** Ids of 43 characters: some 46 KB a message. */
 export const ROSTER_REMOVED_PER_DELTA = 1_000;
+/** Ids of members that left, for those who read slowly: half a megabyte. Whoever has missed more joins again. */
+export const ROSTER_REMOVALS_KEPT = 10_000;
+/**
+ * A member's socket holds so much unread before it is told nothing more of the roster until it has read on: a second of
+ * a slow line.
+ */
+export const MEMBER_BACKLOG_BYTES = 256 * 1024;
+/** Two messages more than that: one that holds so much is cut off, whatever it was sent. */
+export const MEMBER_UNREAD_BYTES = 1024 * 1024;
+/** Of all members; past it whoever holds most is cut off. */
+export const HUB_UNREAD_BYTES = 64 * 1024 * 1024;
+/** A member that is behind and takes nothing for so long is gone, whatever its pings say. */
+export const MEMBER_UNREAD_MS = 60_000;
 /** Of a signaling message's size, for signed records; the rest is for the frame around them. */
 export const ROSTER_RECORDS_SHARE = 0.75;
 /** As long as the wire lets the sentence of a refusal be. */
@@ -85,6 +133,12 @@ export const STREAM_FLUSH_CHARS = 64 * 1024;
 /** Whoever takes nothing for so long does not read: its answer and its connection would stay for ever. */
 export const STREAM_UNREAD_MS = 60_000;
 
+/** Of replies and streams that clients do not read, for each network and for all; past it the largest is cut off. */
+export const CLIENT_UNREAD_BYTES = 16 * 1024 * 1024;
+export const HTTP_UNREAD_BYTES = 64 * 1024 * 1024;
+/** Less is taken by the kernel, whoever reads. */
+export const SMALL_REPLY_BYTES = 64 * 1024;
+
 // access/: who may call
 
 /** Shorter keys could be guessed, since wrong guesses cost nothing but time. */
@@ -109,6 +163,18 @@ export const MAX_ADDRESS_CHARS = 64;
 export const MAX_KNOWN_CLIENTS = 1_000;
 /** `x-tabmesh-deadline-ms`: proxies and clients give up well before ten minutes. */
 export const MAX_DEADLINE_MS = 600_000;
+/**
+ * Requests that are open at a time: more than any mesh answers within the patience of a client. A program that sends a
+ * batch of prompts at once has room for it, an office behind one address as well.
+ */
+export const MAX_OPEN_REQUESTS = 1_024;
+export const MAX_CLIENT_OPEN_REQUESTS = 256;
+/** Of their bodies, which stay in memory until their answers have ended: four times, and once, the longest 16 prompts. */
+export const MAX_OPEN_BYTES = 64 * 1024 * 1024;
+export const MAX_CLIENT_OPEN_BYTES = 16 * 1024 * 1024;
+/** So much of both may be filled by few; the rest is kept for clients with fewer open requests than this. */
+export const OPEN_SHARE_FOR_ALL = 3 / 4;
+export const SMALL_CLIENT_REQUESTS = 4;
 /** Between two tries of an answer that found no room beside those of its own request; peers say how long, within these. */
 export const MIN_ROOM_WAIT_MS = 50;
 export const MAX_ROOM_WAIT_MS = 1_000;
@@ -203,6 +269,12 @@ export const LEDGER_HOURS_KEPT_DAYS = 90;
  * known ones count on and new ones are dropped; how many is logged once writing works again.
  */
 export const MAX_LEDGER_COUNTERS = 50_000;
+/** First answers of models that are told, those with most answers of late. */
+export const MAX_MILESTONES = 100;
+/** First answers that are noted between two days' clearings; members choose their models' names. */
+export const MAX_NOTED_MILESTONES = 1_000;
+/** A model that nobody has served for so long has no milestone any more. */
+export const MILESTONE_KEPT_DAYS = 30;
 /** 90 days of hours with 400 busy peer and model pairs are about 200 MB. Past it the ledger behaves as on a full disk. */
 export const MAX_LEDGER_BYTES = 1024 ** 3;
 /** A second process that writes to the same file. */

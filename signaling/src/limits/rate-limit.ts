@@ -17,11 +17,14 @@ export class TokenBucket {
     this.#filledAtMs = clock.monotonicMs();
   }
 
-  /** False: the limit is reached. */
-  take(): boolean {
+  /**
+   * False: the limit is reached.
+   * @param reserve is left for others
+   */
+  take(reserve = 0, amount = 1): boolean {
     this.#refill();
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
+    if (this.#tokens < amount + reserve) return false;
+    this.#tokens -= amount;
     return true;
   }
 
@@ -53,14 +56,14 @@ export class BucketPerKey {
     this.#clock = clock;
   }
 
-  take(key: string): boolean {
+  take(key: string, reserve = 0, amount = 1): boolean {
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
       this.#sweep();
       bucket = new TokenBucket(this.#limit, this.#clock);
       this.#buckets.set(key, bucket);
     }
-    return bucket.take();
+    return bucket.take(reserve, amount);
   }
 
   get size(): number {

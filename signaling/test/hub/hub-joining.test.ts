@@ -125,15 +125,69 @@ describe('joining', () => {
     expect(hub.memberCount()).toBe(0);
   });
 
-  it('SG2: refuses whoever talks before joining', async () => {
-    const { connect } = await startHub();
+  it('SG50: what was said before the join is not read, and the join counts all the same', async () => {
+    const { connect, hub } = await startHub();
+    const [alice, bob] = [createMember(), createMember()];
+    const watcher = connect();
+    await join(watcher, bob);
+    const seen = collectRoster(watcher);
+    const descriptions: unknown[] = [];
+    watcher.on('description', (record) => descriptions.push(record));
+    const socket = connect();
+    await socket.challenge;
+
+    const stale = alice.announcement({ version: 'before' });
+    socket.emit('announce', stale);
+    socket.emit('announce', 'no record' as never);
+    socket.emit('describe', { to: bob.peerId, record: alice.description(bob.peerId) });
+    socket.emit('report', { servedBy: 'failed' });
+    await join(socket, alice);
+
+    await seen.upserted(alice.peerId);
+    expect(seen.records).not.toContainEqual(stale);
+    expect(descriptions).toEqual([]);
+    expect(hub.memberCount()).toBe(2);
+  });
+
+  it('SG50: a flood of it is refused, and not for ever', async () => {
+    const { connect } = await startHub({ limits: { early: { perSecond: 0.001, burst: 5 } } });
     const socket = connect();
     await socket.challenge;
     const refused = next(socket, 'refused');
 
-    socket.emit('announce', createMember().announcement());
+    for (let said = 0; said < 6; said += 1) socket.emit('announce', createMember().announcement());
 
-    expect(await refused).toMatchObject({ code: 'protocol_violation' });
+    expect(await refused).toMatchObject({ code: 'mesh_busy', final: false });
+  });
+
+  it('SG51: says of no refusal but one that it is final', async () => {
+    const { connect } = await startHub();
+    const refusals = await Promise.all([
+      sendJoin(connect(), createMember(), () => ({ protocol: PROTOCOL_VERSION + 1 })),
+      sendJoin(connect(), createMember(), () => ({ announcement: createMember().announcement() })),
+      sendJoin(connect(), createMember(), () => ({ proof: 'none' as never })),
+    ]);
+    expect(refusals.map(({ final }) => final)).toEqual([false, false, false]);
+  });
+
+  it('SG56: nobody but the entry itself joins as one, or becomes one', async () => {
+    const entry = createMember();
+    const { connect } = await startHub({ entryPeerId: entry.peerId });
+    const alice = createMember();
+
+    const refusal = await sendJoin(connect(), alice, () => ({ announcement: alice.announcement({ kind: 'entry' }) }));
+    expect(refusal).toMatchObject({ code: 'protocol_violation', message: expect.stringContaining('as a peer') });
+
+    await join(connect(), entry, entry.announcement({ kind: 'entry' }));
+    const socket = connect();
+    await join(socket, alice);
+    const watcher = connect();
+    await join(watcher, createMember());
+    const seen = collectRoster(watcher);
+    socket.emit('announce', alice.announcement({ kind: 'entry' }));
+    const good = alice.announcement();
+    socket.emit('announce', good);
+    expect(await seen.upserted(alice.peerId)).toEqual(good);
   });
 
   it('SG3: disconnects a socket that does not join within 10 s', async () => {
@@ -167,6 +221,7 @@ describe('joining', () => {
     expect(await refused).toMatchObject({
       code: 'protocol_violation',
       message: expect.stringContaining('newer'),
+      final: true,
     });
     await oldGone;
     await seen.upserted(alice.peerId);

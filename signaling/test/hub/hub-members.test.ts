@@ -1,6 +1,7 @@
 import { MAX_SIGNALING_BYTES, type SignedRecord, systemClock } from '@tabmesh/shared';
 import { ManualClock } from '@tabmesh/shared/testing';
 import { describe, expect, it } from 'vitest';
+import { FatRecords } from '../../src/hub/fat-records.ts';
 import { createMember, ended, join, next, servedModel, type TestMember } from '../setup/member.ts';
 import { collectRoster, peerIdOf, startHub } from '../setup/start-hub.ts';
 
@@ -70,6 +71,55 @@ describe('the roster', () => {
       expect(warnings).toContain('A message was dropped.');
     },
   );
+
+  it('SG49: records beyond 8 KB have a bound for each network, so that a newcomer is not sent megabytes', async () => {
+    const { connect, hub } = await startHub();
+    const padding = 'x'.repeat(43_000);
+    let refusals = 0;
+    for (let count = 0; count < 12; count += 1) {
+      const member = createMember();
+      const socket = connect();
+      const refused = next(socket, 'refused').then(
+        ({ code, message }) => {
+          refusals += 1;
+          expect([code, message]).toEqual(['mesh_busy', expect.stringContaining('Serve fewer models here')]);
+        },
+        () => {},
+      );
+      await Promise.race([
+        refused,
+        join(socket, member, member.announcement({ padding } as object)).catch(() => refused),
+      ]);
+    }
+    expect(hub.memberCount()).toBe(6);
+    expect(refusals).toBe(6);
+
+    const [bob, bobSocket] = [createMember(), connect()];
+    const welcome = await join(bobSocket, bob);
+    expect(JSON.stringify(welcome).length).toBeLessThan(300_000);
+    const seen = collectRoster(bobSocket);
+    bobSocket.emit('announce', bob.announcement({ padding } as object));
+    const lean = bob.announcement({ state: 'draining' });
+    bobSocket.emit('announce', lean);
+    while ((await seen.upserted(bob.peerId)).signature !== lean.signature);
+    expect(seen.records.filter(({ body }) => body.length > 8_192 && body.includes(bob.peerId))).toEqual([]);
+  });
+
+  it('SG49: room comes back with the members that had it, and whoever comes again has its own', async () => {
+    const records = new FatRecords();
+    const record = (chars: number) => ({ body: 'x'.repeat(chars), signature: '' });
+    const members = Array.from({ length: 4 }, createMember);
+    for (const { peerId } of members) records.take(peerId, 'here', record(60_000));
+    const [alice, bob] = members as [TestMember, TestMember];
+    const carol = createMember();
+    expect(() => records.take(carol.peerId, 'here', record(60_000))).toThrow(/59 KB/);
+    records.take(carol.peerId, 'there', record(60_000));
+    records.take(alice.peerId, 'here', record(60_000));
+    records.take(carol.peerId, 'here', record(8_000));
+    records.release(bob.peerId);
+    records.take(carol.peerId, 'here', record(60_000));
+    expect(() => records.take(bob.peerId, 'here', record(60_000))).toThrow();
+  });
 
   it('SG10: a roster past one message comes in parts', async () => {
     const { connect } = await startHub();

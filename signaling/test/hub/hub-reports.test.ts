@@ -1,7 +1,14 @@
 /** What members tell the entry of the answers that they got from each other. */
 import { type AnswerReport, ModelId } from '@tabmesh/shared';
+import { ManualClock } from '@tabmesh/shared/testing';
 import { describe, expect, it } from 'vitest';
-import type { HubLimits } from '../../src/limits/limits.ts';
+import { PlausibleReports } from '../../src/hub/plausible-reports.ts';
+import {
+  type HubLimits,
+  REPORTED_TOKENS_OF_ASKER,
+  REPORTED_TOKENS_OF_NETWORK,
+  REPORTS_AHEAD,
+} from '../../src/limits/limits.ts';
 import { createMember, join, servedModel, type TestMember } from '../setup/member.ts';
 import { collectRoster, startHub } from '../setup/start-hub.ts';
 
@@ -88,5 +95,80 @@ describe('reports of answers', () => {
     expect(heard).toHaveLength(3);
     expect(warnings).toEqual([]);
     expect(hub.memberCount()).toBe(2);
+  });
+
+  it('SG47: one that answered counts its answers itself, and reports far beyond that count for nothing', async () => {
+    const { alice, socket, heard, settled } = await askAndServe({ reports: { perSecond: 1_000, burst: 1_000 } });
+
+    for (let sent = 0; sent < 200; sent += 1) socket.emit('report', answered(alice));
+    await settled();
+    expect(heard).toHaveLength(REPORTS_AHEAD);
+  });
+});
+
+describe('what members may write into the figures', () => {
+  const measured = {
+    ttftMs: 1,
+    ttftP95Ms: 1,
+    tokensPerSecond: 1,
+    tokensPerSecondP95: 1,
+    sampleCount: 1_000_000,
+    ageMs: 0,
+  };
+  const served = { ...servedModel('mesh-tiny'), contextTokens: 10_000_000, measured };
+  const report = (member: TestMember, completionTokens: number) =>
+    ({
+      servedBy: 'mesh',
+      peerId: member.peerId,
+      model: served.id,
+      completionTokens,
+      ttftMs: 1,
+      tokensPerSecond: 1,
+    }) as const;
+
+  it('SG48: no more tokens than one reads, whatever a member says of itself', async () => {
+    const clock = new ManualClock();
+    const reports = new PlausibleReports(clock);
+    const mallory = createMember();
+    let tokens = 0;
+    const write = (each: number) => {
+      if (reports.take(mallory.peerId, 'there', report(mallory, each), served)) tokens += each;
+    };
+    write(10_000_000);
+    for (let sent = 0; sent < 1_000; sent += 1) write(1_000);
+    expect(tokens).toBe(REPORTED_TOKENS_OF_ASKER.burst);
+    await clock.advance(10_000);
+    for (let sent = 0; sent < 1_000; sent += 1) write(1_000);
+    expect(tokens).toBe(REPORTED_TOKENS_OF_ASKER.burst + 10 * REPORTED_TOKENS_OF_ASKER.perSecond);
+  });
+
+  it('SG48: nor many keys of one network, and others count on', () => {
+    const reports = new PlausibleReports(new ManualClock());
+    let tokens = 0;
+    for (let key = 0; key < 100; key += 1) {
+      const mallory = createMember();
+      if (reports.take(mallory.peerId, 'there', report(mallory, 40_000), served)) tokens += 40_000;
+    }
+    expect(tokens).toBe(REPORTED_TOKENS_OF_NETWORK.burst);
+    const [alice, bob] = [createMember(), createMember()];
+    expect(reports.take(alice.peerId, 'here', report(bob, 500), served)).toBe(true);
+  });
+
+  it('SG47: an hour later as many may be reported again', async () => {
+    const clock = new ManualClock();
+    const reports = new PlausibleReports(clock);
+    const [alice, bob] = [createMember(), createMember()];
+    const modest = { ...served, measured: { ...measured, sampleCount: 40 } };
+    const count = () => {
+      let counted = 0;
+      for (let sent = 0; sent < 200; sent += 1) {
+        if (reports.take(alice.peerId, 'here', report(bob, 1), modest)) counted += 1;
+      }
+      return counted;
+    };
+    expect(count()).toBe(40 + REPORTS_AHEAD);
+    expect(count()).toBe(0);
+    await clock.advance(3_600_001);
+    expect(count()).toBe(40 + REPORTS_AHEAD);
   });
 });

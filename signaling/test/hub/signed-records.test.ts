@@ -1,4 +1,6 @@
-import { MeshError, PROTOCOL_VERSION } from '@tabmesh/shared';
+import { MeshError, PeerId, PROTOCOL_VERSION } from '@tabmesh/shared';
+import { verifySignatureInNode } from '@tabmesh/shared/node';
+import { recordsOfAnybody, smallOrderKeys } from '@tabmesh/shared/testing';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { readAnnouncement, readDescription, readJoin } from '../../src/hub/signed-records.ts';
@@ -6,6 +8,7 @@ import { createMember } from '../setup/member.ts';
 
 const [alice, bob] = [createMember(), createMember()];
 const nonce = 'a'.repeat(64);
+const here = { clock: { wallMs: () => 0 }, entryPeerId: null, leadsHere: () => true };
 
 /** Whatever a peer can put into a body and sign with its own key, and near misses of the real thing. */
 const body = fc.oneof(
@@ -35,8 +38,8 @@ const record = fc.record({
 it('SG19: no record whatever passes unsigned, nor fails with anything but a sentence', () => {
   const reads = [
     (proof: { body: string; signature: string }) =>
-      readJoin({ protocol: PROTOCOL_VERSION, proof, announcement: alice.announcement() }, nonce, 0),
-    (announcement: { body: string; signature: string }) => readAnnouncement(announcement, alice.peerId, 0),
+      readJoin({ protocol: PROTOCOL_VERSION, proof, announcement: alice.announcement() }, nonce, here),
+    (announcement: { body: string; signature: string }) => readAnnouncement(announcement, alice.peerId, here),
     (description: { body: string; signature: string }) => readDescription(description, alice.peerId, bob.peerId),
   ];
 
@@ -53,4 +56,15 @@ it('SG19: no record whatever passes unsigned, nor fails with anything but a sent
     }),
     { numRuns: 1_000 },
   );
+});
+
+it('ID5: under a key of small order nothing counts as signed for Node’s own check either', () => {
+  for (const key of smallOrderKeys()) {
+    const peerId = PeerId.parse(Buffer.from(key).toString('base64url'));
+    for (const record of recordsOfAnybody(40)) {
+      expect(() => verifySignatureInNode(record, peerId)).toThrow(
+        expect.objectContaining({ code: 'signature_invalid' }),
+      );
+    }
+  }
 });

@@ -1,5 +1,11 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
+import {
+  type AddressInfo,
+  connect,
+  createServer as createTcpServer,
+  type Socket,
+  type Server as TcpServer,
+} from 'node:net';
 import {
   createSocketIoSignaling,
   type JoinRefusal,
@@ -13,7 +19,7 @@ import {
 } from '@tabmesh/shared';
 import { Server as SocketServer } from 'socket.io';
 import { afterEach, expect, it } from 'vitest';
-import { createHub } from '../../src/hub/hub.ts';
+import { createHub, type HubOptions } from '../../src/hub/hub.ts';
 import { createMember, type TestMember } from '../setup/member.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -100,6 +106,94 @@ it('SG21: comes back after a refusal that passes', async () => {
   await bobSide.news('welcome');
 });
 
+it('SG51: comes back after every other refusal, also one that does not say whether it is final', async () => {
+  const { url, sockets } = await startBareEntry();
+  const aliceSide = joinMesh(url, createMember());
+  const refusals = [
+    { code: 'protocol_violation', message: 'The peer has not joined yet.' },
+    { code: 'signature_invalid', message: 'The proof was made for another connection.', final: false },
+    { code: 'unauthorized', message: 'Not before the first of the month.', final: false },
+    { code: 'of-tomorrow', message: 'Nobody knows.' },
+  ] as const;
+  for (const { code, message, ...word } of refusals) {
+    await aliceSide.news('challenge');
+    sockets.emit('refused', { code, message, ...word });
+    sockets.disconnectSockets(true);
+    expect(await aliceSide.news('refused')).toMatchObject({ message, final: false });
+    expect(await aliceSide.news('offline')).toBe(message);
+  }
+  await aliceSide.news('challenge');
+});
+
+it('SG51: takes it for final when an older entry says that the key has joined again', async () => {
+  const { url, sockets } = await startBareEntry();
+  const aliceSide = joinMesh(url, createMember());
+  await aliceSide.news('challenge');
+  sockets.emit('welcome', { entryPeerId: null, iceServers: [], roster: [] });
+  await aliceSide.news('welcome');
+
+  sockets.emit('refused', { code: 'protocol_violation', message: 'The same key has joined again from elsewhere.' });
+
+  expect(await aliceSide.news('refused')).toMatchObject({ final: true });
+  expect(aliceSide.heard()).toEqual([]);
+});
+
+it('SG52: says nothing before its join, whatever it had to say while it was cut off', async () => {
+  const { url, sockets } = await startBareEntry({ pingInterval: 50, pingTimeout: 50 });
+  const said: string[][] = [];
+  sockets.on('connection', (socket) => {
+    const here: string[] = [];
+    said.push(here);
+    socket.onAny((event: string) => {
+      here.push(event);
+      if (event === 'join') socket.emit('welcome', { entryPeerId: null, iceServers: [], roster: [] });
+    });
+  });
+  const [alice, bob] = [createMember(), createMember()];
+  const aliceSide = joinMesh(url, alice);
+  await aliceSide.news('welcome');
+
+  stall(400);
+  aliceSide.signaling.announce(alice.announcement());
+  aliceSide.signaling.describe(bob.peerId, alice.description(bob.peerId));
+  aliceSide.signaling.report({ servedBy: 'failed' });
+  await aliceSide.news('offline');
+  aliceSide.signaling.announce(alice.announcement());
+  await aliceSide.news('welcome');
+  aliceSide.signaling.report({ servedBy: 'failed' });
+
+  await expect.poll(() => said).toEqual([['join'], ['join', 'report']]);
+});
+
+it('SG53: a member whose process stalled joins again', async () => {
+  const { url, hub } = await startEntry(0, { pingIntervalMs: 50, pingTimeoutMs: 50 });
+  const alice = createMember();
+  const aliceSide = joinMesh(url, alice);
+  for (let stalled = 0; stalled < 3; stalled += 1) {
+    await aliceSide.news('welcome');
+    stall(400);
+    aliceSide.signaling.announce(alice.announcement());
+    await aliceSide.news('offline');
+  }
+  await aliceSide.news('welcome');
+  expect(aliceSide.heard()).not.toContain('refused');
+  expect(hub.memberCount()).toBe(1);
+});
+
+it('SG53: a member whose network changed without a word joins again', async () => {
+  const { port, hub } = await startEntry(0, { pingIntervalMs: 100, pingTimeoutMs: 200 }, ['127.0.0.1']);
+  const network = await startNetwork(port);
+  const aliceSide = joinMesh(network.url, createMember());
+  await aliceSide.news('welcome');
+
+  network.change();
+
+  expect(await aliceSide.news('offline')).toContain('ping timeout');
+  await aliceSide.news('welcome');
+  expect(aliceSide.heard()).not.toContain('refused');
+  expect(hub.memberCount()).toBe(1);
+});
+
 it('SG22: a final refusal ends it: the replaced one of two with the same key stays away', async () => {
   const { url, hub } = await startEntry();
   const alice = createMember();
@@ -165,13 +259,14 @@ function joinMesh(url: string, member: TestMember) {
     wake();
   };
   signaling.start({
-    onChallenge({ nonce }) {
+    onChallenge({ nonce }, entry) {
       hear('challenge', nonce);
       return {
         proof: member.identity.sign({
           type: 'join-proof',
           peerId: member.peerId,
           nonce,
+          entry,
         }),
         announcement: member.announcement(),
       };
@@ -197,11 +292,12 @@ function joinMesh(url: string, member: TestMember) {
   };
 }
 
-async function startEntry(port = 0, limits: Parameters<typeof createHub>[0]['limits'] = {}) {
+async function startEntry(port = 0, limits: HubOptions['limits'] = {}, hosts: readonly string[] = []) {
   const server = createServer();
   const hub = createHub({
     server,
     entryPeerId: null,
+    hosts,
     iceServers: [],
     clock: systemClock,
     random: systemRandom,
@@ -218,16 +314,54 @@ async function startEntry(port = 0, limits: Parameters<typeof createHub>[0]['lim
 }
 
 /** A socket.io server that challenges and then does what the test says. */
-async function startBareEntry() {
+async function startBareEntry(pings: { pingInterval?: number; pingTimeout?: number } = {}) {
   const server = createServer();
-  const sockets = new SocketServer(server);
+  const sockets = new SocketServer(server, pings);
   sockets.on('connection', (socket) => socket.emit('challenge', { nonce: 'a'.repeat(64), nowMs: 0 }));
   const url = await listen(server, 0);
   cleanups.push(() => sockets.close());
   return { url, sockets };
 }
 
-async function listen(server: Server, port: number): Promise<string> {
+/** As when the process is stopped, or the machine asleep: time goes on and nothing else does. */
+function stall(forMs: number): void {
+  const untilMs = performance.now() + forMs;
+  while (performance.now() < untilMs);
+}
+
+/** The way to a port. When it changes, what goes over connections that are open is lost, and nobody is told. */
+async function startNetwork(port: number) {
+  let era = 0;
+  const ends = new Set<Socket>();
+  const network = createTcpServer((near) => {
+    const far = connect(port, '127.0.0.1');
+    const began = era;
+    for (const [from, to] of [[near, far] as const, [far, near] as const]) {
+      ends.add(from);
+      from.on('data', (bytes) => {
+        if (era === began) to.write(bytes);
+      });
+      from.on('error', () => {});
+      from.on('close', () => {
+        ends.delete(from);
+        if (era === began) to.destroy();
+      });
+    }
+  });
+  const url = await listen(network, 0);
+  cleanups.push(() => {
+    for (const end of ends) end.destroy();
+    network.close();
+  });
+  return {
+    url,
+    change: () => {
+      era += 1;
+    },
+  };
+}
+
+async function listen(server: TcpServer, port: number): Promise<string> {
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }

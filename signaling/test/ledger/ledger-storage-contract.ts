@@ -75,6 +75,17 @@ export function ledgerStorageContract(
       expect(await storage.milestones()).toEqual([other, first]);
     });
 
+    it('LD20: forgotten milestones are gone, and the model may have a new one', async () => {
+      const storage = await openAnother();
+      const both = [milestone('mesh-tiny', TODAY_MS), milestone('other', TODAY_MS)];
+      await storage.write({ id: 'a', counts: [], milestones: both });
+      await storage.forgetMilestones(['mesh-tiny', 'unknown']);
+      await storage.forgetMilestones([]);
+      expect((await storage.milestones()).map(({ model }) => model)).toEqual(['other']);
+      await storage.write({ id: 'b', counts: [], milestones: [milestone('mesh-tiny', TODAY_MS + 9)] });
+      expect(await storage.milestones()).toHaveLength(2);
+    });
+
     it('LD4: old hours roll up into their days, once, and young hours stay', async () => {
       const storage = await openAnother();
       const hours = [0, 1, 23, 24, 25].map((hour) => row({ startMs: TODAY_MS + hour * HOUR_MS, n: hour + 1 }));

@@ -10,6 +10,7 @@ import { type CountedAnswer, createLedger, type LedgerOptions } from '../../src/
 import { DAY_MS, HOUR_MS, type LedgerStorage } from '../../src/ledger/ledger-storage.ts';
 import { openRedisStorage } from '../../src/ledger/redis-storage.ts';
 import { openSqliteStorage } from '../../src/ledger/sqlite-storage.ts';
+import { MAX_MILESTONES } from '../../src/limits/limits.ts';
 import { startRedis } from '../setup/start-redis.ts';
 
 const alice = createIdentity(systemRandom).peerId;
@@ -129,6 +130,44 @@ describe('writing', () => {
 
     expect(await storage.read(0, ['answers'])).toContainEqual({ ...old, startMs: midnightMs, n: 7 });
     expect(await storage.read(midnightMs + 1, ['answers'])).toHaveLength(1);
+  });
+});
+
+describe('milestones', () => {
+  it('LD21: those of models with most answers are told, whatever names members make up', async () => {
+    const { ledger } = startLedger();
+    for (let name = 0; name < 1_401; name += 1) ledger.count({ ...served, model: ModelId.parse(`made-up-${name}`) });
+    for (let turn = 0; turn < 2; turn += 1) ledger.count(served);
+    expect((await ledger.milestones()).map(({ model }) => model)).not.toContain(tiny);
+
+    const { ledger: other } = startLedger();
+    for (let turn = 0; turn < 2; turn += 1) other.count(served);
+    for (let name = 0; name < 1_401; name += 1) other.count({ ...served, model: ModelId.parse(`made-up-${name}`) });
+    const told = await other.milestones();
+    expect(told).toHaveLength(MAX_MILESTONES);
+    expect(told[0]?.model).toBe(tiny);
+  });
+
+  it('LD22: the milestone of a model that nobody serves for 30 days is forgotten, and noted anew when it comes back', async () => {
+    const { ledger, clock, storage } = startLedger();
+    ledger.count({ ...served, model: ModelId.parse('made-up') });
+    ledger.count(served);
+    await clock.advance(1_000);
+    const days = async (count: number) => {
+      for (let day = 0; day < count; day += 1) {
+        await clock.advance(DAY_MS);
+        ledger.count(served);
+        await clock.advance(1_000);
+      }
+    };
+    await days(29);
+    expect(await ledger.milestones()).toHaveLength(2);
+
+    await days(3);
+    expect((await ledger.milestones()).map(({ model }) => model)).toEqual([tiny]);
+    expect(await storage.milestones()).toHaveLength(1);
+    ledger.count({ ...served, model: ModelId.parse('made-up') });
+    expect(await ledger.milestones()).toHaveLength(2);
   });
 });
 

@@ -8,7 +8,9 @@ import type { HubLimits } from '../../src/limits/limits.ts';
 import { openSocket, type TestSocket } from './member.ts';
 
 export async function startHub(
-  options: Partial<Pick<HubOptions, 'clock' | 'onReport'>> & { limits?: Partial<HubLimits> } = {},
+  options: Partial<Pick<HubOptions, 'clock' | 'onReport' | 'entryPeerId' | 'hosts'>> & {
+    limits?: Partial<HubLimits>;
+  } = {},
 ) {
   const warnings: string[] = [];
   const logger: Logger = {
@@ -20,7 +22,8 @@ export async function startHub(
   const server = createServer();
   const hub = createHub({
     server,
-    entryPeerId: null,
+    entryPeerId: options.entryPeerId ?? null,
+    hosts: options.hosts ?? [],
     iceServers: [{ urls: 'stun:stun.example' }],
     clock: options.clock ?? systemClock,
     random: systemRandom,
@@ -37,8 +40,8 @@ export async function startHub(
     hub.close();
     await new Promise((resolve) => server.close(resolve));
   });
-  const connect = () => {
-    const socket = openSocket(url);
+  const connect = (extraHeaders: Record<string, string> = {}) => {
+    const socket = openSocket(url, { extraHeaders });
     onTestFinished(() => void socket.disconnect());
     return socket;
   };

@@ -55,9 +55,11 @@ answerCalls<CrowdEntryCalls>({
     for (const member of members) put(roster, member);
     server.on('connection', (socket) => {
       socket.on('join', () => {
-        const [first = [], ...rest] = roster.parts();
-        socket.emit('welcome', { entryPeerId: null, iceServers: [], roster: first });
-        for (const upserted of rest) socket.emit('roster', { upserted, removed: [] });
+        const everything = roster.everything();
+        const first = everything.next().value;
+        const records = typeof first === 'string' ? [] : first.upserted;
+        socket.emit('welcome', { entryPeerId: null, iceServers: [], roster: records });
+        for (const delta of everything) socket.emit('roster', delta);
         socket.join(STANDING);
       });
       socket.emit('challenge', { nonce: '0'.repeat(64), nowMs: systemClock.wallMs() });

@@ -85,8 +85,8 @@ export async function joinWithLinks(
   });
   await new Promise<void>((resolve, reject) => {
     signaling.start({
-      onChallenge: ({ nonce }) => ({
-        proof: identity.sign({ type: 'join-proof', peerId: identity.peerId, nonce }),
+      onChallenge: ({ nonce }, entry) => ({
+        proof: identity.sign({ type: 'join-proof', peerId: identity.peerId, nonce, entry }),
         announcement: announcement(identity, kind),
       }),
       onWelcome(welcome) {

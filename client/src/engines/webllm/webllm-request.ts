@@ -4,6 +4,7 @@
  * those after temperature, grammar and penalties, at temperature 0 thus all or nothing.
  */
 import { type GenerationRequest, MeshError } from '@tabmesh/shared';
+import { withoutLikelyControl } from '@tabmesh/shared/control-texts';
 import { grammarOfSchema } from '@tabmesh/shared/json-grammar';
 import type { ConversationMessage } from './mlc-conversation.ts';
 import type { MlcPrompts } from './mlc-prompts.ts';
@@ -53,7 +54,11 @@ export function toWebllmCompletion(request: GenerationRequest, text: string, pro
 
 /** Results of tools need the calls that they answer, which the port does not carry: they are given as the user's. */
 function messagesOf({ messages }: GenerationRequest): ConversationMessage[] {
-  return messages.map(({ role, content }) => ({ role: role === 'tool' ? 'user' : role, content }));
+  return messages.map(({ role, content }) => ({
+    role: role === 'tool' ? 'user' : role,
+    // WebLLM's tokenizer makes control tokens of them wherever they stand.
+    content: withoutLikelyControl(content),
+  }));
 }
 
 function samplingOf(request: GenerationRequest): WebllmSampling {

@@ -3,7 +3,9 @@
  * what the model's class needs. wllama gives the metadata too, but only after loading, and it reads garbage.
  */
 import { MeshError } from '@tabmesh/shared';
+import { ControlTexts } from '@tabmesh/shared/control-texts';
 import { type GgufHeader, readGgufHeader } from '@tabmesh/shared/gguf-header';
+import { createTokenFloor, type TokenFloor } from '@tabmesh/shared/token-floor';
 
 export interface GgufMetadata {
   /** `general.file_type` in decimal; empty when the file has none. */
@@ -16,6 +18,8 @@ export interface GgufMetadata {
   readonly bosText: string;
   readonly eosText: string;
   readonly vocabularySize: number;
+  readonly floor: TokenFloor;
+  readonly control: ControlTexts;
 }
 
 /** @throws MeshError `model_invalid` */
@@ -33,12 +37,13 @@ export async function readGgufMetadata(file: Blob): Promise<GgufMetadata> {
     bosText: tokenText(header, 'bos'),
     eosText: tokenText(header, 'eos'),
     vocabularySize: header.texts(VOCABULARY)?.count ?? 0,
+    ...vocabularyOf(header),
   };
 }
 
 const VOCABULARY = 'tokenizer.ggml.tokens';
 const WANTED =
-  /^(general\.(architecture|file_type)|tokenizer\.(chat_template|ggml\.(tokens|[be]os_token_id))|.*\.context_length)$/;
+  /^(general\.(architecture|file_type)|tokenizer\.(chat_template|ggml\.(model|tokens|token_type|[be]os_token_id))|.*\.context_length)$/;
 
 async function readHeader(file: Blob): Promise<GgufHeader> {
   const source = {
@@ -63,6 +68,24 @@ async function readHeader(file: Blob): Promise<GgufHeader> {
     default:
       return reading satisfies never;
   }
+}
+
+/** llama.cpp's numbers in GGUF files. */
+const NORMAL = 1;
+const UNKNOWN = 2;
+const CONTROL = 3;
+/** Some files call a control token a normal one; llama.cpp knows those by their looks. */
+const LOOKS_LIKE_CONTROL = /^<[|｜].*[|｜]>$/s;
+
+function vocabularyOf(header: GgufHeader): Pick<GgufMetadata, 'floor' | 'control'> {
+  const tokens = [...(header.texts(VOCABULARY)?.all() ?? [])];
+  const types = header.integers('tokenizer.ggml.token_type');
+  const tokenizer = new TextDecoder().decode(header.bytes('tokenizer.ggml.model'));
+  const control = tokens.filter((text, id) => {
+    const type = types?.[id];
+    return type === CONTROL || type === UNKNOWN || (type === NORMAL && LOOKS_LIKE_CONTROL.test(text));
+  });
+  return { floor: createTokenFloor(tokens, tokenizer), control: new ControlTexts(control) };
 }
 
 function tokenText(header: GgufHeader, name: 'bos' | 'eos'): string {

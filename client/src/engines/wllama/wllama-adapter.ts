@@ -13,6 +13,7 @@ import {
   type TokenLogprob,
 } from '@tabmesh/shared';
 import type { ChatTemplate } from '@tabmesh/shared/chat-template';
+import { checkMessages, checkTexts, leastPerMessage, type PromptBound } from '@tabmesh/shared/prompt-bound';
 import type {
   ChatCompletionChunk,
   ChatCompletionLogprob,
@@ -63,12 +64,18 @@ export function createWllamaEngine(parts: WllamaEngineParts): WllamaEngine {
   const runner = new AnswerRunner(model.slots);
   const unstarted = new Set<GenerationRequest>();
   let exited: Promise<void> | undefined;
+  const { floor } = vocabulary;
+  const { contextTokens } = model;
+  const perMessageTokens = template === undefined ? 0 : leastPerMessage(template, floor);
+  // What llama.cpp cuts into tokens stops all its other answers meanwhile, so nothing is let through to be counted.
+  const bound: PromptBound = { contextTokens, floor, perMessageTokens, slack: 1 };
 
   async function answer(
     request: GenerationRequest,
     emit: (event: EngineEvent) => void,
     signal: AbortSignal,
   ): Promise<void> {
+    checkMessages(bound, request.messages, request.continues?.text ?? '');
     const chunks = new ChunkReader(request, emit);
     const cut = new AbortController();
     unstarted.add(request);
@@ -85,9 +92,10 @@ export function createWllamaEngine(parts: WllamaEngineParts): WllamaEngine {
       };
       // As a chat it would lose the spaces and line breaks that an answer begins with, a template that refuses its messages
       // would end other answers too, and going on behind a last message of the assistant repeats that message.
-      if (template !== undefined) await wllama.createCompletion({ ...call, prompt: promptOf(request, template) });
+      if (template !== undefined)
+        await wllama.createCompletion({ ...call, prompt: promptOf(request, template, vocabulary) });
       else if (request.continues !== undefined) throw MeshError.unsupportedFeature('continue');
-      else await wllama.createChatCompletion({ ...call, messages: messagesOf(request) });
+      else await wllama.createChatCompletion({ ...call, messages: messagesOf(request, vocabulary) });
     } catch (error) {
       const mine = unstarted.has(request) && unstarted.size === 1;
       const failure = mayThrow(request) && isHalfCharacter(error) ? halfCharacter(error) : failureOf(error, mine);
@@ -99,6 +107,7 @@ export function createWllamaEngine(parts: WllamaEngineParts): WllamaEngine {
   }
 
   async function embed(inputs: readonly string[], signal: AbortSignal): Promise<Embeddings> {
+    for (const input of inputs) checkTexts(bound, input);
     const vectors: Float32Array[] = [];
     let promptTokens = 0;
     try {

@@ -187,7 +187,12 @@ async function startEngine(file: ModelFile, options: LoadOptions): Promise<Wllam
     model,
     wllama,
     template,
-    vocabulary: { size: loaded.n_vocab, addsSpace: addsSpace(loaded.metadata) },
+    vocabulary: {
+      size: loaded.n_vocab,
+      addsSpace: addsSpace(loaded.metadata),
+      floor: file.metadata.floor,
+      control: file.metadata.control,
+    },
     lastNativeError: () => nativeErrors.last,
   });
   nativeErrors.workerBroken.catch((error: MeshError) => engine.lose(error));

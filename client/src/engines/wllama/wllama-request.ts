@@ -4,7 +4,9 @@
  */
 import { type GenerationRequest, MeshError } from '@tabmesh/shared';
 import type { ChatTemplate } from '@tabmesh/shared/chat-template';
+import type { ControlTexts } from '@tabmesh/shared/control-texts';
 import { anyObjectGrammar, grammarOfSchema } from '@tabmesh/shared/json-grammar';
+import type { TokenFloor } from '@tabmesh/shared/token-floor';
 import type { ChatCompletionMessage, ChatCompletionParams } from '@wllama/wllama/esm/index.js';
 
 export interface WllamaVocabulary {
@@ -12,6 +14,9 @@ export interface WllamaVocabulary {
   readonly size: number;
   /** It puts a space in front of a text that has none, as Llama 2's does. */
   readonly addsSpace: boolean;
+  readonly floor: TokenFloor;
+  /** llama.cpp makes control tokens of them wherever they stand. */
+  readonly control: ControlTexts;
 }
 
 /** @throws MeshError `invalid_request`, `unsupported` */
@@ -46,13 +51,18 @@ export function mayThrow({ topLogprobs, logitBias = {} }: GenerationRequest): bo
   return topLogprobs !== undefined || Object.values(logitBias).some((bias) => bias > 0);
 }
 
-export function messagesOf({ messages }: GenerationRequest): ChatCompletionMessage[] {
-  return messages.map(({ role, content }) => toWllamaMessage(role, wellFormed(content)));
+export function messagesOf({ messages }: GenerationRequest, { control }: WllamaVocabulary): ChatCompletionMessage[] {
+  return messages.map(({ role, content }) => toWllamaMessage(role, wellFormed(control.plain(content))));
 }
 
 /** @throws MeshError `invalid_request` when the template refuses the messages. */
-export function promptOf({ messages, continues }: GenerationRequest, template: ChatTemplate): string {
-  return wellFormed(template(messages) + (continues?.text ?? ''));
+export function promptOf(
+  { messages, continues }: GenerationRequest,
+  template: ChatTemplate,
+  { control }: WllamaVocabulary,
+): string {
+  const plain = messages.map((message) => ({ ...message, content: control.plain(message.content) }));
+  return wellFormed(template(plain) + control.plain(continues?.text ?? ''));
 }
 
 /** llama.cpp refuses half a surrogate pair with an exception that takes other answers along. */
@@ -89,10 +99,11 @@ interface Constraint {
 
 function grammarOf(
   { responseFormat, logitBias = {}, continues }: GenerationRequest,
-  { addsSpace }: WllamaVocabulary,
+  { addsSpace, size }: WllamaVocabulary,
 ): Constraint {
   if (responseFormat === undefined) return Object.keys(logitBias).length === 0 ? {} : { grammar: CHARACTERS };
-  const grammar = responseFormat.type === 'json_object' ? anyObjectGrammar() : grammarOfSchema(responseFormat.schema);
+  const grammar =
+    responseFormat.type === 'json_object' ? anyObjectGrammar() : grammarOfSchema(responseFormat.schema, size);
   if (continues === undefined) return { grammar };
   // llama.cpp leads the grammar past the beginning token by token. It skips a first token that begins with a space which
   // the text has not, and ends for good at one that would end the answer; what such tokens look like, it tells nobody.

@@ -6,6 +6,7 @@
  */
 import { MeshError } from '../../errors.ts';
 import {
+  MAX_GRAMMAR_CHECKS,
   MAX_SCHEMA_CHARS,
   MAX_SCHEMA_LEVELS,
   MAX_SCHEMA_PARTS,
@@ -21,12 +22,23 @@ export function anyObjectGrammar(): string {
   return new GrammarWriter({}).finish('object');
 }
 
-/** @throws MeshError `invalid_request` that names what can't be followed. */
-export function grammarOfSchema(schema: Readonly<Record<string, unknown>>): string {
+/**
+ * @param vocabularySize of the model, for engines that compare each token with each choice that there is at a place
+ * @throws MeshError `invalid_request` that names what can't be followed.
+ */
+export function grammarOfSchema(schema: Readonly<Record<string, unknown>>, vocabularySize = 0): string {
   if (lengthOf(schema) > MAX_SCHEMA_CHARS) throw refusal('', `is longer than ${MAX_SCHEMA_CHARS / 1024} KB`);
   const writer = new GrammarWriter(schema);
-  return writer.finish(writer.value(schema, { path: '', level: 0, references: [] }));
+  const grammar = writer.finish(writer.value(schema, { path: '', level: 0, references: [] }));
+  const most = Math.max(LEAST_CHOICES, Math.floor(MAX_GRAMMAR_CHECKS / vocabularySize));
+  if (writer.mostChoices > most) {
+    throw refusal('', `offers ${writer.mostChoices} choices at one place, of which this model follows ${most} at most`);
+  }
+  return grammar;
 }
+
+/** What every model follows, whatever it costs: a form with some optional fields. */
+const LEAST_CHOICES = 64;
 
 /** Where in the schema: for the refusal, and against schemas that never end. */
 interface Place {
@@ -41,11 +53,18 @@ class GrammarWriter {
   readonly #root: Schema;
   readonly #rules = new Map<string, string>(Object.entries(BASE_RULES));
   readonly #names = new Map<string, string>();
+  /** Of rules and expressions: how many ways there are at one place of it at most, where it is more than one. */
+  readonly #choices = new Map<string, number>();
+  #mostChoices = 1;
   #parts = 0;
   #repetitions = 0;
 
   constructor(root: Schema) {
     this.#root = root;
+  }
+
+  get mostChoices(): number {
+    return this.#mostChoices;
   }
 
   finish(root: string): string {
@@ -128,15 +147,19 @@ class GrammarWriter {
     // From the last to the first: what may follow when nothing has been written yet, and when something has.
     let first = '""';
     let next = '""';
+    let run = 1;
+    let longestRun = 1;
     for (const [name, described] of Object.entries(properties).reverse()) {
       if (described === false && !required.has(name)) continue;
+      run = required.has(name) ? 1 : run + 1;
+      longestRun = Math.max(longestRun, run);
       const value = this.value(described, inside(place, name));
       const pair = `${literal(JSON.stringify(name))} space ":" space ${value} space`;
       const [skipFirst, skipNext] = required.has(name) ? ['', ''] : [` | ${first}`, ` | ${next}`];
       first = this.#rule(`${pair} ${next}${skipFirst}`);
       next = this.#rule(`"," space ${pair} ${next}${skipNext}`);
     }
-    return this.#rule(`"{" space ${first} "}"`);
+    return this.#choosing(longestRun, this.#rule(`"{" space ${first} "}"`));
   }
 
   #array(schema: Schema, place: Place): string {
@@ -206,7 +229,7 @@ class GrammarWriter {
     const allowed = values.filter((value) => type === undefined || [type].flat().some((name) => isOfType(value, name)));
     if (allowed.length === 0) throw refusal(place.path, 'allows no value');
     this.#count(allowed.length);
-    return this.#either(allowed.map((value) => literal(JSON.stringify(value))));
+    return this.#literalChoice(allowed.map((value) => JSON.stringify(value)));
   }
 
   #alternatives(form: 'anyOf' | 'oneOf' | 'allOf', schema: Schema, place: Place): string {
@@ -261,8 +284,23 @@ class GrammarWriter {
   }
 
   #either(options: readonly string[]): string {
-    const [only, ...others] = new Set(options);
-    return only !== undefined && others.length === 0 ? only : this.#rule([only, ...others].join(' | '));
+    const all = [...new Set(options)];
+    const [only] = all;
+    if (only !== undefined && all.length === 1) return only;
+    const choices = all.reduce((sum, option) => sum + (this.#choices.get(option) ?? 1), 0);
+    return this.#choosing(choices, this.#rule(all.join(' | ')));
+  }
+
+  /** What several texts begin with is written once: an engine goes through all that may come at each token. */
+  #literalChoice(texts: readonly string[]): string {
+    const { expression, choices } = sharedBeginnings([...new Set(texts)]);
+    return choices === 1 ? expression : this.#choosing(choices, this.#rule(expression));
+  }
+
+  #choosing(choices: number, expression: string): string {
+    this.#choices.set(expression, Math.max(choices, this.#choices.get(expression) ?? 1));
+    this.#mostChoices = Math.max(this.#mostChoices, choices);
+    return expression;
   }
 
   /** Equal rules are one. */
@@ -274,6 +312,34 @@ class GrammarWriter {
     this.#rules.set(name, body);
     return name;
   }
+}
+
+/** Literals as a tree of their beginnings, and how many ways there are at most where it branches. */
+function sharedBeginnings(texts: readonly string[]): { readonly expression: string; readonly choices: number } {
+  const [first = '', ...others] = texts;
+  if (others.length === 0) return { expression: literal(first), choices: 1 };
+  const length = texts.reduce((common, text) => commonLength(first, text, common), first.length);
+  const branches = new Map<string, string[]>();
+  for (const text of texts) {
+    const rest = text.slice(length);
+    const [head = ''] = rest;
+    const branch = branches.get(head);
+    if (branch === undefined) branches.set(head, [rest]);
+    else branch.push(rest);
+  }
+  const written = Array.from(branches.values(), sharedBeginnings);
+  const expression = `(${written.map((branch) => branch.expression).join(' | ')})`;
+  return {
+    expression: length === 0 ? expression : `${literal(first.slice(0, length))} ${expression}`,
+    choices: Math.max(branches.size, ...written.map((branch) => branch.choices)),
+  };
+}
+
+/** In whole characters. */
+function commonLength(one: string, other: string, most: number): number {
+  let length = 0;
+  while (length < most && one[length] === other[length]) length += 1;
+  return /[\ud800-\udbff]/.test(one.charAt(length - 1)) ? length - 1 : length;
 }
 
 /** Something nested deeper than the stack has no text. */
