@@ -4,6 +4,7 @@
  */
 import { MeshError } from '../errors.ts';
 import { CONNECT_TIMEOUT_MS, MAX_DIAL_ATTEMPTS } from '../limits.ts';
+import { pause } from '../pause.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { PeerId } from '../protocol/ids.ts';
 import type { Link } from './link.ts';
@@ -24,6 +25,8 @@ type Settle = (error: Error | undefined) => void;
 
 /** What took longer to fail was silence, and a second attempt would meet it again. */
 const QUICK_FAILURE_MS = 2_000;
+/** libdatachannel breaks a connection now and then that is made in the very moment in which it closes another one. */
+const RETRY_PAUSE_MS = 20;
 /** An attempt of the other end's may take the place of this end's when that is nearly over, and has as long; no third one. */
 const OUTCOME_TIMEOUT_MS = 2 * CONNECT_TIMEOUT_MS;
 
@@ -49,6 +52,7 @@ export class Callers {
       } catch (error) {
         const tookMs = clock.monotonicMs() - askedMs;
         if (!MeshError.is(error, 'connection_failed') || !this.#mayTryAgain(peerId, attempt, tookMs)) throw error;
+        await pause(clock, RETRY_PAUSE_MS * attempt, signal);
       }
     }
   }

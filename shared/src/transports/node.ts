@@ -14,6 +14,7 @@ export function createNodeTransport(): Transport {
       RTCSessionDescription,
       RTCIceCandidate,
     },
+    candidatesAtOnce: true,
     sdpTransform: (sdp) => withoutCandidates(actAsDtlsClient(sdp)),
   });
 }

@@ -14,6 +14,11 @@ export interface SimplePeerTransportOptions {
   readonly wrtc?: object;
   /** Applied to the session descriptions that this end sends. */
   readonly sdpTransform?: ((sdp: string) => string) | undefined;
+  /**
+   * Whether an offerer gives its candidates away at once or when it has the answer, which is the default: browsers gain
+   * nothing by it, and peers of before December 2026 may break off at candidates that are early.
+   */
+  readonly candidatesAtOnce?: boolean;
 }
 
 /** A machine has one for each of its addresses and protocols. */
@@ -34,7 +39,7 @@ const Signal = z.discriminatedUnion('type', [
 ]);
 
 export function createSimplePeerTransport(options: SimplePeerTransportOptions = {}): Transport {
-  const { sdpTransform = (sdp: string) => sdp } = options;
+  const { sdpTransform = (sdp: string) => sdp, candidatesAtOnce = false } = options;
   return {
     way: 'webrtc',
     open({ initiator, iceServers }, handlers) {
@@ -51,16 +56,19 @@ export function createSimplePeerTransport(options: SimplePeerTransportOptions = 
         ...(options.wrtc === undefined ? {} : { wrtc: options.wrtc as never }),
       });
       let state: 'connecting' | 'open' | 'closed' = 'connecting';
-      // libdatachannel refuses candidates while it has no answer of its own. They wait here and not at the other end: the later
-      // they leave, the more often that end's first DTLS message meets no transport, and is sent again after a second.
+      // libdatachannel refuses candidates while it has no answer of its own, so they wait at the end that gets them. Where they
+      // wait at the end that has them, its first DTLS message meets no transport half of the time, and is sent again after 1 s.
       let earlyCandidates: SimplePeer.SignalData[] | undefined = initiator ? undefined : [];
+      let heldCandidates: string[] | undefined = initiator && !candidatesAtOnce ? [] : undefined;
       let failure: Error | undefined;
 
       peer.on('signal', (signal) => {
         // simple-peer's own `sdpTransform` never reaches what it signals.
         const sent =
           'sdp' in signal && signal.sdp !== undefined ? { ...signal, sdp: sdpTransform(signal.sdp) } : signal;
-        handlers.onSignal(JSON.stringify(sent));
+        const payload = JSON.stringify(sent);
+        if (signal.type === 'candidate' && heldCandidates !== undefined) heldCandidates.push(payload);
+        else handlers.onSignal(payload);
         if (signal.type === 'answer') takeEarlyCandidates();
       });
       peer.on('connect', () => {
@@ -89,6 +97,12 @@ export function createSimplePeerTransport(options: SimplePeerTransportOptions = 
         for (const candidate of candidates) if (state !== 'closed') peer.signal(candidate);
       };
 
+      const giveHeldCandidates = (): void => {
+        const candidates = heldCandidates ?? [];
+        heldCandidates = undefined;
+        for (const candidate of candidates) handlers.onSignal(candidate);
+      };
+
       const channel: Channel = {
         signal(payload) {
           if (state === 'closed') return;
@@ -98,6 +112,7 @@ export function createSimplePeerTransport(options: SimplePeerTransportOptions = 
               if (earlyCandidates.length >= MAX_EARLY_CANDIDATES) throw new Error('It has too many candidates.');
               earlyCandidates.push(signal as SimplePeer.SignalData);
             } else peer.signal(signal as SimplePeer.SignalData);
+            if (signal.type === 'answer') giveHeldCandidates();
           } catch (error) {
             peer.destroy(error instanceof Error ? error : new Error(String(error)));
           }

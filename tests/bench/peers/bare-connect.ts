@@ -3,6 +3,7 @@ import { type Channel, createIdentity, systemClock, systemRandom, type Transport
 
 /** An attempt fails now and then (libdatachannel's candidate race); the mesh redials too. */
 const ATTEMPTS = 5;
+const RETRY_PAUSE_MS = 20;
 const ATTEMPT_LIMIT_MS = 10_000;
 /** Both ends are this process: nobody looks at whom they are meant for. */
 const nobody = createIdentity(systemRandom).peerId;
@@ -14,6 +15,7 @@ export async function bareConnectMs(transport: Transport): Promise<number> {
       return await connectOnce(transport);
     } catch (error) {
       if (attempt === ATTEMPTS) throw error;
+      await new Promise<void>((resolve) => void systemClock.after(RETRY_PAUSE_MS * attempt, resolve));
     }
   }
 }
