@@ -38,6 +38,8 @@ export interface LinkOptions {
   onMessage(link: Link, message: JobMessage): void;
   /** The other end wants a stream; without this function all are refused. */
   onStream?: ((link: Link, offer: StreamOffer) => void) | undefined;
+  /** The other end has answered a probe. */
+  onProbeAnswered?: ((link: Link) => void) | undefined;
   /** Once, last. `error` is undefined after a goodbye or an own `close`. */
   onClose(link: Link, error: Error | undefined): void;
 }
@@ -81,6 +83,7 @@ export class Link {
     this.#liveness = new Liveness({
       clock: options.clock,
       ping: (id) => this.#write({ type: 'ping', id }),
+      onProbeAnswered: () => options.onProbeAnswered?.(this),
       onLost: (error) => this.#end(error),
     });
     this.#channel = openChannel(options, {
@@ -109,6 +112,11 @@ export class Link {
         else options.onStream(this, offer);
       },
     });
+  }
+
+  /** Nothing has come through yet. */
+  get isConnecting(): boolean {
+    return this.#state === 'connecting';
   }
 
   /** Open ones, whoever opened them. */

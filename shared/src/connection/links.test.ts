@@ -33,8 +33,11 @@ let network: VirtualNetwork;
 /** Whom the entry reaches. */
 let reachable: Map<PeerId, Links>;
 let ends: End[];
+/** What a description takes. */
+let signalMs: number;
 
 beforeEach(() => {
+  signalMs = 1;
   clock = new ManualClock();
   network = new VirtualNetwork(clock);
   reachable = new Map();
@@ -72,7 +75,7 @@ function join(
       },
     ],
     hasWay: () => false,
-    describe: (to, record) => clock.after(1, () => reachable.get(to)?.handleDescription(record)),
+    describe: (to, record) => clock.after(signalMs, () => reachable.get(to)?.handleDescription(record)),
     onOpen(link) {
       opened.push(link);
       options.onOpen?.(link);
@@ -237,6 +240,108 @@ describe('dialling', () => {
     const asked = outcomeOf(one.links.connect(bob.peerId, never));
     await clock.advance(1_000);
     expect(asked.error).toMatchObject({ code: 'connection_failed', retryable: true });
+  });
+});
+
+describe('an attempt that does not open at once', () => {
+  /** Answers as WebRTC does, and holds back what the test wants of each attempt, in ms. */
+  function staged(openMs: readonly number[], messageMs: readonly number[] = []) {
+    let made = 0;
+    return (transport: Transport): Transport => ({
+      way: transport.way,
+      open(options, handlers) {
+        const attempt = made;
+        made += 1;
+        const later = (ms: number | undefined, call: () => void) => (ms ? clock.after(ms, call) : call());
+        const channel = transport.open(options, {
+          ...handlers,
+          onOpen: () => later(openMs[attempt], handlers.onOpen),
+          onMessage(bytes) {
+            const copy = bytes.slice();
+            later(messageMs[attempt], () => handlers.onMessage(copy));
+          },
+        });
+        return {
+          ...channel,
+          signal(payload) {
+            if (payload === 'answer') return;
+            channel.signal(payload);
+            handlers.onSignal('answer');
+          },
+        };
+      },
+    });
+  }
+
+  it('LS35: gets a second one beside it after 150 ms; whichever opens first stays at both ends', async () => {
+    const [one, other] = [join('alice', alice, { wrap: staged([1_000]) }), join('bob', bob, { wrap: staged([]) })];
+    const asked = outcomeOf(one.links.connect(bob.peerId, never));
+    await clock.advance(149);
+    expect(one.attempts).toEqual(['dialled']);
+    await clock.advance(12);
+    expect(one.attempts).toEqual(['dialled', 'dialled']);
+    expect(asked.value?.isOpen).toBe(true);
+    await clock.advance(30_000);
+    expect(one.links.get(bob.peerId)).toBe(asked.value);
+    expect(other.links.get(alice.peerId)?.isOpen).toBe(true);
+    expect([one.opened, other.opened].map(({ length }) => length)).toEqual([1, 1]);
+    expect([one.closed, other.closed]).toEqual([[], []]);
+  });
+
+  it('LS35: may still be the first, and then the second one goes', async () => {
+    const [one, other] = [
+      join('alice', alice, { wrap: staged([160, 1_000]) }),
+      join('bob', bob, { wrap: staged([160, 1_000]) }),
+    ];
+    const asked = outcomeOf(one.links.connect(bob.peerId, never));
+    await clock.advance(200);
+    expect(one.attempts).toEqual(['dialled', 'dialled']);
+    expect(asked.value?.isOpen).toBe(true);
+    await clock.advance(30_000);
+    expect(one.links.get(bob.peerId)).toBe(asked.value);
+    expect(other.links.get(alice.peerId)?.isOpen).toBe(true);
+    expect([one.opened, other.opened].map(({ length }) => length)).toEqual([1, 1]);
+  });
+
+  it('LS35: is left to the end that dialled where the other end has both', async () => {
+    const [one, other] = [
+      join('alice', alice, { wrap: staged([149], [5, 1_000]) }),
+      join('bob', bob, { wrap: staged([149], [3]) }),
+    ];
+    const asked = outcomeOf(one.links.connect(bob.peerId, never));
+    await clock.advance(300);
+    expect(asked.value?.isOpen).toBe(true);
+    expect([one.opened, other.opened].map(({ length }) => length)).toEqual([1, 2]);
+    expect(other.links.get(alice.peerId)).toBe(other.opened[1]);
+    expect(other.closed).toEqual([other.opened[0]]);
+    const last: JobMessage = { type: 'job-cancel', jobId: JobId.parse('0'.repeat(32)) };
+    other.links.get(alice.peerId)?.send(last);
+    await clock.advance(30_000);
+    expect(one.received).toEqual([last]);
+  });
+
+  it('LS36: gets none before five times as long as the answer took', async () => {
+    signalMs = 60;
+    const [one] = [join('alice', alice, { wrap: staged([1_000]) }), join('bob', bob, { wrap: staged([]) })];
+    const asked = outcomeOf(one.links.connect(bob.peerId, never));
+    await clock.advance(590);
+    expect(one.attempts).toHaveLength(1);
+    await clock.advance(100);
+    expect(one.attempts).toHaveLength(2);
+    expect(asked.value?.isOpen).toBe(true);
+  });
+
+  it('LS36: without any answer gets one after half a second, where somebody waits for the link', async () => {
+    const one = join('alice', alice);
+    const stranger = createIdentity(random).peerId;
+    one.links.want(new Set([stranger]));
+    await clock.advance(1_000);
+    expect(one.attempts).toHaveLength(1);
+    const asked = outcomeOf(one.links.connect(bob.peerId, never));
+    await clock.advance(1_000);
+    expect(one.attempts).toHaveLength(3);
+    await clock.advance(12_000);
+    expect(asked.error).toMatchObject({ code: 'connection_failed' });
   });
 });
 

@@ -1,6 +1,6 @@
 /**
- * All links of one member: dials, answers, resolves two ends that dial at once, redials the peers that are wanted with
- * exponential backoff. One open link per peer.
+ * All links of one member: dials, a second time beside an attempt that does not open at once, answers, resolves two ends that
+ * dial at once, redials the peers that are wanted with exponential backoff. One link per peer is used.
  */
 import { MeshError } from '../errors.ts';
 import { MAX_SESSIONS } from '../limits.ts';
@@ -15,9 +15,11 @@ import { type PeerId, SessionId, type SourceId } from '../protocol/ids.ts';
 import type { SessionDescription } from '../protocol/signaling.ts';
 import type { VerifySignature } from '../protocol/signature.ts';
 import { Approaches, type ApproachesOptions } from './approaches.ts';
+import { Attempts, MAX_ATTEMPTS_PER_PEER } from './attempts.ts';
 import { Callers } from './callers.ts';
 import type { JobMessage, Link } from './link.ts';
 import { Redials } from './redials.ts';
+import { SecondAttempts } from './second-attempts.ts';
 import { Session } from './session.ts';
 import { Strangers } from './strangers.ts';
 import type { ByteStream } from './stream.ts';
@@ -34,6 +36,8 @@ export interface LinksOptions extends ApproachesOptions {
   describe(to: PeerId, record: SignedRecord, source: SourceId | undefined): void;
   onOpen(link: Link): void;
   onMessage(link: Link, message: JobMessage): void;
+  /** A peer that an entry took for gone is there. */
+  onThere?(peerId: PeerId): void;
   onClose(link: Link, error: Error | undefined): void;
   /** Whether jobs run on it. Default: none do. */
   isInUse?(link: Link): boolean;
@@ -46,9 +50,12 @@ export class Links {
   readonly #options: LinksOptions;
   readonly #approaches: Approaches;
   readonly #sessions = new Map<SessionId, Session>();
-  readonly #open = new Map<PeerId, Link>();
-  /** The one attempt per peer, whoever began it. */
-  readonly #attempts = new Map<PeerId, Session>();
+  readonly #open = new Map<PeerId, Session>();
+  /** Whoever began them. */
+  readonly #attempts = new Attempts();
+  readonly #seconds: SecondAttempts;
+  /** Links that opened beside the one that is used: the end that dialled both will close one of them. */
+  readonly #spares = new Map<PeerId, Session>();
   readonly #callers: Callers;
   readonly #redials: Redials;
   readonly #streamHandlers: StreamHandlers;
@@ -62,12 +69,16 @@ export class Links {
     this.#approaches = new Approaches(options);
     this.#callers = new Callers({
       clock: options.clock,
-      linkTo: (peerId) => this.#open.get(peerId),
+      linkTo: (peerId) => this.get(peerId),
       dial: (peerId) => {
         if (!this.#attempts.has(peerId)) this.#dial(peerId);
       },
       ways: options.transports.length,
       hasUntried: (peerId) => this.#approaches.hasUntried(peerId),
+    });
+    this.#seconds = new SecondAttempts({
+      clock: options.clock,
+      begin: (beside) => this.#dialBeside(beside),
     });
     this.#redials = new Redials({
       clock: options.clock,
@@ -90,13 +101,13 @@ export class Links {
 
   /** The open link to a peer. */
   get(peerId: PeerId): Link | undefined {
-    return this.#open.get(peerId);
+    return this.#open.get(peerId)?.link;
   }
 
   /** Nearest first; those not measured yet last. */
   open(): { peerId: PeerId; rttMs: number | null }[] {
     const distance = ({ rttMs }: { rttMs: number | null }) => rttMs ?? Number.POSITIVE_INFINITY;
-    return Array.from(this.#open, ([peerId, { rttMs }]) => ({ peerId, rttMs })).sort(
+    return Array.from(this.#open, ([peerId, { link }]) => ({ peerId, rttMs: link.rttMs })).sort(
       (a, b) => distance(a) - distance(b),
     );
   }
@@ -145,7 +156,10 @@ export class Links {
     }
     if (description.to !== this.#options.identity.peerId) return;
     const session = this.#sessions.get(description.sessionId) ?? this.#answer(description, source);
-    session?.handleDescription(description);
+    if (session === undefined) return;
+    const wasUnheard = session.isUnheard;
+    session.handleDescription(description);
+    if (wasUnheard && !session.isUnheard) this.#seconds.handleAnswer(session);
   }
 
   /**
@@ -154,8 +168,8 @@ export class Links {
    */
   handlePeerRemoved(peerId: PeerId): void {
     this.#callers.settle(peerId, MeshError.peerLost('it left the mesh'));
-    this.#attempts.get(peerId)?.link.close('the peer left the mesh');
-    this.#open.get(peerId)?.probe();
+    for (const { link } of this.#attempts.to(peerId)) link.close('the peer left the mesh');
+    this.#open.get(peerId)?.link.probe();
     this.#redials.forget(peerId);
     this.#approaches.forget(peerId);
   }
@@ -177,7 +191,21 @@ export class Links {
   #dial(peerId: PeerId): void {
     this.#redials.cancel(peerId);
     const { transport, source } = this.#approaches.next(peerId);
-    this.#startSession(SessionId.parse(randomHexId(this.#options.random)), peerId, 'offerer', transport, source);
+    this.#offer(peerId, transport, source);
+  }
+
+  #offer(peerId: PeerId, transport: Transport, source: SourceId | undefined): void {
+    const id = SessionId.parse(randomHexId(this.#options.random));
+    this.#seconds.watch(this.#startSession(id, peerId, 'offerer', transport, source));
+  }
+
+  /** The same once more; whichever opens first stays. */
+  #dialBeside({ remote, link, source, isUnheard }: Session): void {
+    const transport = this.#approaches.find(link.way);
+    if (transport === undefined || this.#closed || this.#attempts.to(remote).length >= MAX_ATTEMPTS_PER_PEER) return;
+    // Nobody need hurry to a peer that does not answer, unless somebody waits for it.
+    if (isUnheard && !this.#callers.isAwaited(remote)) return;
+    this.#offer(remote, transport, source);
   }
 
   /**
@@ -191,17 +219,22 @@ export class Links {
     if (role !== 'offerer' || index !== 0) return undefined;
     const transport = this.#approaches.find(way);
     if (transport === undefined) return undefined;
-    const before = this.#attempts.get(from);
-    if (before?.role === 'offerer' && this.#options.identity.peerId < from) return undefined;
-    if (before === undefined && this.#sessions.size >= MAX_SESSIONS) return undefined;
+    const before = this.#attempts.to(from);
+    const own = before.filter((attempt) => attempt.role === 'offerer');
+    if (own.length > 0 && this.#options.identity.peerId < from) return undefined;
+    const isFull = this.#sessions.size >= MAX_SESSIONS;
+    if (before.length === 0 && isFull) return undefined;
+    const most = isFull ? 1 : MAX_ATTEMPTS_PER_PEER;
+    const replaced = before.length - own.length < most ? undefined : before[0];
     const isStranger = !this.#wanted.has(from) && !this.#callers.isAwaited(from);
-    if (!this.#strangers.mayTry(from) || (isStranger && !this.#strangers.makeRoom(before))) {
+    if (!this.#strangers.mayTry(from) || (isStranger && !this.#strangers.makeRoom(replaced))) {
       this.#options.logger.debug({ peer: from }, 'An offer was not answered: too many come from strangers.');
       return undefined;
     }
     const session = this.#startSession(sessionId, from, 'answerer', transport, source);
     if (isStranger) this.#strangers.began(session);
-    before?.link.close('the other end dialled too');
+    for (const { link } of own) link.close('the other end dialled too');
+    replaced?.link.close('the other end dialled again');
     return session;
   }
 
@@ -226,6 +259,7 @@ export class Links {
         clock,
         logger,
         onMessage,
+        onProbeAnswered: () => this.#options.onThere?.(remote),
         onStream: ({ remote: from }, offer) => this.#streamHandlers.handle(offer, from),
       },
       describe: (description) => this.#options.describe(remote, identity.sign(description), source),
@@ -233,41 +267,65 @@ export class Links {
       onClose: (error) => this.#handleClose(session, error),
     });
     this.#sessions.set(id, session);
-    this.#attempts.set(remote, session);
+    this.#attempts.add(session);
     session.begin();
     return session;
   }
 
   #handleOpen(session: Session): void {
-    const { link, remote } = session;
-    const replaced = this.#open.get(remote);
+    const { link, remote, role, beganMs } = session;
+    const before = this.#open.get(remote);
     session.openedMs = this.#options.clock.monotonicMs();
-    if (session.role === 'answerer') this.#strangers.opened(session);
-    this.#open.set(remote, link);
-    if (this.#attempts.get(remote) === session) this.#attempts.delete(remote);
+    this.#attempts.delete(session);
+    this.#seconds.forget(session);
+    if (role === 'answerer') this.#strangers.opened(session);
     this.#approaches.opened(remote, link.way, session.source);
-    // The peer came back without this end having noticed that it was gone.
-    replaced?.close('replaced by a newer link');
+    for (const other of this.#attempts.to(remote)) {
+      // Where the other end dialled both it may have chosen this one, unless nothing has come through it.
+      if (role === 'offerer' || other.link.isConnecting) other.link.close('another attempt was faster');
+    }
+    if (before?.openedMs !== undefined && beganMs < before.openedMs) {
+      this.#keepSpare(session);
+    } else {
+      this.#open.set(remote, session);
+      // The peer came back without this end having noticed that it was gone.
+      for (const old of [before, this.#spares.get(remote)]) old?.link.close('replaced by a newer link');
+    }
     this.#options.onOpen(link);
     this.#callers.settle(remote, undefined);
+  }
+
+  #keepSpare(session: Session): void {
+    const before = this.#spares.get(session.remote);
+    this.#spares.set(session.remote, session);
+    before?.link.close('replaced by a newer link');
   }
 
   #handleClose(session: Session, error: Error | undefined): void {
     const { id, remote, role, link, openedMs, source, isUnheard } = session;
     const { clock, logger } = this.#options;
     this.#sessions.delete(id);
+    this.#attempts.delete(session);
+    this.#seconds.forget(session);
+    if (this.#spares.get(remote) === session) this.#spares.delete(remote);
+    if (this.#open.get(remote) === session) this.#useSpare(remote);
     this.#strangers.closed(session);
-    if (this.#open.get(remote) === link) this.#open.delete(remote);
-    if (this.#attempts.get(remote)?.id === id) this.#attempts.delete(remote);
     if (error !== undefined) logger.debug({ peer: remote, error: error.message }, 'A link closed.');
     // Replaced ones too: what runs on them is over.
     if (openedMs !== undefined) this.#options.onClose(link, error);
-    if (this.#closed || this.#open.has(remote) || this.#attempts.has(remote)) return;
+    if (this.#closed || this.#isUnderWay(remote)) return;
     if (openedMs === undefined) {
       if (role === 'offerer') this.#approaches.failed(remote, { way: link.way, source, isUnheard });
       this.#callers.settle(remote, asConnectionFailed(error));
     } else if (clock.monotonicMs() - openedMs > STEADY_MS) this.#redials.forgive(remote);
-    if (this.#wanted.has(remote) && !this.#attempts.has(remote)) this.#redials.later(remote);
+    if (this.#wanted.has(remote) && !this.#isUnderWay(remote)) this.#redials.later(remote);
+  }
+
+  #useSpare(peerId: PeerId): void {
+    const spare = this.#spares.get(peerId);
+    this.#spares.delete(peerId);
+    if (spare === undefined) this.#open.delete(peerId);
+    else this.#open.set(peerId, spare);
   }
 }
 

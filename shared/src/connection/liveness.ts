@@ -10,6 +10,8 @@ import type { FrameKind } from '../protocol/frames.ts';
 export interface LivenessOptions {
   readonly clock: Clock;
   ping(id: number): void;
+  /** The other end has answered a probe. */
+  onProbeAnswered?(): void;
   /** The other end is gone. */
   onLost(error: MeshError): void;
 }
@@ -65,7 +67,7 @@ export class Liveness {
   }
 
   handlePong(id: number): void {
-    if (id === PROBE_ID) this.#cancelProbe?.();
+    if (id === PROBE_ID) this.#endProbe();
     else this.#measure(id);
   }
 
@@ -79,6 +81,13 @@ export class Liveness {
     this.#cancelProbe?.();
     const patienceMs = PROBE_MS + PROBE_ROUND_TRIPS * (this.rttMs ?? 0);
     this.#cancelProbe = this.#options.clock.after(patienceMs, () => this.#judge());
+  }
+
+  #endProbe(): void {
+    if (this.#cancelProbe === undefined) return;
+    this.#cancelProbe();
+    this.#cancelProbe = undefined;
+    this.#options.onProbeAnswered?.();
   }
 
   stop(): void {

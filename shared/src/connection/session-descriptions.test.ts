@@ -152,11 +152,12 @@ describe('session descriptions', () => {
     expect(channels[0]?.signals).toEqual(['yes']);
   });
 
-  it('LS25: a peer that opens attempt after attempt has one at a time', () => {
+  it('LS25: a peer that opens attempt after attempt has the two newest at a time', () => {
     for (let attempt = 0; attempt < 30; attempt += 1) {
       links.handleDescription(bob.sign({ ...offer, sessionId: attempt.toString(16).padStart(32, '0') }));
     }
-    expect(channels.filter((channel) => channel.open)).toHaveLength(1);
+    expect(channels.length).toBeGreaterThan(2);
+    expect(channels.filter((channel) => channel.open)).toEqual(channels.slice(-2));
   });
 
   it('LS8: on a platform without WebRTC a link fails and the member goes on', async () => {

@@ -25,6 +25,7 @@ export class Session {
   readonly role: SessionDescription['role'];
   readonly source: SourceId | undefined;
   readonly link: Link;
+  readonly beganMs: number;
   /** Undefined while it is an attempt. */
   openedMs: number | undefined;
   readonly #options: SessionOptions;
@@ -40,6 +41,7 @@ export class Session {
     this.remote = options.link.remote;
     this.role = options.role;
     this.source = options.source;
+    this.beganMs = options.link.clock.monotonicMs();
     this.link = new Link({
       ...options.link,
       initiator: options.role === 'offerer',

@@ -16,6 +16,7 @@ import type { PeerId } from '../protocol/ids.ts';
 import { PROTOCOL_VERSION } from '../protocol/messages.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createSeededRandom } from '../testing/seeded-random.ts';
+import { MAX_ATTEMPTS_PER_PEER } from './attempts.ts';
 import type { Link } from './link.ts';
 import { Links } from './links.ts';
 
@@ -108,7 +109,7 @@ describe('strangers who offer', () => {
     let answered = 0;
     for (let sent = 0; sent < 150; sent += 1) if (offer(mallory) !== undefined) answered += 1;
     expect(answered).toBe(STRANGER_BURST / STRANGER_FAILURE_COST);
-    expect(alive()).toBe(1);
+    expect(alive()).toBe(MAX_ATTEMPTS_PER_PEER);
 
     for (let second = 0; second < 5; second += 1) {
       await clock.advance(1_000);

@@ -1,6 +1,7 @@
 /** What came of an answer and was not read yet. It says when that is too much; whoever fills it stops then. */
 import { MAX_ALL_UNREAD_CHARS, MAX_UNREAD_CHARS, READ_AT_ONCE_CHARS } from '../limits.ts';
 import type { TokensEvent } from '../ports/engine.ts';
+import type { TokenLogprob } from '../protocol/messages.ts';
 
 /** What an event takes beside its text, and a probability beside its own. */
 const EVENT_CHARS = 256;
@@ -11,10 +12,22 @@ export class UnreadTotal {
   chars = 0;
 }
 
-export class Inbox<Event extends TokensEvent | { readonly type: 'end' }> {
+interface Held {
+  readonly tokenCount: number;
+  readonly logprobs: readonly TokenLogprob[];
+  readonly chars: number;
+}
+
+const NOTHING_HELD: Held = { tokenCount: 0, logprobs: [], chars: 0 };
+
+/** Beside tokens there are only words without a size. */
+type Small = { readonly type: 'end' | 'peer-doubted' | 'peer-there' };
+
+export class Inbox<Event extends TokensEvent | Small> {
   readonly #events: Event[] = [];
   readonly #total: UnreadTotal;
   #chars = 0;
+  #held: Held = NOTHING_HELD;
 
   constructor(total: UnreadTotal = new UnreadTotal()) {
     this.#total = total;
@@ -37,8 +50,28 @@ export class Inbox<Event extends TokensEvent | { readonly type: 'end' }> {
     return event;
   }
 
+  /** Tokens without text, which are to leave with the next that has some. */
+  hold({ tokenCount, logprobs = [] }: TokensEvent): void {
+    const held = this.#held;
+    const chars = charsOf({ type: 'tokens', text: '', tokenCount, logprobs });
+    this.#held = {
+      tokenCount: held.tokenCount + tokenCount,
+      logprobs: logprobs.length === 0 ? held.logprobs : [...held.logprobs, ...logprobs],
+      chars: held.chars + chars,
+    };
+    this.#count(chars);
+  }
+
+  takeHeld(): Pick<TokensEvent, 'tokenCount' | 'logprobs'> {
+    const { tokenCount, logprobs, chars } = this.#held;
+    this.#held = NOTHING_HELD;
+    this.#count(-chars);
+    return { tokenCount, ...(logprobs.length === 0 ? {} : { logprobs }) };
+  }
+
   /** Nobody reads it any more. */
   clear(): void {
+    this.#held = NOTHING_HELD;
     this.#events.length = 0;
     this.#count(-this.#chars);
   }
@@ -50,8 +83,8 @@ export class Inbox<Event extends TokensEvent | { readonly type: 'end' }> {
 }
 
 /** About as many as the event takes in a message, and no fewer than it takes in memory. */
-export function charsOf(event: TokensEvent | { readonly type: 'end' }): number {
-  if (event.type === 'end') return 0;
+export function charsOf(event: TokensEvent | Small): number {
+  if (event.type !== 'tokens') return 0;
   let chars = event.text.length + EVENT_CHARS;
   for (const { top, ...chosen } of event.logprobs ?? []) {
     for (const { token, bytes = [] } of [chosen, ...top]) chars += token.length + 4 * bytes.length + LIKELIHOOD_CHARS;

@@ -39,4 +39,19 @@ describe('one job', () => {
   it('MS4: no token, no measurement', () => {
     expect(new JobTimer(0).measurement()).toBeUndefined();
   });
+
+  it('MS9: tokens without text are no first token, and count as if they had come with the next text', () => {
+    const timer = new JobTimer(0);
+    timer.tokens(16, 1, false);
+    timer.tokens(500, 4, false);
+    for (let token = 0; token < 101; token += 1) timer.tokens(3000 + token * 10, 1);
+    timer.tokens(4005, 5_000, false);
+    expect(timer.measurement()).toEqual({ ttftMs: 3000, tokensPerSecond: 100, approximate: false });
+  });
+
+  it('MS9: an answer without text has no measurement', () => {
+    const timer = new JobTimer(0);
+    timer.tokens(16, 9, false);
+    expect(timer.measurement()).toBeUndefined();
+  });
 });

@@ -1,7 +1,8 @@
 /**
- * What one job measured (MS1). TTFT: send to first content token. Decode rate: (tokens − 1) ÷ (last token − first
+ * What one job measured (MS1). TTFT: send to the first token with text. Decode rate: (tokens − 1) ÷ (last token − first
  * token), where a window that is too short for that falls back to tokens ÷ wall time and is marked. Tokens that arrive
- * together with the first one were decoded before the window began, and don't count in it either.
+ * together with the first one were decoded before the window began, and don't count in it either. Tokens without text are
+ * no progress: they count as if they had come with the text behind them.
  */
 import { MAX_TOKENS_PER_SECOND } from '../limits.ts';
 
@@ -23,12 +24,18 @@ export class JobTimer {
   #firstTokens = 0;
   #lastTokenMs = 0;
   #tokens = 0;
+  /** Came without text, and count with the next that has some. */
+  #textless = 0;
 
   constructor(startMs: number) {
     this.#startMs = startMs;
   }
 
-  tokens(nowMs: number, count: number): void {
+  tokens(nowMs: number, received: number, hasText = true): void {
+    this.#textless += received;
+    if (!hasText) return;
+    const count = this.#textless;
+    this.#textless = 0;
     if (this.#firstTokenMs === undefined) {
       this.#firstTokenMs = nowMs;
       this.#firstTokens = count;
@@ -37,7 +44,7 @@ export class JobTimer {
     this.#tokens += count;
   }
 
-  /** Undefined while no token has come. */
+  /** Undefined while no text has come. */
   measurement(): JobMeasurement | undefined {
     if (this.#firstTokenMs === undefined) return undefined;
     const windowMs = this.#lastTokenMs - this.#firstTokenMs;

@@ -31,6 +31,7 @@ export interface AskerOptions {
   defaultModel(isFit: (served: ServedModel) => boolean): ModelId | undefined;
   /** Whether a peer has served the model since this end joined. */
   wasServed(model: ModelId): boolean;
+  isLinked(peerId: PeerId): boolean;
   lineTo(peerId: PeerId, signal: AbortSignal): Promise<JobLine>;
   onOutcome(peerId: PeerId, job: { readonly jobId: JobId; readonly model: ModelId }, outcome: JobOutcome): void;
   report(report: AnswerReport): void;
@@ -83,6 +84,11 @@ export function createAsker(options: AskerOptions): Asker {
           if (assignment === undefined || assignment.stallMs <= leftMs) return assignment;
           return { ...assignment, stallMs: leftMs };
         },
+        standby(needs, draw) {
+          return chooser.standby(request, model, needs, draw);
+        },
+        random,
+        isLinked: options.isLinked,
         mayRace() {
           return races.spend();
         },
@@ -99,6 +105,9 @@ export function createAsker(options: AskerOptions): Asker {
         },
         onLate(peerId) {
           chooser.late(peerId);
+        },
+        onLeftWaiting(peerId) {
+          chooser.leftWaiting(peerId);
         },
         failure(lastError) {
           return failureOf(model, lastError, features);
@@ -125,6 +134,7 @@ export function createAsker(options: AskerOptions): Asker {
     if (model === undefined) throw MeshError.nothingServed();
     const embedded = await embed(
       {
+        clock,
         requester,
         newJob: () => ({
           jobId: JobId.parse(randomHexId(random)),
@@ -134,6 +144,7 @@ export function createAsker(options: AskerOptions): Asker {
         assign: (failed) => chooser.assignEmbedding(model, failed),
         lineTo,
         onFailed: (peerId) => chooser.failed(peerId),
+        onLeftWaiting: (peerId) => chooser.leftWaiting(peerId),
         failure: (lastError) => failureOf(model, lastError, EMBEDDINGS),
       },
       inputs,

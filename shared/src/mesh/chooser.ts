@@ -12,10 +12,17 @@ import type { Clock } from '../ports/clock.ts';
 import { type Random, randomHexId } from '../ports/random.ts';
 import type { Announcement, ModelFeature, ServedModel } from '../protocol/announcement.ts';
 import { JobId, type ModelId, type PeerId } from '../protocol/ids.ts';
-import type { AnswerNeeds, Assignment } from '../requesting/answer.ts';
+import type { AnswerNeeds, Assignment } from '../requesting/answer-options.ts';
 import { type KnownSpeed, toCandidate } from '../routing/candidate.ts';
 import { PeerPenalties } from '../routing/peer-penalties.ts';
-import { explain, firstTokenByMs, type RouteCandidate, type RouteQuery, route } from '../routing/route.ts';
+import {
+  expectedTokenMs,
+  explain,
+  firstTokenByMs,
+  type RouteCandidate,
+  type RouteQuery,
+  route,
+} from '../routing/route.ts';
 import type { AnswerEvent, CompletionRequest } from './mesh-interface.ts';
 
 export type RouteEvent = Extract<AnswerEvent, { type: 'route' }>;
@@ -41,20 +48,28 @@ export interface Chooser {
    * @throws MeshError `invalid_request` when no peer would take the job.
    */
   assign(request: CompletionRequest, model: ModelId, needs: AnswerNeeds): Assignment<RouteEvent> | undefined;
+  /** Whom `assign` would choose. @param draw in [0, 1), which of equals */
+  standby(request: CompletionRequest, model: ModelId, needs: AnswerNeeds, draw: number): PeerId | undefined;
   answered(peerId: PeerId, conversationId: string | undefined): void;
   failed(peerId: PeerId): void;
   late(peerId: PeerId): void;
+  /** Its asker has left, and would not have if it had been as fast as it should. */
+  leftWaiting(peerId: PeerId): void;
 }
 
 /** Chat answers are about this long; the estimate only has to compare peers. */
 const TYPICAL_ANSWER_TOKENS = 200;
 /** Who reads half an answer waits for the next words of it: an open link is worth more than a faster end. */
 const NEXT_TOKENS = 20;
+/** A draw for the router that tries no peer which nobody measured. */
+const NO_TRY = 1;
 /** A peer that is so many times later than ever is not coming any more. */
 const STALL_FACTOR = 20;
 const SHORTEST_STALL_MS = 10_000;
 /** Beside that: a large model without a GPU reads some thirty tokens a second, of three characters or so. */
 const READING_MS_PER_CHAR = 10;
+/** Whoever leaves sooner has not waited for its reading either: some three hundred tokens a second. */
+const PATIENT_MS_PER_CHAR = 1;
 /** Sooner a rival would only be begun to be cancelled. */
 const SHORTEST_LATE_MS = 100;
 
@@ -114,36 +129,46 @@ export function createChooser(options: ChooserOptions): Chooser {
     return undefined;
   }
 
-  /** `tries`: whether now and then a peer that nobody measured may be chosen. */
-  function queryFor(model: ModelId, contextTokens: number, outputTokens: number, tries: boolean): RouteQuery {
-    const draws = [tries ? random.float() : 1, random.float()] as const;
+  function queryFor(
+    model: ModelId,
+    contextTokens: number,
+    outputTokens: number,
+    draws: RouteQuery['draws'],
+  ): RouteQuery {
     return { outputTokens, contextTokens, target: SLA_TARGETS[tierOf(model)], draws };
+  }
+
+  /** What the router is asked for a request, and by which features. */
+  function search(request: CompletionRequest, model: ModelId, needs: AnswerNeeds, draws: RouteQuery['draws']) {
+    const { conversationId } = request;
+    const prefixHolder = conversationId === undefined ? undefined : conversationPeers.get(conversationId);
+    const typicalTokens = needs.begun === undefined ? TYPICAL_ANSWER_TOKENS : NEXT_TOKENS;
+    const outputTokens = Math.min(request.maxTokens ?? typicalTokens, typicalTokens);
+    const query = queryFor(model, needs.contextTokens, outputTokens, draws);
+    const features: ModelFeature[] = needs.begun === undefined ? [] : ['continue'];
+    const choice = choose(model, prefixHolder, query, [...features, ...featuresNeeded(extrasOf(request))], needs);
+    return choice && { ...choice, query };
   }
 
   return {
     assignEmbedding(model, failed) {
-      const choice = choose(model, undefined, queryFor(model, 1, 1, false), ['embeddings'], {
+      const choice = choose(model, undefined, queryFor(model, 1, 1, [NO_TRY, random.float()]), ['embeddings'], {
         failed,
         begun: undefined,
       });
       return choice?.chosen.peerId;
     },
     assign(request, model, needs) {
-      const { conversationId } = request;
-      const prefixHolder = conversationId === undefined ? undefined : conversationPeers.get(conversationId);
-      const typicalTokens = needs.begun === undefined ? TYPICAL_ANSWER_TOKENS : NEXT_TOKENS;
-      const outputTokens = Math.min(request.maxTokens ?? typicalTokens, typicalTokens);
-      // Who reads half an answer is no one to try a stranger on.
-      const query = queryFor(model, needs.contextTokens, outputTokens, needs.begun === undefined);
-      const extras = extrasOf(request);
-      const features: ModelFeature[] = needs.begun === undefined ? [] : ['continue'];
-      const choice = choose(model, prefixHolder, query, [...features, ...featuresNeeded(extras)], needs);
+      // Who reads half an answer must not wait for a peer that nobody measured.
+      const tryDraw = needs.begun === undefined ? random.float() : NO_TRY;
+      const choice = search(request, model, needs, [tryDraw, random.float()]);
       if (choice === undefined) return undefined;
-      const { candidates, index } = choice;
+      const { candidates, index, query } = choice;
       const { peerId, classId, contextTokens } = choice.chosen;
       const { begun } = needs;
       const givenTokens = begun?.tokenCount ?? 0;
       const lateMs = Math.max(SHORTEST_LATE_MS, firstTokenByMs(choice.chosen, query));
+      const chars = lengthOf(request, begun);
       const jobId = JobId.parse(randomHexId(random));
       return {
         jobId,
@@ -157,15 +182,15 @@ export function createChooser(options: ChooserOptions): Chooser {
           topP: request.topP ?? 1,
           ...(request.seed === undefined ? {} : { seed: request.seed }),
           stop: [...(request.stop ?? [])],
-          ...extras,
+          ...extrasOf(request),
           ...(begun === undefined ? {} : { continues: { text: begun.text, tokenCount: givenTokens } }),
         }),
         lateMs,
         stallMs: Math.min(
           MAX_FIRST_TOKEN_MS,
-          Math.min(MAX_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_FACTOR * lateMs)) +
-            READING_MS_PER_CHAR * lengthOf(request, begun),
+          Math.min(MAX_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_FACTOR * lateMs)) + READING_MS_PER_CHAR * chars,
         ),
+        pace: { firstTextMs: lateMs + PATIENT_MS_PER_CHAR * chars, tokenMs: expectedTokenMs(choice.chosen) },
         route: {
           type: 'route',
           jobId,
@@ -178,12 +203,16 @@ export function createChooser(options: ChooserOptions): Chooser {
         },
       };
     },
+    standby(request, model, needs, draw) {
+      return search(request, model, needs, [NO_TRY, draw])?.chosen.peerId;
+    },
     answered(peerId, conversationId) {
       penalties.clear(peerId);
       if (conversationId !== undefined) conversationPeers.set(conversationId, peerId);
     },
     failed: (peerId) => penalties.failed(peerId, clock.monotonicMs()),
     late: (peerId) => penalties.late(peerId, clock.monotonicMs()),
+    leftWaiting: (peerId) => penalties.leftWaiting(peerId, clock.monotonicMs()),
   };
 }
 

@@ -152,4 +152,27 @@ describe('embeddings', () => {
     await world.clock.advance(250);
     expect(aborted).toBe(true);
   });
+
+  it('RT18: are not asked again of a peer that kept an asker waiting for them until it left', async () => {
+    provider('bob', ['embeddings'], { embed: () => new Promise<never>(() => {}) });
+    provider('carol', ['embeddings'], { embed });
+    const alice = world.member('alice');
+    await world.clock.advance(1_000);
+    const isAnswered = async (waitMs: number) => {
+      const leaving = new AbortController();
+      const asked = alice.embed({ model, inputs: ['hello'] }, leaving.signal).then(
+        () => true,
+        () => false,
+      );
+      await world.clock.advance(waitMs);
+      leaving.abort();
+      return asked;
+    };
+    let left = 0;
+    while ((await isAnswered(11_000)) && left < 20) left += 1;
+    expect(left).toBeLessThan(20);
+    const next = [];
+    for (let turn = 0; turn < 8; turn += 1) next.push(await isAnswered(1_000));
+    expect(next).not.toContain(false);
+  });
 });

@@ -44,7 +44,10 @@ export function createMesh(options: MeshOptions): Mesh {
       rosterChanged = true;
       notices.notify();
     },
-    onRemoved: (peerId) => links.handlePeerRemoved(peerId),
+    onRemoved(peerId) {
+      links.handlePeerRemoved(peerId);
+      requester.handlePeerDoubted(peerId);
+    },
   });
   const entries = new EntrySessions({
     clock,
@@ -73,6 +76,7 @@ export function createMesh(options: MeshOptions): Mesh {
     sourcesOf: (peerId) => entries.sourcesOf(peerId),
     describe: (to, record, source) => entries.describe(to, record, source),
     onOpen: () => notices.notify(),
+    onThere: (peerId) => requester.handlePeerThere(peerId),
     onMessage(link, message) {
       switch (message.type) {
         case 'job-start':
@@ -135,6 +139,7 @@ export function createMesh(options: MeshOptions): Mesh {
     serving: (model) => offers.serving(model),
     defaultModel: (isFit) => offers.defaultModel(isFit),
     wasServed: (model) => offers.wasServed(model),
+    isLinked,
     lineTo: async (peerId, signal) => (peerId === self ? localLine : links.connect(peerId, signal)),
     onOutcome(peerId, job, outcome) {
       // A job that stayed at home has been counted by this end's own provider.

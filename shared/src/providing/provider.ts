@@ -279,7 +279,7 @@ export class Provider {
           if (!signal.aborted) writer.end(event.reason, event.usage);
         } else {
           if (signal.aborted) return;
-          timer.tokens(clock.monotonicMs(), event.tokenCount);
+          timer.tokens(clock.monotonicMs(), event.tokenCount, event.text !== '');
           writer.push(event);
           const pause = sink.ready();
           if (pause !== undefined) await Promise.race([pause, stopped]);

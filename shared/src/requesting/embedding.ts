@@ -1,21 +1,28 @@
 /** The embeddings of a list of texts: one job after the other, each at whichever peer can take it. */
 import { MeshError } from '../errors.ts';
 import { MAX_EMBED_INPUTS } from '../limits.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Embeddings } from '../ports/engine.ts';
 import type { PeerId } from '../protocol/ids.ts';
 import type { PeerMessageOf } from '../protocol/messages.ts';
-import { isBroken } from './answer.ts';
+import { isBroken } from './broken-peer.ts';
 import type { JobLine, Requester } from './requester.ts';
 
 export interface EmbeddingOptions {
+  readonly clock: Clock;
   readonly requester: Requester;
   newJob(): Omit<PeerMessageOf<'embed-start'>, 'type' | 'inputs'>;
   /** The next peer; undefined when there is none left. */
   assign(failed: ReadonlySet<PeerId>): PeerId | undefined;
   lineTo(peerId: PeerId, signal: AbortSignal): Promise<JobLine>;
   onFailed(peerId: PeerId): void;
+  /** The asker has left while the peer kept it waiting. */
+  onLeftWaiting(peerId: PeerId): void;
   failure(lastError: MeshError | undefined): MeshError;
 }
+
+/** So many texts take a fraction of it on any hardware; the line may have been long. */
+const LATE_MS = 10_000;
 
 /** @throws MeshError what `options.failure` makes of the last refusal, or `cancelled` */
 export async function embed(
@@ -46,11 +53,15 @@ async function embedPart(options: EmbeddingOptions, inputs: string[], signal: Ab
   for (;;) {
     const peerId = options.assign(failed);
     if (peerId === undefined) throw options.failure(lastError);
+    const askedMs = options.clock.monotonicMs();
     try {
       const line = await options.lineTo(peerId, signal);
       return { ...(await options.requester.embed(line, { ...options.newJob(), inputs }, signal)), peerId };
     } catch (error) {
-      if (signal.aborted) throw MeshError.cancelled();
+      if (signal.aborted) {
+        if (options.clock.monotonicMs() - askedMs > LATE_MS) options.onLeftWaiting(peerId);
+        throw MeshError.cancelled();
+      }
       if (!MeshError.is(error)) throw error;
       if (isBroken(error)) options.onFailed(peerId);
       failed.add(peerId);

@@ -22,7 +22,9 @@ function start(asked: { maxTokens?: number; topLogprobs?: number } = {}) {
   const messages = [{ role: 'user' as const, content: 'Hi' }];
   const parameters = { messages, maxTokens: 10_000_000, temperature: 0, topP: 1, stop: [], ...asked };
   const job = { jobId, model: ModelId.parse('m'), parameters };
-  const events = requester.run(line, job, new AbortController().signal, (outcome) => outcomes.push(outcome));
+  const events = requester.run(line, job, new AbortController().signal, {
+    onOutcome: (outcome) => outcomes.push(outcome),
+  });
   const first = events.next();
   let next = 0;
   return {

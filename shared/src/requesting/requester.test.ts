@@ -209,4 +209,53 @@ describe('the requester', () => {
     await expect(outcome).rejects.toMatchObject({ code: 'cancelled' });
     expect(sent).toEqual(['job-start', 'job-cancel']);
   });
+
+  it('IN22: tokens without text are no sign of life: a peer that sends only those counts as lost as a silent one does', async () => {
+    const { clock, outcome, requester, events, sent } = start(10_000);
+    for (let token = 0; token < 61; token += 1) {
+      requester.handleReply(bob, delta(token, ''));
+      await clock.advance(1_000);
+    }
+    await expect(outcome).rejects.toMatchObject({ code: 'peer_lost' });
+    expect(events).toEqual([]);
+    expect(sent).toEqual(['job-start', 'job-cancel']);
+  });
+
+  it('IN22: in the middle of an answer they buy a peer as long again, and no more', async () => {
+    const { clock, outcome, requester, sent } = start(10_000);
+    for (let token = 0; token < 12; token += 1) requester.handleReply(bob, delta(token, 'a'));
+    for (let token = 12; token < 51; token += 1) {
+      requester.handleReply(bob, delta(token, ''));
+      await clock.advance(100);
+    }
+    expect(sent).toEqual(['job-start']);
+    await clock.advance(200);
+    await expect(outcome).rejects.toMatchObject({ code: 'peer_lost' });
+  });
+
+  it('IN23: tokens without text are given with the next text, and the last ones before the end', async () => {
+    const { requester, outcome, events } = start();
+    const replies = [delta(0, ''), delta(1, ''), delta(2, 'a'), delta(3, 'b'), delta(4, ''), end];
+    for (const reply of replies) requester.handleReply(bob, reply);
+    await outcome;
+    expect(events).toMatchObject([
+      { type: 'tokens', text: 'a', tokenCount: 3 },
+      { type: 'tokens', text: 'b', tokenCount: 1 },
+      { type: 'tokens', text: '', tokenCount: 1 },
+      { type: 'end' },
+    ]);
+  });
+
+  it('MS9: the asker measures the first token from its text', async () => {
+    const { clock, requester, outcome, events } = start(100);
+    requester.handleReply(bob, delta(0, ''));
+    await clock.advance(3_000);
+    for (let token = 1; token <= 12; token += 1) {
+      requester.handleReply(bob, delta(token, 'a'));
+      await clock.advance(100);
+    }
+    requester.handleReply(bob, { ...end, usage: { ...end.usage, completionTokens: 13 } });
+    await outcome;
+    expect(events.at(-1)).toMatchObject({ measurement: { ttftMs: 3_000, tokensPerSecond: 10 } });
+  });
 });

@@ -13,6 +13,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Embeddings, TokensEvent } from '../ports/engine.ts';
 import type { JobId, PeerId } from '../protocol/ids.ts';
 import type { FinishReason, PeerMessageOf, Usage } from '../protocol/messages.ts';
+import { type ExpectedPace, StallWatch } from './stall-watch.ts';
 
 /** The line to a provider: an open link, or this end's own provider. */
 export interface JobLine {
@@ -34,7 +35,8 @@ export function queueHints(
   };
 }
 
-export type JobEvent =
+/** What the peer says of the answer. */
+export type JobWord =
   | TokensEvent
   | {
       readonly type: 'end';
@@ -42,6 +44,20 @@ export type JobEvent =
       readonly usage: Usage;
       readonly measurement: JobMeasurement | undefined;
     };
+
+/** `peer-doubted`: an entry takes the peer for gone. It is, or `peer-there` follows. */
+export type JobEvent = JobWord | { readonly type: 'peer-doubted' | 'peer-there' };
+
+/** What whoever runs a job wants to hear of it, and how long the peer has. */
+export interface JobWatch {
+  /** Once, when the job is over: when its end arrives, whether anybody reads on or not. */
+  onOutcome?(outcome: JobOutcome): void;
+  /** The signal was aborted while the peer was late or silent by what `pace` says of it. */
+  onLeftWaiting?(): void;
+  readonly pace?: ExpectedPace;
+  /** Without a first text for so long the peer counts as lost. Default: `MAX_STALL_MS`. */
+  readonly stallMs?: number;
+}
 
 interface OpenJob {
   readonly jobId: JobId;
@@ -56,15 +72,11 @@ interface OpenJob {
   /** The tokens that count for the rate. */
   creditedTokens: number;
   error: Error | undefined;
+  isDoubted: boolean;
   /** The peer said so or was told so; what it says from then on is not heard. */
   isOver: boolean;
   wake: (() => void) | undefined;
-  readonly firstStallMs: number;
-  /** When the last delta came, how many came, and how long the pauses between them are at most, by and by forgotten. */
-  lastDeltaMs: number;
-  deltas: number;
-  longPauseMs: number;
-  cancelStall: () => void;
+  readonly stall: StallWatch;
   /** The first word counts. */
   settle(outcome: JobOutcome): void;
 }
@@ -75,13 +87,6 @@ interface OpenEmbed {
   reject(error: Error): void;
 }
 
-/** No token for this long behind the first one, until the pace is known, and the peer counts as lost; … */
-const SECOND_TOKEN_STALL_MS = 10_000;
-const KNOWN_PACE_DELTAS = 8;
-/** … then some times the longest pause it made lately, which is a p99 that costs nothing to keep. */
-const STALL_PAUSES = 4;
-const SHORTEST_STALL_MS = 2_000;
-const PAUSE_DECAY = 0.99;
 const encoder = new TextEncoder();
 
 export class Requester {
@@ -103,17 +108,15 @@ export class Requester {
   }
 
   /**
-   * Yields token events and one `end`.
-   * @param stallMs without a first token for so long the peer counts as lost
-   * @param onOutcome called once, when the job is over: when its end arrives, whether anybody reads on or not.
+   * Yields token events, each with text, and one `end`. Tokens without any come with the next text, or before the end.
+   * Between them it tells of doubts whether the peer is still there.
    * @throws MeshError the provider's refusal, `peer_lost`, or `cancelled` by the signal. Leaving the loop cancels.
    */
   async *run(
     line: JobLine,
     job: JobRequest,
     signal: AbortSignal,
-    onOutcome: (outcome: JobOutcome) => void = () => {},
-    stallMs = MAX_STALL_MS,
+    watch: JobWatch = {},
   ): AsyncGenerator<JobEvent, void, undefined> {
     if (signal.aborted) throw MeshError.cancelled();
     if (!line.isOpen) throw MeshError.peerLost('its link closed');
@@ -129,24 +132,28 @@ export class Requester {
       receivedBytes: 0,
       creditedTokens: 0,
       error: undefined,
+      isDoubted: false,
       isOver: false,
       wake: undefined,
-      firstStallMs: stallMs,
-      lastDeltaMs: 0,
-      deltas: 0,
-      longPauseMs: 0,
-      cancelStall() {},
+      stall: new StallWatch({
+        clock: this.#clock,
+        firstStallMs: watch.stallMs ?? MAX_STALL_MS,
+        onStall: (silentMs) =>
+          this.#fail(open, MeshError.peerLost(`without a word for ${Math.round(silentMs / 1000)} s`)),
+      }),
       settle(outcome) {
-        if (!settled) onOutcome(outcome);
+        if (!settled) watch.onOutcome?.(outcome);
         settled = true;
       },
     };
     this.#jobs.set(job.jobId, open);
-    const onAbort = () => this.#fail(open, MeshError.cancelled());
+    const onAbort = () => {
+      if (!open.isOver && watch.pace !== undefined && open.stall.keepsWaiting(watch.pace)) watch.onLeftWaiting?.();
+      this.#fail(open, MeshError.cancelled());
+    };
     signal.addEventListener('abort', onAbort);
     let ended = false;
     try {
-      this.#expectNews(open);
       line.send({ type: 'job-start', ...job });
       while (!ended) {
         const event = open.inbox.shift();
@@ -233,6 +240,16 @@ export class Requester {
     }
   }
 
+  /** An entry says that the peer is gone: whoever waits for its next word may ask another one. */
+  handlePeerDoubted(remote: PeerId): void {
+    this.#tell(remote, true, { type: 'peer-doubted' });
+  }
+
+  /** A doubted peer has shown that it is there. */
+  handlePeerThere(remote: PeerId): void {
+    this.#tell(remote, false, { type: 'peer-there' });
+  }
+
   /** The line to a peer is gone: its answers end here. */
   handleLineClosed(remote: PeerId, reason: string): void {
     for (const job of this.#jobs.values()) {
@@ -243,6 +260,14 @@ export class Requester {
     }
   }
 
+  #tell(remote: PeerId, isDoubted: boolean, event: JobEvent): void {
+    for (const job of this.#jobs.values()) {
+      if (job.line.remote !== remote || job.isOver || job.isDoubted === isDoubted) continue;
+      job.isDoubted = isDoubted;
+      this.#push(job, event);
+    }
+  }
+
   #receive(job: OpenJob, delta: PeerMessageOf<'token-delta'>): void {
     if (delta.firstToken + delta.tokenCount <= job.receivedTokens) return;
     if (delta.firstToken !== job.receivedTokens) {
@@ -250,7 +275,6 @@ export class Requester {
       return;
     }
     job.receivedTokens += delta.tokenCount;
-    this.#notePause(job);
     if (job.receivedTokens > job.maxTokens) {
       this.#fail(job, MeshError.peerLost('it sent more tokens than it was asked for'));
       return;
@@ -261,42 +285,44 @@ export class Requester {
       this.#fail(job, MeshError.peerLost('it sent more than its tokens can hold'));
       return;
     }
+    const { tokenCount, logprobs } = delta;
+    const event: TokensEvent = {
+      type: 'tokens',
+      text,
+      tokenCount,
+      ...(job.wantsLogprobs && logprobs ? { logprobs } : {}),
+    };
+    if (text === '') this.#hold(job, event);
+    else this.#give(job, event);
+  }
+
+  /** Tokens without text are no progress for whoever reads: they leave with the next that has some. */
+  #hold(job: OpenJob, event: TokensEvent): void {
+    job.stall.textless();
+    job.inbox.hold(event);
+    if (job.inbox.isFull) this.#fail(job, MeshError.peerLost('it sent tokens without text'));
+  }
+
+  #give(job: OpenJob, event: TokensEvent): void {
     const credited = Math.min(job.receivedTokens, job.receivedBytes);
     job.timer.tokens(this.#clock.monotonicMs(), credited - job.creditedTokens);
     job.creditedTokens = credited;
-    this.#push(job, {
-      type: 'tokens',
-      text,
-      tokenCount: delta.tokenCount,
-      ...(delta.logprobs === undefined || !job.wantsLogprobs ? {} : { logprobs: delta.logprobs }),
-    });
+    const whole = withHeld(job, event);
+    job.stall.text(whole.tokenCount);
+    this.#push(job, whole);
     if (job.inbox.isFull) this.#fail(job, MeshError.cancelled());
   }
 
   #end(job: OpenJob, { reason, usage }: PeerMessageOf<'job-end'>): void {
     job.isOver = true;
-    job.cancelStall();
+    job.stall.stop();
     const measurement = job.timer.measurement();
     job.settle(finishedOutcome(measurement, { usage }));
+    const rest = withHeld(job, { type: 'tokens', text: '', tokenCount: 0 });
+    if (rest.tokenCount > 0) this.#push(job, rest);
     // What came was counted here; more is only claimed.
     const completionTokens = Math.min(usage.completionTokens, job.receivedTokens);
     this.#push(job, { type: 'end', reason, usage: { ...usage, completionTokens }, measurement });
-  }
-
-  #notePause(job: OpenJob): void {
-    const nowMs = this.#clock.monotonicMs();
-    if (job.deltas > 0) job.longPauseMs = Math.max(job.longPauseMs * PAUSE_DECAY, nowMs - job.lastDeltaMs);
-    job.lastDeltaMs = nowMs;
-    job.deltas += 1;
-    this.#expectNews(job);
-  }
-
-  #expectNews(job: OpenJob): void {
-    const stallMs = stallMsOf(job);
-    job.cancelStall();
-    job.cancelStall = this.#clock.after(stallMs, () =>
-      this.#fail(job, MeshError.peerLost(`silent for ${Math.round(stallMs / 1000)} s`)),
-    );
   }
 
   #push(job: OpenJob, event: JobEvent): void {
@@ -314,7 +340,7 @@ export class Requester {
 
   /** Tells the peer to stop, at once: a reader who does not read would never come to it. */
   #leave(job: OpenJob): void {
-    job.cancelStall();
+    job.stall.stop();
     if (job.isOver) return;
     job.isOver = true;
     if (job.line.isOpen) job.line.send({ type: 'job-cancel', jobId: job.jobId });
@@ -338,10 +364,13 @@ class PeerRefusal extends MeshError {
   }
 }
 
-function stallMsOf({ deltas, longPauseMs, firstStallMs }: OpenJob): number {
-  if (deltas === 0) return firstStallMs;
-  if (deltas < KNOWN_PACE_DELTAS) return SECOND_TOKEN_STALL_MS;
-  return Math.min(MAX_STALL_MS, Math.max(SHORTEST_STALL_MS, STALL_PAUSES * longPauseMs));
+/** The event, and the tokens without text that came before it. */
+function withHeld({ inbox }: OpenJob, event: TokensEvent): TokensEvent {
+  const held = inbox.takeHeld();
+  if (held.tokenCount === 0) return event;
+  const logprobs = [...(held.logprobs ?? []), ...(event.logprobs ?? [])];
+  const tokenCount = held.tokenCount + event.tokenCount;
+  return { type: 'tokens', text: event.text, tokenCount, ...(logprobs.length === 0 ? {} : { logprobs }) };
 }
 
 function endedByPeer(error: unknown): boolean {

@@ -37,4 +37,15 @@ describe('a peer that failed', () => {
     penalties.failed(bob, 601_000);
     expect(pauseAfter(penalties, 601_000)).toBe(30);
   });
+
+  it('RT18: or that kept an asker waiting until it left is the last choice for 10 s, twice as long each further time', () => {
+    const penalties = new PeerPenalties();
+    const pauses = Array.from({ length: 6 }, (_, time) => {
+      penalties.leftWaiting(bob, time * 1_000);
+      return pauseAfter(penalties, time * 1_000);
+    });
+    expect(pauses).toEqual([10, 20, 40, 80, 160, 300]);
+    penalties.clear(bob);
+    expect(pauseAfter(penalties, 6_000)).toBe(0);
+  });
 });

@@ -10,10 +10,12 @@ export class PeerPenalties {
   readonly #peers = new Map<PeerId, { failures: number; untilMs: number }>();
 
   failed(peerId: PeerId, nowMs: number): void {
-    this.#forgive(nowMs);
-    const failures = (this.#peers.get(peerId)?.failures ?? 0) + 1;
-    const untilMs = nowMs + doublingMs(failures - 1, { firstMs: FIRST_PENALTY_MS, longestMs: MAX_PENALTY_MS });
-    this.#peers.set(peerId, { failures, untilMs });
+    this.#penalise(peerId, nowMs, FIRST_PENALTY_MS);
+  }
+
+  /** Its asker lost patience. That may be the asker's own, so that a first time costs little. */
+  leftWaiting(peerId: PeerId, nowMs: number): void {
+    this.#penalise(peerId, nowMs, LATE_PENALTY_MS);
   }
 
   /** It had not spoken when another peer did, which is no failure, but reason enough to ask others for a moment. */
@@ -29,6 +31,14 @@ export class PeerPenalties {
 
   holds(peerId: PeerId, nowMs: number): boolean {
     return (this.#peers.get(peerId)?.untilMs ?? Number.NEGATIVE_INFINITY) > nowMs;
+  }
+
+  #penalise(peerId: PeerId, nowMs: number, firstMs: number): void {
+    this.#forgive(nowMs);
+    const before = this.#peers.get(peerId);
+    const failures = (before?.failures ?? 0) + 1;
+    const untilMs = nowMs + doublingMs(failures - 1, { firstMs, longestMs: MAX_PENALTY_MS });
+    this.#peers.set(peerId, { failures, untilMs: Math.max(untilMs, before?.untilMs ?? 0) });
   }
 
   /** Failures of long ago are no reason for a long pause, and would pile up. */

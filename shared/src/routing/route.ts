@@ -153,10 +153,15 @@ export function explain(candidates: readonly RouteCandidate[], query: RouteQuery
   };
 }
 
-/** By when the first token should be there: later than in 19 of 20 answers of this peer. */
+/** By when the first text should be there: later than in 19 of 20 answers of this peer. */
 export function firstTokenByMs(candidate: RouteCandidate, { outputTokens }: RouteQuery): number {
   const ttftMs = isMeasured(candidate) ? candidate.ttftP95Ms : UNMEASURED_LATE_MS;
   return candidate.connectMs + candidate.rttMs + waitMs(candidate, outputTokens) + ttftMs;
+}
+
+/** From one token of the candidate to the next. */
+export function expectedTokenMs(candidate: RouteCandidate): number {
+  return 1_000 / (isMeasured(candidate) ? candidate.tokensPerSecond : UNMEASURED_TOKENS_PER_SECOND);
 }
 
 function canServe(candidate: RouteCandidate, query: RouteQuery): boolean {

@@ -147,7 +147,26 @@ function openEnd(transport: Transport, initiator: boolean, onSignal: (payload: s
   return Object.assign(state, { channel });
 }
 
-async function openPair(subject: TransportSubject): Promise<{ offerer: End; answerer: End; close(): void }> {
+/** An attempt may fail, as it may for links, which dial again. */
+const ATTEMPTS = 5;
+
+interface Pair {
+  readonly offerer: End;
+  readonly answerer: End;
+  close(): void;
+}
+
+async function openPair(subject: TransportSubject): Promise<Pair> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const pair = await tryPair(subject);
+    if (pair.offerer.opened && pair.answerer.opened) return pair;
+    pair.close();
+  }
+  throw new Error(`No pair came about in ${ATTEMPTS} attempts.`);
+}
+
+/** Until both ends are open, or one has closed. */
+async function tryPair(subject: TransportSubject): Promise<Pair> {
   const toAnswerer: string[] = [];
   const toOfferer: string[] = [];
   const offerer = openEnd(subject.offerer, true, (payload) => toAnswerer.push(payload));
@@ -155,7 +174,7 @@ async function openPair(subject: TransportSubject): Promise<{ offerer: End; answ
   await until(subject, () => {
     for (const payload of toAnswerer.splice(0)) answerer.channel.signal(payload);
     for (const payload of toOfferer.splice(0)) offerer.channel.signal(payload);
-    return offerer.opened && answerer.opened;
+    return (offerer.opened && answerer.opened) || offerer.closed + answerer.closed > 0;
   });
   return {
     offerer,

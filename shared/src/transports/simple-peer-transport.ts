@@ -16,6 +16,9 @@ export interface SimplePeerTransportOptions {
   readonly sdpTransform?: ((sdp: string) => string) | undefined;
 }
 
+/** A machine has one for each of its addresses and protocols. */
+const MAX_EARLY_CANDIDATES = 256;
+
 /** The only signals a data-only link needs; renegotiation and media requests of a hostile peer are refused. */
 const Signal = z.discriminatedUnion('type', [
   z.object({ type: z.literal('offer'), sdp: z.string() }),
@@ -48,18 +51,17 @@ export function createSimplePeerTransport(options: SimplePeerTransportOptions = 
         ...(options.wrtc === undefined ? {} : { wrtc: options.wrtc as never }),
       });
       let state: 'connecting' | 'open' | 'closed' = 'connecting';
-      // libdatachannel refuses candidates that overtake the description they belong to, so the offerer keeps its own
-      // back until the answer proves that its offer was applied.
-      let heldCandidates: string[] | undefined = initiator ? [] : undefined;
+      // libdatachannel refuses candidates while it has no answer of its own. They wait here and not at the other end: the later
+      // they leave, the more often that end's first DTLS message meets no transport, and is sent again after a second.
+      let earlyCandidates: SimplePeer.SignalData[] | undefined = initiator ? undefined : [];
       let failure: Error | undefined;
 
       peer.on('signal', (signal) => {
         // simple-peer's own `sdpTransform` never reaches what it signals.
         const sent =
           'sdp' in signal && signal.sdp !== undefined ? { ...signal, sdp: sdpTransform(signal.sdp) } : signal;
-        const payload = JSON.stringify(sent);
-        if (signal.type === 'candidate' && heldCandidates !== undefined) heldCandidates.push(payload);
-        else handlers.onSignal(payload);
+        handlers.onSignal(JSON.stringify(sent));
+        if (signal.type === 'answer') takeEarlyCandidates();
       });
       peer.on('connect', () => {
         state = 'open';
@@ -81,17 +83,21 @@ export function createSimplePeerTransport(options: SimplePeerTransportOptions = 
         handlers.onClose(failure && MeshError.connectionFailed(failure.message, failure));
       });
 
+      const takeEarlyCandidates = (): void => {
+        const candidates = earlyCandidates ?? [];
+        earlyCandidates = undefined;
+        for (const candidate of candidates) if (state !== 'closed') peer.signal(candidate);
+      };
+
       const channel: Channel = {
         signal(payload) {
           if (state === 'closed') return;
           try {
             const signal = parseJson(Signal, payload);
-            peer.signal(signal as SimplePeer.SignalData);
-            if (signal.type === 'answer' && heldCandidates !== undefined) {
-              const candidates = heldCandidates;
-              heldCandidates = undefined;
-              for (const candidate of candidates) handlers.onSignal(candidate);
-            }
+            if (signal.type === 'candidate' && earlyCandidates !== undefined) {
+              if (earlyCandidates.length >= MAX_EARLY_CANDIDATES) throw new Error('It has too many candidates.');
+              earlyCandidates.push(signal as SimplePeer.SignalData);
+            } else peer.signal(signal as SimplePeer.SignalData);
           } catch (error) {
             peer.destroy(error instanceof Error ? error : new Error(String(error)));
           }

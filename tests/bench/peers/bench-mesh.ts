@@ -43,6 +43,13 @@ export function whenLinked(mesh: Mesh, { peerId, model }: Serving, signal: Abort
   });
 }
 
+/** Resolves once its model is announced, linked or not. */
+export function whenListed(mesh: Mesh, { peerId, model }: Serving, signal: AbortSignal): Promise<void> {
+  return until(mesh, signal, () =>
+    mesh.peers().some((one) => one.peerId === peerId && one.announcement.models.some(({ id }) => id === model)),
+  );
+}
+
 export function whenGone(mesh: Mesh, peerId: PeerId, signal: AbortSignal): Promise<void> {
   return until(mesh, signal, () => mesh.peers().every((peer) => peer.peerId !== peerId));
 }

@@ -20,7 +20,7 @@ import { createSeededRandom, VirtualMesh } from '@tabmesh/shared/testing';
 import { Measurements } from '../../../shared/src/measurement/measurements.ts';
 import { modelsServedBy, servingAmong } from '../../../shared/src/membership/served-models.ts';
 import { createChooser } from '../../../shared/src/mesh/chooser.ts';
-import type { AnswerNeeds } from '../../../shared/src/requesting/answer.ts';
+import type { AnswerNeeds } from '../../../shared/src/requesting/answer-options.ts';
 import { createInstantEngine } from './instant-engine.ts';
 
 export interface CrowdedMesh {
