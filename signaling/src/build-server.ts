@@ -13,6 +13,7 @@ import { createKeyGate } from './access/key-gate.ts';
 import { boundOpenRequests } from './answers/open-requests.ts';
 import type { Fallback } from './fallback/fallback.ts';
 import { errorReply } from './http/error-reply.ts';
+import { spreadLargeRequests } from './http/large-requests.ts';
 import { boundUnreadReplies } from './http/unread-replies.ts';
 import { answerUnread } from './http/unread-request.ts';
 import type { Ledger } from './ledger/ledger.ts';
@@ -97,6 +98,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   guardApi(app, access.origins, askForKey);
   guardChat(app, { callers, askForKey, requestsPerMinute, clock });
   boundOpenRequests(app);
+  spreadLargeRequests(app);
   registerChatCompletions(app, parts);
   registerTextCompletions(app, parts);
   registerEmbeddings(app, parts);

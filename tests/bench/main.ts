@@ -30,13 +30,17 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   chaos: () => import('./chaos.ts'),
   'chaos-real': () => import('./chaos-real.ts'),
   racing: () => import('./racing.ts'),
+  attacks: () => import('./attacks.ts'),
+  'attacks-soak': () => import('./attacks-soak.ts'),
   batching: () => import('./batching.ts'),
   prefix: () => import('./prefix.ts'),
   cancel: () => import('./cancel.ts'),
   stalls: () => import('./attacks/stalls.ts'),
 };
 
-/** Of one benchmark. Not a judgement of its speed: one that takes so long waits for something that never comes. */
+/** Asked for by name only: half an hour each. */
+const SOAKS: ReadonlySet<string> = new Set(['attacks-soak']);
+
 const LIMIT_MS = 600_000;
 
 const root = resolve(import.meta.dirname, '../..');
@@ -67,7 +71,7 @@ async function main(): Promise<number> {
     return list();
   }
   if (values.list) return list();
-  const names = positionals.length > 0 ? positionals : Object.keys(BENCHMARKS);
+  const names = positionals.length > 0 ? positionals : Object.keys(BENCHMARKS).filter((name) => !SOAKS.has(name));
   const unknown = names.find((name) => BENCHMARKS[name] === undefined);
   if (unknown !== undefined) {
     throw new Error(`There is no benchmark '${unknown}'. Choose from: ${Object.keys(BENCHMARKS).join(', ')}.`);
@@ -111,7 +115,7 @@ async function runOne(name: string): Promise<readonly Result[]> {
   console.log(`\n${name}: ${benchmark.describe}`);
   const children = createChildren();
   const closers: (() => unknown)[] = [() => children.close()];
-  const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(LIMIT_MS)]);
+  const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(benchmark.limitMs ?? LIMIT_MS)]);
   const aborted = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });

@@ -4,8 +4,8 @@
  */
 import { MeshError } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { lengthOf } from '../http/large-requests.ts';
 import {
-  HTTP_BODY_BYTES,
   MAX_CLIENT_OPEN_BYTES,
   MAX_CLIENT_OPEN_REQUESTS,
   MAX_OPEN_BYTES,
@@ -74,12 +74,6 @@ export class OpenRequests {
 
 function clientOf(request: FastifyRequest): string {
   return request.keyName === undefined ? networkOf(request.ip) : `key ${request.keyName}`;
-}
-
-/** A body that comes in pieces may become as long as the longest. */
-function lengthOf({ headers }: FastifyRequest): number {
-  const length = Number(headers['content-length'] ?? HTTP_BODY_BYTES);
-  return Number.isFinite(length) ? Math.min(length, HTTP_BODY_BYTES) : HTTP_BODY_BYTES;
 }
 
 function tooMany(message: string): MeshError {

@@ -8,6 +8,8 @@ export interface Benchmark {
   readonly name: string;
   /** One line for `--list`. */
   readonly describe: string;
+  /** One that takes longer waits for something that never comes; ten minutes when absent. Not a judgement of its speed. */
+  readonly limitMs?: number;
   run(context: BenchContext): Promise<Result[]>;
 }
 

@@ -1,0 +1,38 @@
+/** Half an hour of all attacks in turn: does an honest answer get lost, does the entry's memory come back? */
+import { ATTACK_MS, IDLE_MS, MIB, observe, prepareScene } from './attacks/scene.ts';
+import { type Benchmark, type Target, toResult } from './run/benchmark.ts';
+
+const SOAK_MS = 30 * 60_000;
+const NONE: Target = { of: 'value', bound: 'at most', limit: 0 };
+
+export const benchmark: Benchmark = {
+  name: 'attacks-soak',
+  describe: `all attacks in turn for ${SOAK_MS / 60_000} minutes: honest answers that are lost, memory that stays`,
+  limitMs: SOAK_MS + 10 * 60_000,
+  async run(context) {
+    const scene = await prepareScene(context);
+    const idle = await observe(context, scene, IDLE_MS);
+    const names = await scene.attackers.call('names', undefined);
+    let [answers, lost, mostBytes] = [0, 0, 0];
+    const untilMs = performance.now() + SOAK_MS;
+    for (let turn = 0; performance.now() < untilMs; turn += 1) {
+      context.signal.throwIfAborted();
+      const name = names[turn % names.length] as string;
+      context.progress(`${name}: ${Math.ceil((untilMs - performance.now()) / 60_000)} min left, ${lost} answers lost`);
+      await scene.attackers.call('start', { name, url: scene.url });
+      const attacked = await observe(context, scene, ATTACK_MS);
+      await scene.attackers.call('stop', undefined);
+      answers += attacked.answersMs.length;
+      lost += attacked.lost;
+      mostBytes = Math.max(mostBytes, attacked.memoryBytes);
+    }
+    const afterwards = await observe(context, scene, IDLE_MS);
+    const overIdle = (bytes: number) => (bytes - idle.memoryBytes) / MIB;
+    return [
+      toResult({ name: 'honest answers', value: answers, unit: 'answers' }),
+      toResult({ name: 'honest answers lost', value: lost, unit: 'answers', target: NONE }),
+      toResult({ name: 'most memory over idle', value: overIdle(mostBytes), unit: 'MiB' }),
+      toResult({ name: 'memory over idle afterwards', value: overIdle(afterwards.memoryBytes), unit: 'MiB' }),
+    ];
+  },
+};
