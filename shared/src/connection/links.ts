@@ -280,16 +280,17 @@ export class Links {
     this.#seconds.forget(session);
     if (role === 'answerer') this.#strangers.opened(session);
     this.#approaches.opened(remote, link.way, session.source);
-    for (const other of this.#attempts.to(remote)) {
-      // Where the other end dialled both it may have chosen this one, unless nothing has come through it.
-      if (role === 'offerer' || other.link.isConnecting) other.link.close('another attempt was faster');
-    }
     if (before?.openedMs !== undefined && beganMs < before.openedMs) {
       this.#keepSpare(session);
     } else {
       this.#open.set(remote, session);
       // The peer came back without this end having noticed that it was gone.
       for (const old of [before, this.#spares.get(remote)]) old?.link.close('replaced by a newer link');
+    }
+    // Now that there is a link, whoever waits for one hears nothing of these.
+    for (const other of this.#attempts.to(remote)) {
+      // Where the other end dialled both it may have chosen this one, unless nothing has come through it.
+      if (role === 'offerer' || other.link.isConnecting) other.link.close('another attempt was faster');
     }
     this.#options.onOpen(link);
     this.#callers.settle(remote, undefined);
