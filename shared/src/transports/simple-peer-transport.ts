@@ -16,7 +16,7 @@ export interface SimplePeerTransportOptions {
   readonly sdpTransform?: ((sdp: string) => string) | undefined;
   /**
    * Whether an offerer gives its candidates away at once or when it has the answer, which is the default: browsers gain
-   * nothing by it, and peers of before December 2026 may break off at candidates that are early.
+   * nothing by it.
    */
   readonly candidatesAtOnce?: boolean;
 }
