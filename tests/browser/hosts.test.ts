@@ -2,7 +2,7 @@
  * By which names a browser reaches an entry. DNS is the browser's own table here: `evil.example` has just been made to lead
  * to this machine, as a page can have it done whose owner runs its name server, and `mesh.example.org` leads to a proxy.
  */
-import { hostname } from 'node:os';
+import { hostname, networkInterfaces } from 'node:os';
 import type { Mesh } from '@tabmesh/shared';
 import { accessSettings, type Entry } from '@tabmesh/signaling';
 import type { Page } from 'playwright';
@@ -15,7 +15,12 @@ import { createEchoEngine, startMember, startTestEntry, untilMesh } from '../set
 
 const KEY = 'alice-k9x8w7v6u5t4s3r2';
 const MACHINE = hostname().split('.')[0];
-const TABLE = ['evil.example', 'mesh.example.org', '192.168.1.20', `${MACHINE}`, `${MACHINE}.local`];
+/** By which a phone in the same network opens the page. */
+const ADDRESS = Object.values(networkInterfaces())
+  .flatMap((addresses) => addresses ?? [])
+  .find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+const HOSTS = ['127.0.0.1', 'localhost', ...(ADDRESS === undefined ? [] : [ADDRESS]), `${MACHINE}.local`, `${MACHINE}`];
+const TABLE = ['evil.example', 'mesh.example.org', `${MACHINE}`, `${MACHINE}.local`];
 
 let entry: Entry;
 let member: Mesh;
@@ -25,6 +30,7 @@ let port: string;
 
 beforeAll(async () => {
   entry = await startTestEntry({
+    host: '0.0.0.0',
     access: accessSettings({ keys: `alice:${KEY}`, hosts: 'mesh.example.org', proxies: '127.0.0.1' }),
   });
   ({ port } = new URL(entry.url));
@@ -106,19 +112,16 @@ describe('a page whose name was made to lead to the entry', () => {
 });
 
 describe('a page of the entry', () => {
-  it.each(['127.0.0.1', 'localhost', '192.168.1.20', `${MACHINE}.local`, `${MACHINE}`])(
-    'KY17: chats at %s, without a key where there are keys',
-    async (host) => {
-      await openChat(page, `http://${host}:${port}`);
-      expect((await ask(page, 'here I am')).text).toContain('here I am');
-      expect(await joinsAs(page)).toBe(true);
-      expect(await readAs(page, '/api/chat', { method: 'POST', headers: json, body })).toEqual({
-        status: 401,
-        code: 'invalid_api_key',
-      });
-      expect(await chatsByToken(page)).toBe(200);
-    },
-  );
+  it.each(HOSTS)('KY17: chats at %s, without a key where there are keys', async (host) => {
+    await openChat(page, `http://${host}:${port}`);
+    expect((await ask(page, 'here I am')).text).toContain('here I am');
+    expect(await joinsAs(page)).toBe(true);
+    expect(await readAs(page, '/api/chat', { method: 'POST', headers: json, body })).toEqual({
+      status: 401,
+      code: 'invalid_api_key',
+    });
+    expect(await chatsByToken(page)).toBe(200);
+  });
 
   it.each([
     ['the README’s settings', readmeLocation],

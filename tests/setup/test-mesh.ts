@@ -18,10 +18,12 @@ import { createNodeTransport, verifySignatureInNode } from '@tabmesh/shared/node
 import { type Entry, type EntryOptions, startEntry } from '@tabmesh/signaling';
 import { root } from './command.ts';
 
-export function startTestEntry(options: Pick<EntryOptions, 'fallback' | 'access' | 'hubLimits'> = {}): Promise<Entry> {
+export function startTestEntry(
+  options: Partial<Pick<EntryOptions, 'host' | 'fallback' | 'access' | 'hubLimits'>> = {},
+): Promise<Entry> {
   return startEntry({
-    ...options,
     host: '127.0.0.1',
+    ...options,
     port: 0,
     webRoot: join(root, 'client/dist'),
     modelRoot: join(root, 'shared/models'),
