@@ -52,7 +52,7 @@ export class Callers {
       } catch (error) {
         const tookMs = clock.monotonicMs() - askedMs;
         if (!MeshError.is(error, 'connection_failed') || !this.#mayTryAgain(peerId, attempt, tookMs)) throw error;
-        if (linkTo(peerId) === undefined) await pause(clock, RETRY_PAUSE_MS * attempt, signal);
+        await pause(clock, RETRY_PAUSE_MS * attempt, signal);
       }
     }
   }
