@@ -17,7 +17,7 @@ describe('WebRTC in Node', () => {
     });
   }
 
-  it('TR8: an offerer in Node gives its candidates away before it has heard of the other end', async () => {
+  it('TR8: an offerer in Node that is not careful gives its candidates away before it has heard of the other end', async () => {
     const signals: string[] = [];
     const channel = createNodeTransport().open(
       { initiator: true, remote: PeerId.parse('A'.repeat(43)), iceServers: [] },

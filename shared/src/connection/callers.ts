@@ -13,8 +13,8 @@ export interface CallersOptions {
   readonly clock: Clock;
   /** The open link to the peer. */
   linkTo(peerId: PeerId): Link | undefined;
-  /** Begins an attempt unless one is under way. */
-  dial(peerId: PeerId): void;
+  /** Begins an attempt unless one is under way. @param isCareful after one that failed */
+  dial(peerId: PeerId, isCareful: boolean): void;
   /** How many ways there are at most. */
   readonly ways: number;
   /** Whether one of them was not tried yet, by each source. */
@@ -48,7 +48,7 @@ export class Callers {
       if (link !== undefined) return link;
       const askedMs = clock.monotonicMs();
       try {
-        await this.#nextOutcome(peerId, signal);
+        await this.#nextOutcome(peerId, attempt > 1, signal);
       } catch (error) {
         const tookMs = clock.monotonicMs() - askedMs;
         if (!MeshError.is(error, 'connection_failed') || !this.#mayTryAgain(peerId, attempt, tookMs)) throw error;
@@ -81,7 +81,7 @@ export class Callers {
     return tookMs < OUTCOME_TIMEOUT_MS && attempt < MAX_DIAL_ATTEMPTS + ways && hasUntried(peerId);
   }
 
-  #nextOutcome(peerId: PeerId, signal: AbortSignal): Promise<void> {
+  #nextOutcome(peerId: PeerId, isCareful: boolean, signal: AbortSignal): Promise<void> {
     if (this.#closed) throw MeshError.closed('mesh');
     return new Promise((resolve, reject) => {
       const waiters = this.#waiting.get(peerId) ?? new Set();
@@ -99,7 +99,7 @@ export class Callers {
       );
       signal.addEventListener('abort', onAbort);
       waiters.add(settle);
-      this.#options.dial(peerId);
+      this.#options.dial(peerId, isCareful);
     });
   }
 }

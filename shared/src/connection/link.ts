@@ -29,6 +29,7 @@ export interface LinkOptions {
   readonly transport: Transport;
   readonly initiator: boolean;
   readonly iceServers: readonly IceServer[];
+  readonly isCareful?: boolean;
   readonly self: PeerId;
   readonly remote: PeerId;
   readonly clock: Clock;

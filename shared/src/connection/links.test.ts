@@ -23,6 +23,8 @@ const never = new AbortController().signal;
 interface End {
   readonly links: Links;
   readonly attempts: ('dialled' | 'answered')[];
+  /** Of those that it dialled. */
+  readonly careful: boolean[];
   readonly opened: Link[];
   readonly closed: Link[];
   readonly received: JobMessage[];
@@ -57,6 +59,7 @@ function join(
 ): End {
   const transport = (options.wrap ?? ((plain: Transport) => plain))(network.join(name).transports[0]);
   const attempts: End['attempts'] = [];
+  const careful: boolean[] = [];
   const opened: Link[] = [];
   const closed: Link[] = [];
   const received: JobMessage[] = [];
@@ -70,6 +73,7 @@ function join(
         way: transport.way,
         open(request, handlers) {
           attempts.push(request.initiator ? 'dialled' : 'answered');
+          if (request.initiator) careful.push(request.isCareful ?? false);
           return transport.open(request, handlers);
         },
       },
@@ -83,7 +87,7 @@ function join(
     onMessage: (_link, message) => received.push(message),
     onClose: (link) => closed.push(link),
   });
-  const end = { links, attempts, opened, closed, received };
+  const end = { links, attempts, careful, opened, closed, received };
   reachable.set(identity.peerId, links);
   ends.push(end);
   return end;
@@ -158,7 +162,7 @@ describe('dialling', () => {
     expect(asked.error).toMatchObject({ code: 'connection_failed', retryable: true });
   });
 
-  it('LS6: an attempt that fails at once is made again', async () => {
+  it('LS6: an attempt that fails at once is made again, carefully', async () => {
     let failures = 2;
     const flaky = (transport: Transport): Transport => ({
       way: transport.way,
@@ -173,6 +177,7 @@ describe('dialling', () => {
     const asked = outcomeOf(one.links.connect(bob.peerId, never));
     await clock.advance(100);
     expect(asked.value?.isOpen).toBe(true);
+    expect(one.careful).toEqual([false, true, true]);
   });
 
   describe('a peer that offers attempt after attempt of its own', () => {
@@ -280,6 +285,7 @@ describe('an attempt that does not open at once', () => {
     expect(one.attempts).toEqual(['dialled']);
     await clock.advance(12);
     expect(one.attempts).toEqual(['dialled', 'dialled']);
+    expect(one.careful).toEqual([false, true]);
     expect(asked.value?.isOpen).toBe(true);
     await clock.advance(30_000);
     expect(one.links.get(bob.peerId)).toBe(asked.value);

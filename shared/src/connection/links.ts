@@ -70,8 +70,8 @@ export class Links {
     this.#callers = new Callers({
       clock: options.clock,
       linkTo: (peerId) => this.get(peerId),
-      dial: (peerId) => {
-        if (!this.#attempts.has(peerId)) this.#dial(peerId);
+      dial: (peerId, isCareful) => {
+        if (!this.#attempts.has(peerId)) this.#dial(peerId, isCareful);
       },
       ways: options.transports.length,
       hasUntried: (peerId) => this.#approaches.hasUntried(peerId),
@@ -84,7 +84,7 @@ export class Links {
       clock: options.clock,
       random: options.random,
       dial: (peerId) => {
-        if (!this.#isUnderWay(peerId)) this.#dial(peerId);
+        if (!this.#isUnderWay(peerId)) this.#dial(peerId, true);
       },
     });
     this.#strangers = new Strangers({
@@ -118,7 +118,7 @@ export class Links {
     this.#wanted = peerIds;
     this.#redials.forgetAllBut(peerIds);
     for (const peerId of peerIds) {
-      if (!this.#isUnderWay(peerId) && !this.#redials.has(peerId)) this.#dial(peerId);
+      if (!this.#isUnderWay(peerId) && !this.#redials.has(peerId)) this.#dial(peerId, false);
     }
   }
 
@@ -188,15 +188,15 @@ export class Links {
     return this.#open.has(peerId) || this.#attempts.has(peerId);
   }
 
-  #dial(peerId: PeerId): void {
+  #dial(peerId: PeerId, isCareful: boolean): void {
     this.#redials.cancel(peerId);
     const { transport, source } = this.#approaches.next(peerId);
-    this.#offer(peerId, transport, source);
+    this.#offer(peerId, transport, source, isCareful);
   }
 
-  #offer(peerId: PeerId, transport: Transport, source: SourceId | undefined): void {
+  #offer(peerId: PeerId, transport: Transport, source: SourceId | undefined, isCareful: boolean): void {
     const id = SessionId.parse(randomHexId(this.#options.random));
-    this.#seconds.watch(this.#startSession(id, peerId, 'offerer', transport, source));
+    this.#seconds.watch(this.#startSession(id, peerId, 'offerer', transport, source, isCareful));
   }
 
   /** The same once more; whichever opens first stays. */
@@ -205,7 +205,7 @@ export class Links {
     if (transport === undefined || this.#closed || this.#attempts.to(remote).length >= MAX_ATTEMPTS_PER_PEER) return;
     // Nobody need hurry to a peer that does not answer, unless somebody waits for it.
     if (isUnheard && !this.#callers.isAwaited(remote)) return;
-    this.#offer(remote, transport, source);
+    this.#offer(remote, transport, source, true);
   }
 
   /**
@@ -244,6 +244,7 @@ export class Links {
     role: Session['role'],
     transport: Transport,
     source: SourceId | undefined,
+    isCareful = false,
   ): Session {
     const { identity, clock, logger, onMessage } = this.#options;
     const session = new Session({
@@ -254,6 +255,7 @@ export class Links {
       link: {
         transport,
         iceServers: [...this.#iceServers.values()].flat(),
+        isCareful,
         self: identity.peerId,
         remote,
         clock,

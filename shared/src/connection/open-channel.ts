@@ -10,11 +10,11 @@ export interface ChannelMaking extends ChannelOptions {
 
 /** A platform without WebRTC throws: for whoever dials that is an attempt that failed. */
 export function openChannel(
-  { transport, clock, initiator, remote, iceServers }: ChannelMaking,
+  { transport, clock, initiator, remote, iceServers, isCareful = false }: ChannelMaking,
   handlers: TransportHandlers,
 ): Channel {
   try {
-    return transport.open({ initiator, remote, iceServers }, handlers);
+    return transport.open({ initiator, remote, iceServers, isCareful }, handlers);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     clock.after(0, () => handlers.onClose(MeshError.connectionFailed(reason, error)));

@@ -38,6 +38,8 @@ export interface ChannelOptions {
   /** Who is to be at the other end. */
   readonly remote: PeerId;
   readonly iceServers: readonly IceServer[];
+  /** An attempt before this one did not lead to a link, so that what is sure is worth more than what is fast. */
+  readonly isCareful?: boolean;
 }
 
 /** One way in which a link can come about. A member may have several. */

@@ -117,6 +117,17 @@ export const transportContract: readonly TransportCase[] = [
       pair.close();
     },
   },
+  {
+    rule: 'TR9',
+    title: 'careful attempts, each in the moment in which the one before it closes, open at the first try',
+    async run(subject) {
+      for (let attempt = 0; attempt < 20; attempt += 1) {
+        const pair = await tryPair(subject, true);
+        if (!pair.offerer.opened || !pair.answerer.opened) throw new Error(`Attempt ${attempt + 1} failed.`);
+        pair.close();
+      }
+    },
+  },
 ];
 
 interface End {
@@ -128,10 +139,15 @@ interface End {
   closed: number;
 }
 
-function openEnd(transport: Transport, initiator: boolean, onSignal: (payload: string) => void): End {
+function openEnd(
+  transport: Transport,
+  initiator: boolean,
+  onSignal: (payload: string) => void,
+  isCareful = false,
+): End {
   const state = { received: [] as Uint8Array[], drains: [] as number[], opened: false, closed: 0 };
   const channel: Channel = transport.open(
-    { initiator, remote: SOMEBODY, iceServers: [] },
+    { initiator, remote: SOMEBODY, iceServers: [], isCareful },
     {
       onSignal,
       onDrain: () => state.drains.push(channel.bufferedBytes()),
@@ -166,10 +182,10 @@ async function openPair(subject: TransportSubject): Promise<Pair> {
 }
 
 /** Until both ends are open, or one has closed. */
-async function tryPair(subject: TransportSubject): Promise<Pair> {
+async function tryPair(subject: TransportSubject, isCareful = false): Promise<Pair> {
   const toAnswerer: string[] = [];
   const toOfferer: string[] = [];
-  const offerer = openEnd(subject.offerer, true, (payload) => toAnswerer.push(payload));
+  const offerer = openEnd(subject.offerer, true, (payload) => toAnswerer.push(payload), isCareful);
   const answerer = openEnd(subject.answerer, false, (payload) => toOfferer.push(payload));
   await until(subject, () => {
     for (const payload of toAnswerer.splice(0)) answerer.channel.signal(payload);

@@ -14,7 +14,7 @@ export function createNodeTransport(): Transport {
       RTCSessionDescription,
       RTCIceCandidate,
     },
-    candidatesAtOnce: true,
+    mayLoseDtls: true,
     sdpTransform: (sdp) => withoutCandidates(actAsDtlsClient(sdp)),
   });
 }

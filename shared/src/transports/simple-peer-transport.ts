@@ -15,14 +15,16 @@ export interface SimplePeerTransportOptions {
   /** Applied to the session descriptions that this end sends. */
   readonly sdpTransform?: ((sdp: string) => string) | undefined;
   /**
-   * Whether an offerer gives its candidates away at once or when it has the answer, which is the default: browsers gain
-   * nothing by it.
+   * Whether both ends may be libdatachannel, which loses the first message of DTLS, for a second, where the end that sends it
+   * connected before the other one.
    */
-  readonly candidatesAtOnce?: boolean;
+  readonly mayLoseDtls?: boolean;
 }
 
 /** A machine has one for each of its addresses and protocols. */
-const MAX_EARLY_CANDIDATES = 256;
+const MAX_WAITING_CANDIDATES = 256;
+/** Of the careful offerer: one trip over an entry, and the answerer's first check. */
+const LATE_MS = 40;
 
 /** The only signals a data-only link needs; renegotiation and media requests of a hostile peer are refused. */
 const Signal = z.discriminatedUnion('type', [
@@ -39,10 +41,10 @@ const Signal = z.discriminatedUnion('type', [
 ]);
 
 export function createSimplePeerTransport(options: SimplePeerTransportOptions = {}): Transport {
-  const { sdpTransform = (sdp: string) => sdp, candidatesAtOnce = false } = options;
+  const { sdpTransform = (sdp: string) => sdp, mayLoseDtls = false } = options;
   return {
     way: 'webrtc',
-    open({ initiator, iceServers }, handlers) {
+    open({ initiator, iceServers, isCareful = false }, handlers) {
       const peer = new SimplePeer({
         initiator,
         trickle: true,
@@ -56,10 +58,14 @@ export function createSimplePeerTransport(options: SimplePeerTransportOptions = 
         ...(options.wrtc === undefined ? {} : { wrtc: options.wrtc as never }),
       });
       let state: 'connecting' | 'open' | 'closed' = 'connecting';
-      // libdatachannel refuses candidates while it has no answer of its own, so they wait at the end that gets them. Where they
-      // wait at the end that has them, its first DTLS message meets no transport half of the time, and is sent again after 1 s.
+      // libdatachannel refuses candidates while it has no answer of its own, so they wait at the end that gets them.
       let earlyCandidates: SimplePeer.SignalData[] | undefined = initiator ? undefined : [];
-      let heldCandidates: string[] | undefined = initiator && !candidatesAtOnce ? [] : undefined;
+      // Where the offerer's candidates are sent at once the answerer connects first, in 5 ms and not in a second; but its checks
+      // may come before its answer is applied, and DTLS be through before the offerer knows whom to expect: that breaks off.
+      let heldCandidates: string[] | undefined = initiator && (isCareful || !mayLoseDtls) ? [] : undefined;
+      // The sure way, which takes 55 ms: the answerer checks alone at first, as the offerer looks at its candidates later.
+      let lateCandidates: SimplePeer.SignalData[] | undefined = initiator && isCareful && mayLoseDtls ? [] : undefined;
+      let timer: ReturnType<typeof setTimeout> | undefined;
       let failure: Error | undefined;
 
       peer.on('signal', (signal) => {
@@ -88,12 +94,23 @@ export function createSimplePeerTransport(options: SimplePeerTransportOptions = 
       peer.on('close', () => {
         if (state === 'closed') return;
         state = 'closed';
+        clearTimeout(timer);
         handlers.onClose(failure && MeshError.connectionFailed(failure.message, failure));
       });
 
       const takeEarlyCandidates = (): void => {
         const candidates = earlyCandidates ?? [];
         earlyCandidates = undefined;
+        take(candidates);
+      };
+
+      const takeLateCandidates = (): void => {
+        const candidates = lateCandidates ?? [];
+        lateCandidates = undefined;
+        take(candidates);
+      };
+
+      const take = (candidates: readonly SimplePeer.SignalData[]): void => {
         for (const candidate of candidates) if (state !== 'closed') peer.signal(candidate);
       };
 
@@ -108,11 +125,16 @@ export function createSimplePeerTransport(options: SimplePeerTransportOptions = 
           if (state === 'closed') return;
           try {
             const signal = parseJson(Signal, payload);
-            if (signal.type === 'candidate' && earlyCandidates !== undefined) {
-              if (earlyCandidates.length >= MAX_EARLY_CANDIDATES) throw new Error('It has too many candidates.');
-              earlyCandidates.push(signal as SimplePeer.SignalData);
-            } else peer.signal(signal as SimplePeer.SignalData);
-            if (signal.type === 'answer') giveHeldCandidates();
+            const waiting = signal.type === 'candidate' ? (earlyCandidates ?? lateCandidates) : undefined;
+            if (waiting !== undefined) {
+              if (waiting.length >= MAX_WAITING_CANDIDATES) throw new Error('It has too many candidates.');
+              waiting.push(signal as SimplePeer.SignalData);
+              return;
+            }
+            peer.signal(signal as SimplePeer.SignalData);
+            if (signal.type !== 'answer') return;
+            giveHeldCandidates();
+            if (lateCandidates !== undefined) timer ??= setTimeout(takeLateCandidates, LATE_MS);
           } catch (error) {
             peer.destroy(error instanceof Error ? error : new Error(String(error)));
           }
