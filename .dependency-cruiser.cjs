@@ -1,5 +1,5 @@
 /** The directions in which imports may run (see README, 'How it is built'). */
-const base = '^shared/src/(errors|limits|lru-map|backoff|pause)\\.ts$|^shared/src/(protocol|ports|jobs)/';
+const base = '^shared/src/(errors|limits|lru-map|backoff|pause|token-bucket)\\.ts$|^shared/src/(protocol|ports|jobs)/';
 const rooms = '(catalog|connection|engine-kit|identity|measurement|membership|providing|requesting|routing)';
 const test = '\\.test\\.ts$';
 

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BYTE_OF } from '@tabmesh/shared/token-floor';
+import { ggufString, uint32, uint64 } from './gguf-header-bytes.ts';
 
 const UINT32 = 4;
 const FLOAT32 = 6;
@@ -17,7 +18,7 @@ export async function writeBytePairVocabulary(folder: string, rules: string): Pr
     number('llama.block_count', 1),
     number('llama.feed_forward_length', 64),
     number('llama.attention.head_count', 1),
-    Buffer.concat([string('llama.attention.layer_norm_rms_epsilon'), uint32(FLOAT32), float32(1e-5)]),
+    Buffer.concat([ggufString('llama.attention.layer_norm_rms_epsilon'), uint32(FLOAT32), float32(1e-5)]),
     text('tokenizer.ggml.model', 'gpt2'),
     text('tokenizer.ggml.pre', rules),
     texts('tokenizer.ggml.tokens', [...BYTE_OF.keys(), 'zz']),
@@ -30,36 +31,25 @@ export async function writeBytePairVocabulary(folder: string, rules: string): Pr
 }
 
 function text(key: string, value: string): Buffer {
-  return Buffer.concat([string(key), uint32(STRING), string(value)]);
+  return Buffer.concat([ggufString(key), uint32(STRING), ggufString(value)]);
 }
 
 function texts(key: string, values: readonly string[]): Buffer {
-  return Buffer.concat([string(key), uint32(ARRAY), uint32(STRING), uint64(values.length), ...values.map(string)]);
+  return Buffer.concat([
+    ggufString(key),
+    uint32(ARRAY),
+    uint32(STRING),
+    uint64(values.length),
+    ...values.map(ggufString),
+  ]);
 }
 
 function number(key: string, value: number): Buffer {
-  return Buffer.concat([string(key), uint32(UINT32), uint32(value)]);
-}
-
-function string(value: string): Buffer {
-  const bytes = Buffer.from(value);
-  return Buffer.concat([uint64(bytes.length), bytes]);
-}
-
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
+  return Buffer.concat([ggufString(key), uint32(UINT32), uint32(value)]);
 }
 
 function float32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeFloatLE(value);
-  return bytes;
-}
-
-function uint64(value: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64LE(BigInt(value));
   return bytes;
 }

@@ -36,6 +36,7 @@ export * from './protocol/signature.ts';
 export * from './protocol/wire-errors.ts';
 export { checkEngineEvent } from './providing/engine-event.ts';
 export * from './routing/route.ts';
+export * from './token-bucket.ts';
 export * from './transports/simple-peer-transport.ts';
 export * from './transports/socket-io-signaling.ts';
 export * from './transports/system.ts';

@@ -106,8 +106,7 @@ export const STRANGER_LINK_MS = 10_000;
  * Attempts of one stranger: as many at once, and as many a second, as long as they open; one that does not counts as so many.
  * Twenty a second take some 12 % of a processor, and a benchmark that makes one link after the other does not reach that.
  */
-export const STRANGER_BURST = 120;
-export const STRANGER_ATTEMPTS_PER_SECOND = 20;
+export const STRANGER_ATTEMPTS = { perSecond: 20, burst: 120 };
 export const STRANGER_FAILURE_COST = 20;
 /** Peers to keep links to, so that a prompt finds the line open and the round trip measured. */
 export const STANDING_LINKS = 8;

@@ -4,8 +4,7 @@ import { createIdentity, type Identity } from '../identity/identity.ts';
 import {
   MAX_STRANGER_ATTEMPTS,
   MAX_STRANGER_LINKS,
-  STRANGER_ATTEMPTS_PER_SECOND,
-  STRANGER_BURST,
+  STRANGER_ATTEMPTS,
   STRANGER_FAILURE_COST,
   STRANGER_LINK_MS,
 } from '../limits.ts';
@@ -108,26 +107,26 @@ describe('strangers who offer', () => {
     const mallory = stranger();
     let answered = 0;
     for (let sent = 0; sent < 150; sent += 1) if (offer(mallory) !== undefined) answered += 1;
-    expect(answered).toBe(STRANGER_BURST / STRANGER_FAILURE_COST);
+    expect(answered).toBe(STRANGER_ATTEMPTS.burst / STRANGER_FAILURE_COST);
     expect(alive()).toBe(MAX_ATTEMPTS_PER_PEER);
 
     for (let second = 0; second < 5; second += 1) {
       await clock.advance(1_000);
       for (let sent = 0; sent < 100; sent += 1) if (offer(mallory) !== undefined) answered += 1;
     }
-    expect(answered).toBe(STRANGER_BURST / STRANGER_FAILURE_COST + 5);
+    expect(answered).toBe(STRANGER_ATTEMPTS.burst / STRANGER_FAILURE_COST + 5);
   });
 
   it('LS40: links that open are not counted like failures', async () => {
     const bob = stranger();
     let answered = 0;
-    for (let turn = 0; turn < 5 * STRANGER_ATTEMPTS_PER_SECOND; turn += 1) {
+    for (let turn = 0; turn < 5 * STRANGER_ATTEMPTS.perSecond; turn += 1) {
       const connection = offer(bob);
       if (connection !== undefined) answered += 1;
       shakeHands(connection, bob);
-      await clock.advance(1_000 / STRANGER_ATTEMPTS_PER_SECOND);
+      await clock.advance(1_000 / STRANGER_ATTEMPTS.perSecond);
     }
-    expect(answered).toBe(5 * STRANGER_ATTEMPTS_PER_SECOND);
+    expect(answered).toBe(5 * STRANGER_ATTEMPTS.perSecond);
     // Those that were replaced have gone once the other end may have heard it.
     await clock.advance(1_000);
     expect(alive()).toBe(1);

@@ -6,14 +6,14 @@
 import {
   MAX_STRANGER_ATTEMPTS,
   MAX_STRANGER_LINKS,
-  STRANGER_ATTEMPTS_PER_SECOND,
-  STRANGER_BURST,
+  STRANGER_ATTEMPTS,
   STRANGER_FAILURE_COST,
   STRANGER_LINK_MS,
 } from '../limits.ts';
 import { LruMap } from '../lru-map.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { PeerId } from '../protocol/ids.ts';
+import { TokenBucket } from '../token-bucket.ts';
 
 /** A session that a stranger began. */
 export interface StrangerSession {
@@ -29,17 +29,12 @@ export interface StrangersOptions<Session> {
   isInUse(session: Session): boolean;
 }
 
-interface Bucket {
-  tokens: number;
-  filledAtMs: number;
-}
-
 /** Peers whose attempts are remembered: more than there are sessions, of some 100 bytes each. */
 const REMEMBERED = 2_000;
 
 export class Strangers<Session extends StrangerSession> {
   readonly #options: StrangersOptions<Session>;
-  readonly #buckets = new LruMap<PeerId, Bucket>(REMEMBERED);
+  readonly #buckets = new LruMap<PeerId, TokenBucket>(REMEMBERED);
   /** In the order in which they began. */
   readonly #attempts = new Set<Session>();
   /** In the order in which they opened. */
@@ -51,10 +46,7 @@ export class Strangers<Session extends StrangerSession> {
 
   /** Whether an offer of this peer may cost a connection now. It counts for every peer, strangers or not. */
   mayTry(peerId: PeerId): boolean {
-    const bucket = this.#bucketOf(peerId);
-    if (bucket.tokens < STRANGER_FAILURE_COST) return false;
-    bucket.tokens -= STRANGER_FAILURE_COST;
-    return true;
+    return this.#bucketOf(peerId).take(0, STRANGER_FAILURE_COST);
   }
 
   /**
@@ -77,8 +69,7 @@ export class Strangers<Session extends StrangerSession> {
   /** It led somewhere, so it did not cost what a failure does. */
   opened(session: Session): void {
     if (this.#attempts.delete(session)) this.#links.add(session);
-    const bucket = this.#bucketOf(session.remote);
-    bucket.tokens = Math.min(STRANGER_BURST, bucket.tokens + STRANGER_FAILURE_COST - 1);
+    this.#bucketOf(session.remote).giveBack(STRANGER_FAILURE_COST - 1);
   }
 
   closed(session: Session): void {
@@ -86,12 +77,8 @@ export class Strangers<Session extends StrangerSession> {
     this.#links.delete(session);
   }
 
-  #bucketOf(peerId: PeerId): Bucket {
-    const nowMs = this.#options.clock.monotonicMs();
-    const bucket = this.#buckets.get(peerId) ?? { tokens: STRANGER_BURST, filledAtMs: nowMs };
-    const gained = ((nowMs - bucket.filledAtMs) / 1000) * STRANGER_ATTEMPTS_PER_SECOND;
-    bucket.tokens = Math.min(STRANGER_BURST, bucket.tokens + gained);
-    bucket.filledAtMs = nowMs;
+  #bucketOf(peerId: PeerId): TokenBucket {
+    const bucket = this.#buckets.get(peerId) ?? new TokenBucket(STRANGER_ATTEMPTS, this.#options.clock);
     this.#buckets.set(peerId, bucket);
     return bucket;
   }

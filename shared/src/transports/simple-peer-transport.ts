@@ -58,13 +58,17 @@ export function createSimplePeerTransport(options: SimplePeerTransportOptions = 
         ...(options.wrtc === undefined ? {} : { wrtc: options.wrtc as never }),
       });
       let state: 'connecting' | 'open' | 'closed' = 'connecting';
-      // libdatachannel refuses candidates while it has no answer of its own, so they wait at the end that gets them.
-      let earlyCandidates: SimplePeer.SignalData[] | undefined = initiator ? undefined : [];
+      // libdatachannel refuses candidates while it has no answer of its own.
+      const theirs = new CandidateGate<SimplePeer.SignalData>((candidate) => {
+        if (state !== 'closed') peer.signal(candidate);
+      });
+      const ours = new CandidateGate<string>((payload) => handlers.onSignal(payload));
       // Where the offerer's candidates are sent at once the answerer connects first, in 5 ms and not in a second; but its checks
-      // may come before its answer is applied, and DTLS be through before the offerer knows whom to expect: that breaks off.
-      let heldCandidates: string[] | undefined = initiator && (isCareful || !mayLoseDtls) ? [] : undefined;
-      // The sure way, which takes 55 ms: the answerer checks alone at first, as the offerer looks at its candidates later.
-      let lateCandidates: SimplePeer.SignalData[] | undefined = initiator && isCareful && mayLoseDtls ? [] : undefined;
+      // may come before its answer is applied, and DTLS be through before the offerer knows whom to expect: that breaks off. The
+      // sure way takes 55 ms: the answerer checks alone at first, as the offerer looks at its candidates later.
+      const isSure = isCareful && mayLoseDtls;
+      if (!initiator || (mayLoseDtls && !isCareful)) ours.open();
+      if (initiator && !isSure) theirs.open();
       let timer: ReturnType<typeof setTimeout> | undefined;
       let failure: Error | undefined;
 
@@ -73,9 +77,9 @@ export function createSimplePeerTransport(options: SimplePeerTransportOptions = 
         const sent =
           'sdp' in signal && signal.sdp !== undefined ? { ...signal, sdp: sdpTransform(signal.sdp) } : signal;
         const payload = JSON.stringify(sent);
-        if (signal.type === 'candidate' && heldCandidates !== undefined) heldCandidates.push(payload);
+        if (signal.type === 'candidate') ours.pass(payload);
         else handlers.onSignal(payload);
-        if (signal.type === 'answer') takeEarlyCandidates();
+        if (signal.type === 'answer') theirs.open();
       });
       peer.on('connect', () => {
         state = 'open';
@@ -98,43 +102,20 @@ export function createSimplePeerTransport(options: SimplePeerTransportOptions = 
         handlers.onClose(failure && MeshError.connectionFailed(failure.message, failure));
       });
 
-      const takeEarlyCandidates = (): void => {
-        const candidates = earlyCandidates ?? [];
-        earlyCandidates = undefined;
-        take(candidates);
-      };
-
-      const takeLateCandidates = (): void => {
-        const candidates = lateCandidates ?? [];
-        lateCandidates = undefined;
-        take(candidates);
-      };
-
-      const take = (candidates: readonly SimplePeer.SignalData[]): void => {
-        for (const candidate of candidates) if (state !== 'closed') peer.signal(candidate);
-      };
-
-      const giveHeldCandidates = (): void => {
-        const candidates = heldCandidates ?? [];
-        heldCandidates = undefined;
-        for (const candidate of candidates) handlers.onSignal(candidate);
-      };
-
       const channel: Channel = {
         signal(payload) {
           if (state === 'closed') return;
           try {
             const signal = parseJson(Signal, payload);
-            const waiting = signal.type === 'candidate' ? (earlyCandidates ?? lateCandidates) : undefined;
-            if (waiting !== undefined) {
-              if (waiting.length >= MAX_WAITING_CANDIDATES) throw new Error('It has too many candidates.');
-              waiting.push(signal as SimplePeer.SignalData);
+            if (signal.type === 'candidate') {
+              if (theirs.waiting >= MAX_WAITING_CANDIDATES) throw new Error('It has too many candidates.');
+              theirs.pass(signal as SimplePeer.SignalData);
               return;
             }
             peer.signal(signal as SimplePeer.SignalData);
             if (signal.type !== 'answer') return;
-            giveHeldCandidates();
-            if (lateCandidates !== undefined) timer ??= setTimeout(takeLateCandidates, LATE_MS);
+            ours.open();
+            if (isSure) timer ??= setTimeout(() => theirs.open(), LATE_MS);
           } catch (error) {
             peer.destroy(error instanceof Error ? error : new Error(String(error)));
           }
@@ -149,4 +130,30 @@ export function createSimplePeerTransport(options: SimplePeerTransportOptions = 
       return channel;
     },
   };
+}
+
+/** Candidates wait before it until it opens, in order. */
+class CandidateGate<Candidate> {
+  readonly #use: (candidate: Candidate) => void;
+  #waiting: Candidate[] | undefined = [];
+
+  constructor(use: (candidate: Candidate) => void) {
+    this.#use = use;
+  }
+
+  get waiting(): number {
+    return this.#waiting?.length ?? 0;
+  }
+
+  pass(candidate: Candidate): void {
+    if (this.#waiting === undefined) this.#use(candidate);
+    else this.#waiting.push(candidate);
+  }
+
+  /** Idempotent. */
+  open(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const candidate of waiting) this.#use(candidate);
+  }
 }

@@ -5,6 +5,7 @@
  */
 import { isIPv4, isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
+import { isLocalhost, isMachineName } from './this-machine.ts';
 
 export class AllowedHosts {
   readonly #configured: ReadonlySet<string>;
@@ -34,11 +35,7 @@ export class AllowedHosts {
 
   #isAtHome(name: string): boolean {
     if (isAddress(name) || this.#configured.has(name)) return true;
-    // Browsers keep the whole domain on this machine, and nobody can register a name in it.
-    if (name === 'localhost' || name.endsWith('.localhost')) return true;
-    const own = this.#machineName().toLowerCase();
-    const [label = ''] = own.split('.');
-    return label !== '' && (name === own || name === label || name === `${label}.local`);
+    return isLocalhost(name) || isMachineName(name, this.#machineName());
   }
 }
 

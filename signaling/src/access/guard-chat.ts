@@ -4,7 +4,6 @@
  * asks is on the entry's own machine: its answers are the operator's money, and a page is where a person was told who would
  * read along.
  */
-import type { IncomingMessage } from 'node:http';
 import { type Clock, MeshError } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { refusal } from '../http/error-reply.ts';
@@ -14,6 +13,7 @@ import { BucketPerKey } from '../limits/rate-limit.ts';
 import type { Callers } from './callers.ts';
 import type { KeyGate } from './key-gate.ts';
 import { createPageTokens } from './page-tokens.ts';
+import { cameThroughProxy, LOOPBACK } from './this-machine.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -44,7 +44,7 @@ export function guardChat(app: FastifyInstance, options: ChatGuardOptions): void
     if (origin !== undefined && !callers.isFromOwnPage(request.raw)) return refuse(reply);
     if (token === undefined) {
       askForKey?.(request, reply);
-      request.isFromOperator = askForKey === undefined && origin === undefined && isFromThisMachine(request.raw);
+      request.isFromOperator = askForKey === undefined && origin === undefined && isFromThisMachine(request);
       return;
     }
     if (origin === undefined || !tokens.isGood(String(token), origin)) throw tokenIsOver();
@@ -62,14 +62,10 @@ export function guardChat(app: FastifyInstance, options: ChatGuardOptions): void
   });
 }
 
-/** A proxy on this machine says for whom it asks, believed or not. */
-function isFromThisMachine({ socket, headers }: IncomingMessage): boolean {
-  const network = networkOf(socket.remoteAddress ?? '');
-  const isLoopback = network.startsWith('127.') || socket.remoteAddress === '::1';
-  return isLoopback && !PROXY_HEADERS.some((name) => name in headers);
+/** A proxy on this machine asks for somebody else, whether it is believed or not. */
+function isFromThisMachine({ socket, headers }: FastifyRequest): boolean {
+  return LOOPBACK.has(socket.remoteAddress ?? '') && !cameThroughProxy(headers);
 }
-
-const PROXY_HEADERS = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip'];
 
 function refuse(reply: FastifyReply): FastifyReply {
   const { status, body } = refusal(

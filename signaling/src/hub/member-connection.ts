@@ -19,11 +19,11 @@ import {
   type ServerToMemberEvents,
   type SessionDescription,
   SignedRecord,
+  TokenBucket,
 } from '@tabmesh/shared';
 import type { Socket } from 'socket.io';
 import type { z } from 'zod/mini';
 import { JOIN_NONCE_BYTES, type MemberLimits, REFUSAL_MESSAGE_CHARS } from '../limits/limits.ts';
-import { TokenBucket } from '../limits/rate-limit.ts';
 import { readAnnouncement, readDescription, readJoin } from './signed-records.ts';
 
 export type MemberSocket = Socket<MemberToServerEvents, ServerToMemberEvents>;

@@ -5,8 +5,16 @@
  * with the port that the connection came to, which tells two entries of one machine apart. Behind a proxy, a tunnel or a
  * NAT a connection ends elsewhere than its caller thinks, and only the operator knows what leads here.
  */
-import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
+import {
+  cameThroughProxy,
+  isLocalhost,
+  isMachineName,
+  LOOPBACK,
+  Networks,
+  plainAddress,
+} from '../access/this-machine.ts';
 
 /** What of a request shows where it came in. */
 export interface Arrival {
@@ -33,20 +41,13 @@ export function isOwnAddress(
   const host = parsed.hostname.replace(/\.$/, '');
   if (configured.includes(host)) return true;
   const { localAddress = '', localPort, remoteAddress = '' } = arrival.socket;
-  if (cameThroughProxy(arrival) || !isPort(named, localPort)) return false;
-  if (host === 'localhost' || host.endsWith('.localhost')) return LOOPBACK.has(localAddress);
+  if (cameThroughProxy(arrival.headers) || !isPort(named, localPort)) return false;
+  if (isLocalhost(host)) return LOOPBACK.has(localAddress);
   if (isAddress(host)) {
     // Other networks have such addresses too, and an entry there may choose the one of this machine.
     return host === hostOf(localAddress) && (!INSIDE.has(localAddress) || INSIDE.has(remoteAddress));
   }
-  const own = machine().toLowerCase();
-  const [label = ''] = own.split('.');
-  return label !== '' && [own, label, `${label}.local`].includes(host);
-}
-
-/** Proxies tell of themselves as a rule; who lies about it only harms itself. */
-function cameThroughProxy({ headers }: Arrival): boolean {
-  return ['x-forwarded-for', 'forwarded', 'via'].some((header) => headers[header] !== undefined);
+  return isMachineName(host, machine());
 }
 
 /** A default port is not named; whether the caller came by http or https is not known here. */
@@ -61,25 +62,10 @@ function isAddress(host: string): boolean {
 
 /** As it stands in an address of the web. */
 function hostOf(address: string): string {
-  const [plain = ''] = address.replace(/^::ffff:(?=\d+\.)/i, '').split('%');
+  const plain = plainAddress(address);
   return isIPv6(plain) ? new URL(`http://[${plain}]`).hostname : plain;
 }
 
-class Networks {
-  readonly #list = new BlockList();
-
-  constructor(...subnets: readonly (readonly [string, number])[]) {
-    for (const [net, prefix] of subnets) this.#list.addSubnet(net, prefix, isIPv4(net) ? 'ipv4' : 'ipv6');
-  }
-
-  has(address: string): boolean {
-    const [plain = ''] = address.replace(/^::ffff:(?=\d+\.)/i, '').split('%');
-    if (isIPv4(plain)) return this.#list.check(plain, 'ipv4');
-    return isIPv6(plain) && this.#list.check(plain, 'ipv6');
-  }
-}
-
-const LOOPBACK = new Networks(['127.0.0.0', 8], ['::1', 128]);
 /** Private, shared and link-local ones (RFC 1918, 6598, 3927, 4193, 4291), and this machine itself. */
 const INSIDE = new Networks(
   ['127.0.0.0', 8],

@@ -4,12 +4,7 @@
  * large a schema may be is the core's, because every engine refuses more (`shared/src/limits.ts`).
  */
 
-/** For token buckets (`rate-limit.ts`). */
-export interface RateLimit {
-  readonly perSecond: number;
-  /** What may come at once after a quiet time. */
-  readonly burst: number;
-}
+import type { RateLimit } from '@tabmesh/shared';
 
 // hub/: members, and who would like to be one
 

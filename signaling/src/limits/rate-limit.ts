@@ -1,45 +1,6 @@
-/**
- * Token buckets: how often a member, an address or a key may do something. An empty bucket refuses; nothing is queued.
- */
-import type { Clock } from '@tabmesh/shared';
-import { BUCKETS_SWEPT_AT, type RateLimit } from './limits.ts';
-
-export class TokenBucket {
-  readonly #limit: RateLimit;
-  readonly #clock: Clock;
-  #tokens: number;
-  #filledAtMs: number;
-
-  constructor(limit: RateLimit, clock: Clock) {
-    this.#limit = limit;
-    this.#clock = clock;
-    this.#tokens = limit.burst;
-    this.#filledAtMs = clock.monotonicMs();
-  }
-
-  /**
-   * False: the limit is reached.
-   * @param reserve is left for others
-   */
-  take(reserve = 0, amount = 1): boolean {
-    this.#refill();
-    if (this.#tokens < amount + reserve) return false;
-    this.#tokens -= amount;
-    return true;
-  }
-
-  isFull(): boolean {
-    this.#refill();
-    return this.#tokens >= this.#limit.burst;
-  }
-
-  #refill(): void {
-    const nowMs = this.#clock.monotonicMs();
-    const gained = ((nowMs - this.#filledAtMs) / 1000) * this.#limit.perSecond;
-    this.#tokens = Math.min(this.#limit.burst, this.#tokens + gained);
-    this.#filledAtMs = nowMs;
-  }
-}
+/** Rate limits by key: how often each address, network, member or API key may do something. */
+import { type Clock, type RateLimit, TokenBucket } from '@tabmesh/shared';
+import { BUCKETS_SWEPT_AT } from './limits.ts';
 
 /**
  * One bucket per key, such as a network address. Memory stays bounded by the keys that were active lately: a full bucket

@@ -1,6 +1,7 @@
+import { TokenBucket } from '@tabmesh/shared';
 import { ManualClock } from '@tabmesh/shared/testing';
 import { expect, it } from 'vitest';
-import { BucketPerKey, TokenBucket } from '../../src/limits/rate-limit.ts';
+import { BucketPerKey } from '../../src/limits/rate-limit.ts';
 
 it('SG15: a bucket gives its burst at once, then its rate', async () => {
   const clock = new ManualClock();
