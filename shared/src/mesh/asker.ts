@@ -12,8 +12,9 @@ import type { AnswerReport } from '../protocol/signaling.ts';
 import { answer } from '../requesting/answer.ts';
 import { type Deadline, startDeadline } from '../requesting/deadline.ts';
 import { embed } from '../requesting/embedding.ts';
+import type { JobLine } from '../requesting/incoming-answer.ts';
 import { RaceBudget } from '../requesting/race-budget.ts';
-import { type JobLine, queueHints, type Requester } from '../requesting/requester.ts';
+import { queueHints, type Requester } from '../requesting/requester.ts';
 import type { Chooser, RouteEvent } from './chooser.ts';
 import type { AnswerEvent, CompletionRequest, EmbedAnswer, EmbedRequest } from './mesh-interface.ts';
 

@@ -2,7 +2,8 @@
 import type { JobSink } from '../jobs/job-sink.ts';
 import type { PeerId } from '../protocol/ids.ts';
 import type { Provider } from '../providing/provider.ts';
-import type { JobLine, Requester } from '../requesting/requester.ts';
+import type { JobLine } from '../requesting/incoming-answer.ts';
+import type { Requester } from '../requesting/requester.ts';
 
 export interface LocalLine extends JobLine {
   /** Ends what runs on it. */

@@ -6,7 +6,8 @@ import type { AnswerBeginning, TokensEvent } from '../ports/engine.ts';
 import type { Random } from '../ports/random.ts';
 import type { ClassId, JobId, ModelId, PeerId } from '../protocol/ids.ts';
 import type { FinishReason, JobParameters, Usage } from '../protocol/messages.ts';
-import type { JobLine, Requester } from './requester.ts';
+import type { JobLine } from './incoming-answer.ts';
+import type { Requester } from './requester.ts';
 import type { ExpectedPace } from './stall-watch.ts';
 
 /** What may narrow the choice, as an answer learns it. */

@@ -7,7 +7,8 @@ import type { FinishReason, Usage } from '../protocol/messages.ts';
 import type { AnswerEnd, AnswerNeeds, AnswerOptions, Assignment } from './answer-options.ts';
 import { Attempt, firstToSpeak, hasText, isLate, isWord } from './attempt.ts';
 import { isBroken } from './broken-peer.ts';
-import { type JobWord, queueHints } from './requester.ts';
+import type { JobWord } from './incoming-answer.ts';
+import { queueHints } from './requester.ts';
 import { StandbyLink } from './standby-link.ts';
 
 /** A peer whose turn it is to answer, and what it has said by now. */

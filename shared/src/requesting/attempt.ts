@@ -1,7 +1,7 @@
 /** One peer's try at a job, begun at once and on its own, so that two can be heard at the same time. */
 import { MeshError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { JobEvent, JobWord } from './requester.ts';
+import type { JobEvent, JobWord } from './incoming-answer.ts';
 
 /** Reaches the peer and starts the job, which ends when the signal is aborted. */
 export type StartJob = (signal: AbortSignal) => Promise<AsyncIterator<JobEvent>>;

@@ -6,7 +6,8 @@ import type { Embeddings } from '../ports/engine.ts';
 import type { PeerId } from '../protocol/ids.ts';
 import type { PeerMessageOf } from '../protocol/messages.ts';
 import { isBroken } from './broken-peer.ts';
-import type { JobLine, Requester } from './requester.ts';
+import type { JobLine } from './incoming-answer.ts';
+import type { Requester } from './requester.ts';
 
 export interface EmbeddingOptions {
   readonly clock: Clock;

@@ -6,7 +6,8 @@ import { JobId, ModelId } from '../protocol/ids.ts';
 import type { TokenLogprob } from '../protocol/messages.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createSeededRandom } from '../testing/seeded-random.ts';
-import { type JobEvent, Requester } from './requester.ts';
+import type { JobEvent } from './incoming-answer.ts';
+import { Requester } from './requester.ts';
 
 const mallory = createIdentity(createSeededRandom(9)).peerId;
 const jobId = JobId.parse('00112233445566778899aabbccddeeff');

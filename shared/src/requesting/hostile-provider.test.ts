@@ -4,7 +4,8 @@ import { createIdentity } from '../identity/identity.ts';
 import { JobId, ModelId } from '../protocol/ids.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createSeededRandom } from '../testing/seeded-random.ts';
-import { type JobEvent, Requester } from './requester.ts';
+import type { JobEvent } from './incoming-answer.ts';
+import { Requester } from './requester.ts';
 
 const mallory = createIdentity(createSeededRandom(6)).peerId;
 const jobId = JobId.parse('00112233445566778899aabbccddeeff');

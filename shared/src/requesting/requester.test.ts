@@ -6,7 +6,8 @@ import type { JobReply } from '../jobs/job-sink.ts';
 import { JobId, ModelId } from '../protocol/ids.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createSeededRandom } from '../testing/seeded-random.ts';
-import { type JobEvent, Requester } from './requester.ts';
+import type { JobEvent } from './incoming-answer.ts';
+import { Requester } from './requester.ts';
 
 const random = createSeededRandom(5);
 const bob = createIdentity(random).peerId;
