@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { type Mesh, ModelId } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
-import { type Command, root, runNode, tabmesh } from '../setup/command.ts';
+import { root, runNode, tabmesh } from '../setup/command.ts';
 import { TOKENS, takeHundredTokens } from '../setup/hundred-tokens.ts';
 import { startMember, startTestEntry, untilMesh } from '../setup/test-mesh.ts';
 
@@ -47,23 +47,23 @@ describe('a native peer that was away answers again', { timeout: 120_000 }, () =
       const [, url = ''] = await entry.line(/^TabMesh ready: (\S+)/);
       return { entry, url };
     };
-    const first = await start();
-    await using peer = serve(first.url);
+    let { entry, url } = await start();
+    await using peer = serve(url);
     await peer.line(/^Serving as/);
-    const asker = startMember(first.url);
+    const asker = startMember(url);
     await untilMesh(asker, () => serves(asker));
-    let last: Command = first.entry;
     try {
       for (let time = 0; time < 3; time += 1) {
-        last.process.kill('SIGKILL');
+        entry.process.kill('SIGKILL');
         await untilMesh(asker, () => asker.connection().state === 'offline');
-        last = (await start()).entry;
+        await entry[Symbol.asyncDispose]();
+        ({ entry, url } = await start());
         await untilMesh(asker, () => asker.connection().state === 'online' && serves(asker));
         expect(await takeHundredTokens(asker)).toMatchObject({ tokenCount: TOKENS, reason: 'length' });
       }
     } finally {
       await asker.close();
-      for (const entry of [first.entry, last]) await entry[Symbol.asyncDispose]();
+      await entry[Symbol.asyncDispose]();
     }
     expect(peer.process.exitCode).toBeNull();
   });
