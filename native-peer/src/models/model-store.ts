@@ -6,11 +6,11 @@ import { readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CATALOG, type CatalogModel, catalogModel, MeshError, ModelId, type Tier, tierOf } from '@tabmesh/shared';
 import type { Home } from '../home/home.ts';
-import { type Downloaded, type DownloadProgress, download } from './download.ts';
+import type { Downloaded, DownloadProgress } from './download.ts';
 import { DownloadRecords } from './download-records.ts';
 import { rememberSha256 } from './file-hash.ts';
 import { refuseUnlessGguf } from './gguf-magic.ts';
-import { Hub, type Repository, repositoryIn } from './hub.ts';
+import { type Repository, repositoryIn } from './hub-repository.ts';
 import { modelIdOfFile } from './model-file-name.ts';
 import { catalogNamed, didYouMean, lettersOf } from './model-names.ts';
 import { embedded, isOtherRepository, remoteModel } from './remote-model.ts';
@@ -131,6 +131,9 @@ export class ModelStore {
    * `cancelled`
    */
   async pull({ source, sha256, name, ...options }: PullOptions): Promise<PulledModel> {
+    // What speaks to the hub takes five megabytes of memory, and most commands download nothing.
+    const { Hub } = await import('./hub.ts');
+    const { download } = await import('./download.ts');
     const hub = new Hub(this.#environment);
     const remote = await remoteModel(source, hub, options.signal);
     const id = name ?? remote.id;

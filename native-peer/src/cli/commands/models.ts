@@ -1,18 +1,7 @@
 /** `tabmesh models`: what can be served from this machine. */
-import { fitsIn, MeshError, ModelId, memoryNeededBytes } from '@tabmesh/shared';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { homePath, openHome } from '../../home/home.ts';
-import { repository } from '../../home/repository.ts';
-import { formatBytes } from '../../models/format-bytes.ts';
-import { type ListedModel, ModelStore } from '../../models/model-store.ts';
+import type { PullFlags } from '../actions/models.ts';
 import { jsonOption } from '../options.ts';
-import { createProgressBar } from '../progress-bar.ts';
-import { runTask } from '../run-task.ts';
-
-interface PullFlags {
-  readonly sha256?: string;
-  readonly name?: ModelId;
-}
 
 const HUB_HELP = `
 As the hub's own tools have it:
@@ -29,7 +18,7 @@ export function modelsCommand(): Command {
           'list the models that are here and the ones that can be pulled, and which of them fit this machine',
         )
         .addOption(jsonOption())
-        .action(({ json }: { json: boolean }) => runTask(() => ls(json))),
+        .action(async ({ json }: { json: boolean }) => (await actions()).listAction(json)),
     )
     .addCommand(
       new Command('pull')
@@ -39,9 +28,7 @@ export function modelsCommand(): Command {
           "a name of `tabmesh models ls`, a hub's repository (owner/name:Q4_K_M), or the address of a GGUF file",
         )
         .addOption(
-          new Option('--name <name>', "what to call it here (default: made from the file's name)")
-            .env('TABMESH_NAME')
-            .argParser(modelName),
+          new Option('--name <name>', "what to call it here (default: made from the file's name)").env('TABMESH_NAME'),
         )
         .addOption(
           new Option('--sha256 <hex>', 'what the file must hash to; else the hub is asked')
@@ -49,94 +36,23 @@ export function modelsCommand(): Command {
             .argParser(sha256),
         )
         .addHelpText('after', HUB_HELP)
-        .action((source: string, options: PullFlags) => runTask((stop) => pull(source, options, stop))),
+        .action(async (source: string, flags: PullFlags, command: Command) => {
+          const { pullAction } = await actions();
+          return pullAction(source, flags, (sentence) => command.error(`error: ${sentence}`));
+        }),
     )
     .addCommand(
       new Command('rm')
         .description('remove downloaded models')
         .argument('<name...>', 'names of `tabmesh models ls`')
-        .action((names: string[]) => runTask(() => rm(names))),
+        .action(async (names: string[]) => (await actions()).removeAction(names)),
     );
 }
 
-async function openStore(): Promise<ModelStore> {
-  return new ModelStore({ home: await openHome(homePath()), embeddedPath: repository.models });
-}
-
-async function ls(json: boolean): Promise<void> {
-  const { freeMemoryBytes } = await import('../../llama/memory-fit.ts');
-  const store = await openStore();
-  // Where llama.cpp does not run, doctor tells why; the list is of use all the same.
-  const freeBytes = await freeMemoryBytes({}).catch(() => process.availableMemory());
-  const models = (await store.list()).map((model) => ({ ...model, fits: fitsIn(freeBytes, model.fullSizeBytes) }));
-  if (json) console.log(JSON.stringify(models, null, 2));
-  else for (const line of table(models)) console.log(line);
-}
-
-async function pull(source: string, { sha256, name }: PullFlags, stop: AbortSignal): Promise<void> {
-  const store = await openStore();
-  const bars = { download: createProgressBar('Downloading'), check: createProgressBar('Checking') };
-  try {
-    const pulled = await store.pull({
-      source,
-      sha256,
-      name,
-      signal: stop,
-      onProgress({ phase, doneBytes, totalBytes }) {
-        if (phase === 'check') bars.download.close();
-        bars[phase].update(doneBytes, totalBytes);
-      },
-    });
-    bars.check.close();
-    const checked = pulled.verified ? 'its SHA-256 is the expected one' : `nobody told its SHA-256 (${pulled.sha256})`;
-    const size = formatBytes(pulled.sizeBytes);
-    if (pulled.isNew) console.log(`Pulled ${pulled.id}, ${size}; ${checked}.`);
-    else console.log(`${pulled.id} is here already, ${size}. To get it anew: npx tabmesh models rm ${pulled.id}`);
-    console.log(`Serve it: npx tabmesh serve ${pulled.id}`);
-  } catch (error) {
-    bars.download.close();
-    bars.check.close();
-    if (MeshError.is(error, 'cancelled')) {
-      throw new MeshError('cancelled', 'The download was stopped. Pull again: it goes on where it stopped.');
-    }
-    throw error;
-  }
-}
-
-async function rm(names: readonly string[]): Promise<void> {
-  const store = await openStore();
-  for (const name of names) {
-    await store.remove(name);
-    console.log(`Removed ${name}.`);
-  }
-}
-
-const STATE_WORDS: Record<ListedModel['state'], string> = {
-  embedded: 'built in',
-  downloaded: 'downloaded',
-  partial: 'partly downloaded',
-  available: 'can be pulled',
-};
-
-function table(models: readonly (ListedModel & { readonly fits: boolean })[]): string[] {
-  const rows = models.map(({ id, tier, state, sizeBytes, fullSizeBytes, fits }) => [
-    id,
-    formatBytes(sizeBytes),
-    tier,
-    STATE_WORDS[state],
-    fits ? 'fits' : `needs ${formatBytes(memoryNeededBytes(fullSizeBytes))} of memory`,
-  ]);
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
-}
+/** With llama.cpp and the catalog. */
+const actions = () => import('../actions/models.ts');
 
 function sha256(text: string): string {
   if (!/^[0-9a-f]{64}$/i.test(text)) throw new InvalidArgumentError('Give the 64 hex digits of a SHA-256.');
   return text.toLowerCase();
-}
-
-function modelName(text: string): ModelId {
-  const name = ModelId.safeParse(text);
-  if (!name.success) throw new InvalidArgumentError('Give a name of letters, digits and . _ : - such as Qwen3-8B-2.');
-  return name.data;
 }
