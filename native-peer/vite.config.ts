@@ -1,16 +1,17 @@
 /** Compiles the `tabmesh` command: for Node, everything in it but what comes as machine code. */
 import { defineConfig } from 'vite';
 import { licences } from '../client/build/licences.ts';
+import { libraryInPlace } from './build/library-in-place.ts';
 import { oneByteCharacters } from './build/one-byte-characters.ts';
 
-/** Machine code, and what looks for it beside itself. */
-const APART = ['node-llama-cpp', 'node-datachannel', 'libsql'];
+/** Machine code, and what chooses it. */
+const APART = ['node-datachannel', 'libsql', /^@node-llama-cpp\//, /^@reflink\//];
 
 export default defineConfig({
   root: import.meta.dirname,
   publicDir: false,
-  plugins: [licences().write(), oneByteCharacters()],
-  ssr: { noExternal: true, external: APART },
+  plugins: [licences().write(), libraryInPlace('node-llama-cpp'), oneByteCharacters()],
+  ssr: { noExternal: true },
   build: {
     ssr: true,
     // The oldest Node that package.json promises.
@@ -19,6 +20,7 @@ export default defineConfig({
     // Into a folder that is new for every build.
     emptyOutDir: false,
     rolldownOptions: {
+      external: APART,
       input: {
         cli: 'src/cli/cli.ts',
         'prompt-process': 'src/llama/prompts/prompt-process-main.ts',

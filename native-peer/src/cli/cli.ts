@@ -11,6 +11,7 @@ import { LOG_LEVELS, levelNamed } from './log-levels.ts';
 import { dropDisabledFlags } from './options.ts';
 import { endWithReader } from './reader-gone.ts';
 import { showSourceLines } from './source-lines.ts';
+import { holdYoungHeap } from './young-heap.ts';
 
 const ENVIRONMENT_HELP = `
 Every flag can be given as the environment variable named beside it. Besides:
@@ -26,6 +27,7 @@ export async function main(args: readonly string[]): Promise<void> {
   endWithReader();
   // Also of what nobody catches: Node prints the stack after that.
   process.on('uncaughtExceptionMonitor', showSourceLines);
+  holdYoungHeap();
   dropDisabledFlags(process.env);
   await createProgram().parseAsync(args, { from: 'user' });
 }

@@ -28,6 +28,12 @@ export interface UpOptions extends FallbackFlags {
   readonly gpu: 'auto' | 'off';
 }
 
+/**
+ * glibc, once llama.cpp has given back a large buffer, takes the next ones from its heap and keeps them: 50 MB beside a model
+ * of 5 MB. With a fixed bound they go back to the system.
+ */
+const SMALL_HEAP = { MALLOC_MMAP_THRESHOLD_: '131072' };
+
 export function upAction(options: UpOptions): Promise<never> {
   return runService((stop) => up(options, stop));
 }
@@ -59,7 +65,7 @@ async function up(options: UpOptions, stop: AbortSignal): Promise<Service> {
     script: repository.cli,
     args: serveArguments(options, entry.url),
     // As quiet as this process is, and without a key that is the entry's alone.
-    environment: { TABMESH_LOG: 'warn', ...process.env, TABMESH_FALLBACK_KEY: '' },
+    environment: { TABMESH_LOG: 'warn', ...SMALL_HEAP, ...process.env, TABMESH_FALLBACK_KEY: '' },
     clock: systemClock,
     logger,
   });
