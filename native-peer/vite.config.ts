@@ -1,4 +1,5 @@
 /** Compiles the `tabmesh` command: for Node, everything in it but what comes as machine code. */
+import { join } from 'node:path';
 import { defineConfig } from 'vite';
 import { licences } from '../client/build/licences.ts';
 import { libraryInPlace } from './build/library-in-place.ts';
@@ -11,6 +12,7 @@ export default defineConfig({
   root: import.meta.dirname,
   publicDir: false,
   plugins: [licences().write(), libraryInPlace('node-llama-cpp'), oneByteCharacters()],
+  resolve: { alias: [{ find: /^glob$/, replacement: join(import.meta.dirname, 'build/no-glob.ts') }] },
   ssr: { noExternal: true },
   build: {
     ssr: true,
@@ -25,6 +27,7 @@ export default defineConfig({
         cli: 'src/cli/cli.ts',
         'prompt-process': 'src/llama/prompts/prompt-process-main.ts',
         index: 'src/package-index.ts',
+        member: 'src/member-index.ts',
       },
       output: {
         chunkFileNames: 'parts/[name]-[hash].js',

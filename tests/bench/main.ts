@@ -36,6 +36,7 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   prefix: () => import('./prefix.ts'),
   cancel: () => import('./cancel.ts'),
   stalls: () => import('./attacks/stalls.ts'),
+  startup: () => import('./startup.ts'),
 };
 
 /** Asked for by name only: half an hour each. */
