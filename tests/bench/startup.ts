@@ -40,6 +40,11 @@ export const benchmark: Benchmark = {
   },
 };
 
+/** As a terminal's Ctrl-C, which reaches the whole group: npm does not pass it on. */
+function interrupt({ pid }: ChildProcess): void {
+  if (pid !== undefined) process.kill(-pid, 'SIGINT');
+}
+
 interface Running {
   /** Of the process that was started. */
   readonly pid: number;
@@ -63,6 +68,7 @@ function openPrograms({ root, signal, onEnd }: BenchContext, home: string): Prog
     const child = spawn(command, args, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
       env: {
         ...process.env,
         CI: '1',
@@ -81,7 +87,7 @@ function openPrograms({ root, signal, onEnd }: BenchContext, home: string): Prog
       ? new Promise<void>((resolve) => child.once('exit', () => resolve()))
       : Promise.resolve();
   onEnd(async () => {
-    for (const child of running) child.kill('SIGINT');
+    for (const child of running) interrupt(child);
     await Promise.all([...running].map(ended));
   });
   return {
@@ -99,7 +105,7 @@ function openPrograms({ root, signal, onEnd }: BenchContext, home: string): Prog
             startedMs: performance.now() - startMs,
             match: match[1] ?? '',
             async end() {
-              child.kill('SIGINT');
+              interrupt(child);
               await ended(child);
             },
           });

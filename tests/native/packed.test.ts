@@ -6,15 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { nameAt, nativePackages } from '../../shared/setup/installed-tree.mjs';
-import { llamaPackage } from '../../shared/setup/llama-package.mjs';
-import { readLockedPackages } from '../../shared/setup/lock-file.mjs';
-import { thisMachine } from '../../shared/setup/machine.mjs';
 import { npmCommand } from '../../shared/setup/npm-command.mjs';
 import { root } from '../setup/command.ts';
 
 /** A build, a tarball of 20 MB and its packages, on two busy cores. */
 const INSTALL_MS = 300_000;
+
+const docker = join(root, 'native-peer/docker');
 
 let parent = '';
 let folder = '';
@@ -27,27 +25,21 @@ beforeAll(() => {
   installed = join(folder, 'node_modules/tabmesh');
   run(process.execPath, [join(root, 'shared/setup/pack.mjs'), '--pack-destination', parent], root);
   const tarball = readdirSync(parent).find((name) => name.endsWith('.tgz')) ?? '';
-  const { command, args } = npmCommand();
-  // What npm has in its cache is taken from there; packages for graphics cards are left out, which are 600 MB.
-  const install = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--omit=optional'];
-  run(command, [...args, ...install, join(parent, tarball), ...ownNatives()], folder, {
-    npm_config_ignore_scripts: 'false',
-  });
+  install(join(parent, tarball));
 }, INSTALL_MS);
 
 afterAll(() => rmSync(parent, { recursive: true, force: true }));
 
-/** This machine's own of what comes as machine code: without optional packages npm wants them named. */
-function ownNatives(): string[] {
-  const packages = readLockedPackages(root);
-  const machine = thisMachine();
-  const families = nativePackages(packages, machine)
-    .map(([place]) => nameAt(place))
-    .filter((name) => /^@(libsql|node-datachannel)\//.test(name));
-  const names = [llamaPackage(machine), 'node-datachannel', ...families];
-  return names.flatMap((name) =>
-    name === undefined ? [] : [`${name}@${packages[`node_modules/${name}`]?.version ?? 'latest'}`],
-  );
+/** With scripts on. What npm has in its cache is taken from there. */
+function install(tarball: string): void {
+  const scripts = { npm_config_ignore_scripts: 'false', npm_config_prefer_offline: 'true' };
+  if (process.platform === 'linux') {
+    // As the image does it: without the packages for graphics cards, which are 600 MB.
+    run('sh', [join(docker, 'install.sh'), tarball], folder, scripts);
+    return;
+  }
+  const { command, args } = npmCommand();
+  run(command, [...args, 'install', '--no-audit', '--no-fund', tarball], folder, scripts);
 }
 
 function run(command: string, args: readonly string[], cwd: string, environment: NodeJS.ProcessEnv = {}): string {
@@ -146,5 +138,75 @@ describe('the packed package', { timeout: 60_000 }, () => {
     const source =
       "const { createIdentity, openServing } = await import('tabmesh'); console.log(typeof createIdentity, typeof openServing)";
     expect(run(process.execPath, ['--input-type=module', '-e', source], folder).trim()).toBe('function function');
+  });
+});
+
+/** The steps of a Dockerfile, lines that go on put together, comments left out. */
+function stepsOf(file: string): { readonly name: string; readonly text: string }[] {
+  const lines = readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => !/^\s*(#|$)/.test(line))
+    .join('\n')
+    .replaceAll(/\\\n\s*/g, '')
+    .split('\n');
+  return lines.map((line) => ({ name: line.split(' ', 1)[0] ?? '', text: line.slice(line.indexOf(' ') + 1) }));
+}
+
+describe('the image', { timeout: 60_000 }, () => {
+  const steps = stepsOf(join(docker, 'Dockerfile'));
+  const of = (name: string) => steps.filter((step) => step.name === name).map(({ text }) => text);
+
+  it('SU18: every step of the Dockerfile is a known one, and what it copies and runs is there', () => {
+    const known = 'FROM WORKDIR COPY RUN ENV USER VOLUME EXPOSE STOPSIGNAL HEALTHCHECK ENTRYPOINT CMD'.split(' ');
+    expect(steps.filter(({ name }) => !known.includes(name))).toEqual([]);
+    for (const text of of('FROM')) expect(text).toMatch(/^node:24-bookworm-slim( AS build)?$/);
+    const copied = of('COPY').filter((text) => !text.startsWith('--from=build'));
+    expect(copied.length).toBeGreaterThan(5);
+    for (const text of copied) {
+      for (const path of text.split(' ').slice(0, -1)) expect(existsSync(join(root, path)), path).toBe(true);
+    }
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const npmRuns = [
+      ...of('RUN')
+        .join(' ')
+        .matchAll(/npm run (\S+)/g),
+    ].map(([, script]) => script ?? '');
+    expect(npmRuns).toEqual(['build', 'pack']);
+    for (const script of npmRuns) expect(Object.keys(scripts)).toContain(script);
+  });
+
+  it('SU18: every setting of the image and of the compose file is one that the command knows', () => {
+    const help = ['entry', 'up'].map((name) =>
+      run(process.execPath, [join(installed, 'bin/tabmesh.js'), name, '--help'], folder),
+    );
+    const texts = ['Dockerfile', 'compose.yaml'].map((file) => readFileSync(join(docker, file), 'utf8')).join('\n');
+    const settings = new Set([...texts.matchAll(/\b(?:TABMESH_[A-Z_]+|REDIS_URL)\b/g)].map(([name]) => name));
+    // Of the set-up, which the image runs as well.
+    settings.delete('TABMESH_SLIM');
+    expect(settings.size).toBeGreaterThan(4);
+    for (const name of settings) expect(help.join('\n')).toContain(name);
+  });
+
+  it('SU18: started as the image starts it, it answers, and the health check holds', async () => {
+    const [, ...entrypoint] = JSON.parse(of('ENTRYPOINT')[0] ?? '[]') as string[];
+    expect(entrypoint).toEqual(['/app/node_modules/tabmesh/bin/tabmesh.js']);
+    const given = JSON.parse(of('CMD')[0] ?? '[]') as string[];
+    const { child, ready } = start(given.map((word) => (word === '8080' ? '0' : word)));
+    const url = await ready;
+    const body = { model: 'mesh-tiny', messages: [{ role: 'user', content: 'Hello' }] };
+    const response = await fetch(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    expect(response.status).toBe(200);
+    const check = /CMD (\[.*\])$/.exec(of('HEALTHCHECK')[0] ?? '')?.[1] ?? '[]';
+    const [, ...words] = JSON.parse(check) as string[];
+    const health = words.map((word) => word.replace('http://127.0.0.1:8080', url));
+    expect(health.join(' ')).toContain(url);
+    expect(run(process.execPath, health, folder)).toBe('');
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+    expect(() => run(process.execPath, health, folder)).toThrow();
   });
 });
