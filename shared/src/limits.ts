@@ -13,6 +13,8 @@ const MIB = 1024 * KIB;
 export const MAX_FRAME_BYTES = 32 * KIB;
 /** One frame of a stream: what a message may find before it on its way. */
 export const MAX_STREAM_FRAME_BYTES = 16 * KIB;
+/** Messages that share a frame: what a turn of a busy entry says to one peer, and no more than is decoded in a moment. */
+export const MAX_PACKED_MESSAGES = 64;
 /** A whole message between linked peers, before it is cut into frames. Holds a prompt of 128k tokens. */
 export const MAX_MESSAGE_BYTES = MIB;
 /** A socket.io message, at either end. */
