@@ -39,7 +39,19 @@ export class Inbox<Event extends TokensEvent | Small> {
     return this.#total.chars > MAX_ALL_UNREAD_CHARS && this.#chars > READ_AT_ONCE_CHARS;
   }
 
+  /** Texts that nobody has read are one by the time that somebody does. */
   push(event: Event): void {
+    const last = this.#events.at(-1);
+    if (last?.type === 'tokens' && event.type === 'tokens' && !last.logprobs && !event.logprobs) {
+      const { text, tokenCount } = event;
+      this.#events[this.#events.length - 1] = {
+        ...last,
+        text: last.text + text,
+        tokenCount: last.tokenCount + tokenCount,
+      };
+      this.#count(text.length);
+      return;
+    }
     this.#events.push(event);
     this.#count(charsOf(event));
   }
