@@ -3,6 +3,8 @@
  * code and message cross the wire.
  */
 
+import { toldWaitMs } from './told-wait.ts';
+
 export const MESH_ERROR_CODES = [
   'model_not_found',
   'context_length_exceeded',
@@ -114,7 +116,7 @@ export class MeshError extends Error {
   static peerBusy(waitMs: number): MeshError {
     return new MeshError('peer_busy', 'The peer has no free slot.', {
       retryable: true,
-      details: { waitMs },
+      details: { waitMs: toldWaitMs(waitMs) ?? 0 },
     });
   }
 
@@ -125,7 +127,7 @@ export class MeshError extends Error {
   static meshBusy(retryAfterMs: number): MeshError {
     return new MeshError('mesh_busy', 'Every peer that serves this model is busy. Try again in a moment.', {
       retryable: true,
-      details: { retryAfterMs },
+      details: { retryAfterMs: toldWaitMs(retryAfterMs) ?? 0 },
     });
   }
 
