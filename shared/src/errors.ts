@@ -105,6 +105,16 @@ export class MeshError extends Error {
     );
   }
 
+  /** @param said the entry's own sentence, or what became of the way to it */
+  static notInMesh(said: string, why: 'refused' | 'refused for now' | 'out of reach'): MeshError {
+    const sentences = {
+      refused: `Not in the mesh: ${said}`,
+      'refused for now': `Not in the mesh yet: ${said} Joining is tried again by itself; then ask again.`,
+      'out of reach': `Not in the mesh: ${said}. Joining is tried again by itself; then ask again.`,
+    };
+    return new MeshError('no_peer_with_model', sentences[why], { retryable: why !== 'refused' });
+  }
+
   static modelNotFound(model: string): MeshError {
     return new MeshError(
       'model_not_found',
