@@ -153,6 +153,8 @@ export const MAX_STALL_MS = 60_000;
 export const MAX_FIRST_TOKEN_MS = 600_000;
 /** Who says that it is busy for longer is believed so far: clients wait as long as they are told. */
 export const MAX_TOLD_WAIT_MS = 3_600_000;
+/** Of what a peer says of its refusal: the sentence of an honest one has some hundred characters. */
+export const MAX_QUOTED_CHARS = 300;
 /** Longer than any model's answer; who reads it as a whole keeps it in memory. */
 export const MAX_ANSWER_BYTES = 16 * MIB;
 /** An answer that nobody reads is given up beyond this. */

@@ -250,7 +250,7 @@ describe('the requester', () => {
     ]);
   });
 
-  it('IN24: texts that nobody has read yet are given as one, those with probabilities as they came', async () => {
+  it('IN25: texts that nobody has read yet are given as one, those with probabilities as they came', async () => {
     const { clock, requester, outcome, events } = start();
     for (const [token, text] of ['a', 'b', 'c'].entries()) requester.handleReply(bob, delta(token, text));
     await clock.advance(1);
