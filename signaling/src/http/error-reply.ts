@@ -167,7 +167,6 @@ function sentenceFor(fastifyCode: string | undefined): string {
 }
 
 function typeOf(status: number): string {
-  if (status === 401) return 'authentication_error';
   if (status === 429) return 'rate_limit_error';
   return status < 500 ? 'invalid_request_error' : 'server_error';
 }
