@@ -169,7 +169,10 @@ class PeerRefusal extends MeshError {
     super(reply.code, reply.message, {
       // One peer's word on its own state: another peer may do better, whatever this one says of that.
       retryable: true,
-      details: reply.waitMs === undefined ? {} : { waitMs: Math.min(reply.waitMs, MAX_TOLD_WAIT_MS) },
+      details: {
+        ...(reply.waitMs === undefined ? {} : { waitMs: Math.min(reply.waitMs, MAX_TOLD_WAIT_MS) }),
+        ...(reply.param === undefined ? {} : { param: reply.param }),
+      },
     });
   }
 }
