@@ -13,6 +13,8 @@ const MIB = 1024 * KIB;
 export const MAX_FRAME_BYTES = 32 * KIB;
 /** One frame of a stream: what a message may find before it on its way. */
 export const MAX_STREAM_FRAME_BYTES = 16 * KIB;
+/** Messages that share a frame: what a turn of a busy entry says to one peer, and no more than is decoded in a moment. */
+export const MAX_PACKED_MESSAGES = 64;
 /** A whole message between linked peers, before it is cut into frames. Holds a prompt of 128k tokens. */
 export const MAX_MESSAGE_BYTES = MIB;
 /** A socket.io message, at either end. */
@@ -81,6 +83,11 @@ export const MAX_FLIGHT_BYTES = 4 * MIB;
  * both ends' processors have time for it. On a short line they send as little ahead as is acknowledged at a time.
  */
 export const QUEUE_SHARE_BESIDE_MESSAGES = 1 / 4;
+/**
+ * How long streams rest after each acknowledgement while messages come and go. On a line without a way to speak of this takes
+ * three quarters of their rate and leaves both ends' processors, which would be full, time for tokens; on a long one little.
+ */
+export const STREAM_REST_MS = 1;
 /** A message says that more will follow for so long: the slowest answers that are read have four tokens a second. */
 export const MESSAGES_FLOW_MS = 250;
 /** From asking for a stream to the answer; who asks for one again and again has this long for each. */
