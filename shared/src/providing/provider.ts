@@ -273,7 +273,7 @@ export class Provider {
     const { jobId } = start;
     const startedMs = clock.monotonicMs();
     const timer = new JobTimer(startedMs);
-    const writer = new DeltaWriter({ jobId, sink, clock });
+    const writer = new DeltaWriter({ jobId, sink, clock, marksThoughts: start.marksThoughts === true });
     let end: Extract<EngineEvent, { type: 'end' }> | undefined;
     let outcome: JobOutcome | undefined;
     const stopped = aborted(signal);
