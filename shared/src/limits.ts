@@ -27,6 +27,8 @@ export const MAX_FEATURES = 64;
 export const MAX_LIST_ENTRIES = 256;
 /** A name out of a list that grows: a capability, a kind, a code, a type of message. */
 export const MAX_NAME_CHARS = 64;
+/** The name of a field that a peer refuses; the end of a longer one is not told. */
+export const MAX_PARAM_CHARS = 300;
 /** Types of messages of one link that are logged as unknown; a peer can make up any number. */
 export const MAX_UNKNOWN_TYPES = 16;
 /** Texts of one embedding job: its answer has to fit in a message, at up to 8,192 floats each. */

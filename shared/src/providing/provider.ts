@@ -7,7 +7,13 @@ import { failedOutcome, finishedOutcome, type JobOutcome, logUnsampled } from '.
 import type { JobSink } from '../jobs/job-sink.ts';
 import { type JobMeasurement, JobTimer } from '../jobs/job-timer.ts';
 import { encodeVector } from '../jobs/vectors.ts';
-import { ENGINE_RELEASE_TIMEOUT_MS, MAX_ENGINES, MAX_QUEUE_WAIT_MS, MAX_QUEUED_PER_SLOT } from '../limits.ts';
+import {
+  ENGINE_RELEASE_TIMEOUT_MS,
+  MAX_ENGINES,
+  MAX_PARAM_CHARS,
+  MAX_QUEUE_WAIT_MS,
+  MAX_QUEUED_PER_SLOT,
+} from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Engine, EngineEvent } from '../ports/engine.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -311,6 +317,7 @@ export class Provider {
     if (error.code === 'engine_failed') this.#options.logger.warn({ jobId, error }, error.message);
     // An engine that is itself a mesh says so in the words of one.
     const waitMs = toldWaitMs(error.details.waitMs ?? error.details.retryAfterMs);
+    const { param } = error.details;
     sink.send({
       type: 'job-error',
       jobId,
@@ -318,6 +325,7 @@ export class Provider {
       message: error.message.slice(0, 2000),
       retryable: error.retryable,
       ...(waitMs === undefined ? {} : { waitMs }),
+      ...(typeof param === 'string' ? { param: param.slice(0, MAX_PARAM_CHARS) } : {}),
     });
   }
 }
