@@ -74,11 +74,12 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   // With JSON as the only kind of body, no page of another site can post here without asking first (CORS).
   app.removeContentTypeParser('text/plain');
 
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.headers(SECURITY_HEADERS);
     reply.header(REQUEST_ID_HEADER, request.id);
     // Files say for themselves how long they may be kept.
     if (isOfTheMoment(request.routeOptions.url)) reply.header('cache-control', 'no-store');
+    done();
   });
   guardRoutes(app, callers, logger);
   boundUnreadReplies(app, logger);

@@ -15,11 +15,14 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Before the other hooks of the app. */
 export function guardRoutes(app: FastifyInstance, callers: Callers, logger: Logger): void {
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const host = callers.foreignHostOf(request.raw);
-    if (host === undefined) return;
+    if (host === undefined) {
+      done();
+      return;
+    }
     const { status, body } = foreignHost(host, logger);
-    return reply.code(status).send(body);
+    reply.code(status).send(body);
   });
 }
 

@@ -28,7 +28,7 @@ async function until(client: Client, id: string, status: string) {
 }
 
 describe('a response in the background', () => {
-  it('AP126: is queued at once, in progress with a peer, and complete when it is', async () => {
+  it('AP144: is queued at once, in progress with a peer, and complete when it is', async () => {
     const [first, rest] = [gate(), gate()];
     const { alice, mesh } = startKeptResponses([{ wait: first.opened }, { say: 'One' }, { wait: rest.opened }]);
     const queued = (await alice.post(ask)).json();
@@ -48,7 +48,7 @@ describe('a response in the background', () => {
     expect(mesh.requests.at(-1)?.messages).toHaveLength(3);
   });
 
-  it('AP126: is kept for an hour from its end', async () => {
+  it('AP144: is kept for an hour from its end', async () => {
     const { alice, clock } = startKeptResponses();
     const { id } = (await alice.post(ask)).json();
     await until(alice, id, 'completed');
@@ -56,7 +56,7 @@ describe('a response in the background', () => {
     expect((await alice.get(id)).statusCode).toBe(404);
   });
 
-  it('AP126: that fails says why', async () => {
+  it('AP144: that fails says why', async () => {
     const { alice } = startKeptResponses([{ say: 'Half' }, { fail: MeshError.peerLost('gone') }]);
     const { id } = (await alice.post(ask)).json();
     const failed = await until(alice, id, 'failed');
@@ -66,14 +66,14 @@ describe('a response in the background', () => {
     });
   });
 
-  it('AP126: that nobody takes has failed, by the name of its own field', async () => {
+  it('AP144: that nobody takes has failed, by the name of its own field', async () => {
     const refusal = new MeshError('invalid_request', 'A sentence.', { details: { param: 'response_format' } });
     const { alice } = startKeptResponses([{ fail: refusal }]);
     const { id } = (await alice.post({ ...ask, text: { format: { type: 'json_object' } } })).json();
     expect((await until(alice, id, 'failed')).error).toEqual({ code: 'invalid_request', message: 'A sentence.' });
   });
 
-  it('AP126: is cancelled once, with what was written, and the peer is free', async () => {
+  it('AP144: is cancelled once, with what was written, and the peer is free', async () => {
     const { alice, mesh } = startKeptResponses([{ say: 'One' }, 'hang']);
     const { id } = (await alice.post(ask)).json();
     await until(alice, id, 'in_progress');
@@ -87,7 +87,7 @@ describe('a response in the background', () => {
     expect((await alice.get(id)).json()).toEqual(cancelled);
   });
 
-  it('AP126: is cancelled when it is deleted, and when the entry closes', async () => {
+  it('AP144: is cancelled when it is deleted, and when the entry closes', async () => {
     const { alice, app, mesh } = startKeptResponses(['hang']);
     const { id } = (await alice.post(ask)).json();
     await mesh.asked;
@@ -101,7 +101,7 @@ describe('a response in the background', () => {
     await app.close();
   });
 
-  it('AP126: is all that can be cancelled', async () => {
+  it('AP144: is all that can be cancelled', async () => {
     const { alice } = startKeptResponses();
     const { id } = (await alice.post({ input: 'Hi' })).json();
     const refused = await alice.post({}, `/${id}/cancel`);
@@ -109,7 +109,7 @@ describe('a response in the background', () => {
     expect(refused.json().error.message).toContain("'background'");
   });
 
-  it("AP126: belongs to its client, and has a bound of it: others' are taken", async () => {
+  it("AP144: belongs to its client, and has a bound of it: others' are taken", async () => {
     const { alice, bob } = startKeptResponses(['hang']);
     let id = '';
     for (let count = 0; count < MAX_CLIENT_BACKGROUND_RESPONSES; count += 1) id = (await alice.post(ask)).json().id;
@@ -129,7 +129,7 @@ describe('a response in the background', () => {
 describe('a stream from the background', () => {
   const streamed = { ...ask, stream: true };
 
-  it('AP126: is told from the start, and again from any event, while it grows and afterwards', async () => {
+  it('AP144: is told from the start, and again from any event, while it grows and afterwards', async () => {
     const rest = gate();
     const { alice } = startKeptResponses([{ say: 'One' }, { wait: rest.opened }, { say: ' two' }]);
     const telling = alice.post(streamed);
@@ -153,7 +153,7 @@ describe('a stream from the background', () => {
     expect(eventsOf((await alice.get(`${id}?stream=true&starting_after=3`)).body)).toEqual(events.slice(4));
   });
 
-  it('AP126: goes on when its reader leaves, joins in where it is, and ends for all when it is cancelled', async () => {
+  it('AP144: goes on when its reader leaves, joins in where it is, and ends for all when it is cancelled', async () => {
     const { mesh, url } = await startListening([{ say: 'One' }, 'hang']);
     const body = JSON.stringify(streamed);
     const headers = { 'content-type': 'application/json' };
@@ -174,7 +174,7 @@ describe('a stream from the background', () => {
     expect(followed.at(-1)).toMatchObject({ type: 'response.incomplete', response: { status: 'cancelled' } });
   });
 
-  it.each(['', '&starting_after=1'])('AP126: is none of a response that was not streamed (%s)', async (query) => {
+  it.each(['', '&starting_after=1'])('AP144: is none of a response that was not streamed (%s)', async (query) => {
     const { alice } = startKeptResponses();
     for (const fields of [{ input: 'Hi' }, ask]) {
       const { id } = (await alice.post(fields)).json();

@@ -7,7 +7,7 @@ import { call, eventsOf, weather } from '../setup/start-responses.ts';
 const notFound = { code: 'response_not_found', type: 'invalid_request_error' };
 
 describe('a response that is kept', () => {
-  it.each([{}, { store: true }, { store: null }])('AP122: is read again as it was told (%j)', async (fields) => {
+  it.each([{}, { store: true }, { store: null }])('AP141: is read again as it was told (%j)', async (fields) => {
     const { alice } = startKeptResponses();
     const response = (await alice.post({ input: 'Hi', ...fields })).json();
     const again = await alice.get(response.id);
@@ -16,7 +16,7 @@ describe('a response that is kept', () => {
     expect(again.json()).toEqual(response);
   });
 
-  it('AP122: is read again when it was streamed, and when it was cut off', async () => {
+  it('AP141: is read again when it was streamed, and when it was cut off', async () => {
     const { alice, mesh } = startKeptResponses();
     const [, ...events] = eventsOf((await alice.post({ input: 'Hi', stream: true })).body);
     const last = events.at(-1)?.response as { readonly id: string };
@@ -27,7 +27,7 @@ describe('a response that is kept', () => {
     expect((await alice.get(failed.id)).json()).toMatchObject({ status: 'failed', output: [{ status: 'incomplete' }] });
   });
 
-  it('AP122: is gone after an hour, and the refusal says how to go on', async () => {
+  it('AP141: is gone after an hour, and the refusal says how to go on', async () => {
     const { alice, clock } = startKeptResponses();
     const { id, output } = (await alice.post({ input: 'Hi' })).json();
     await clock.advance(STORED_RESPONSE_MS - 1);
@@ -49,14 +49,14 @@ describe('a response that is kept', () => {
     }
   });
 
-  it('AP122: is none with store false', async () => {
+  it('AP141: is none with store false', async () => {
     const { alice } = startKeptResponses();
     const { id, store } = (await alice.post({ input: 'Hi', store: false })).json();
     expect(store).toBe(false);
     expect((await alice.get(id)).json().error).toMatchObject(notFound);
   });
 
-  it('AP122: is forgotten when it is deleted', async () => {
+  it('AP141: is forgotten when it is deleted', async () => {
     const { alice } = startKeptResponses();
     const { id } = (await alice.post({ input: 'Hi' })).json();
     expect((await alice.remove(id)).json()).toEqual({ id, object: 'response', deleted: true });
@@ -68,7 +68,7 @@ describe('a response that is kept', () => {
 });
 
 describe('a conversation that goes on', () => {
-  it('AP123: behind a response has all that was said, and only the new instructions', async () => {
+  it('AP142: behind a response has all that was said, and only the new instructions', async () => {
     const { alice, mesh } = startKeptResponses();
     const first = (await alice.post({ input: 'One', instructions: 'Be brief.' })).json();
     const second = (await alice.post({ input: 'Two', previous_response_id: first.id })).json();
@@ -85,7 +85,7 @@ describe('a conversation that goes on', () => {
     ]);
   });
 
-  it('AP123: goes on when the response before was deleted: each has its whole conversation', async () => {
+  it('AP142: goes on when the response before was deleted: each has its whole conversation', async () => {
     const { alice, mesh } = startKeptResponses();
     const first = (await alice.post({ input: 'One' })).json();
     const second = (await alice.post({ input: 'Two', previous_response_id: first.id })).json();
@@ -94,7 +94,7 @@ describe('a conversation that goes on', () => {
     expect(mesh.requests.at(-1)?.messages).toHaveLength(5);
   });
 
-  it('AP123: refers to items of answers, calls too', async () => {
+  it('AP142: refers to items of answers, calls too', async () => {
     const { alice, mesh } = startKeptResponses([{ say: 'I look.' }, { say: call }]);
     const { output } = (await alice.post({ input: 'Warm?', tools: [weather] })).json();
     mesh.script = [{ say: 'Yes.' }];
@@ -116,7 +116,7 @@ describe('a conversation that goes on', () => {
     expect(result?.content).toContain('21');
   });
 
-  it('AP123: is listed item by item, with ids and parts, page by page', async () => {
+  it('AP142: is listed item by item, with ids and parts, page by page', async () => {
     const { alice } = startKeptResponses();
     const first = (await alice.post({ input: 'One' })).json();
     const { id } = (
@@ -149,7 +149,7 @@ describe('a conversation that goes on', () => {
   });
 
   it.each(['limit=0', 'limit=101', 'limit=x', 'after=nothing', 'limit=1&limit=2'])(
-    'AP123: is listed by no wrong page (%s)',
+    'AP142: is listed by no wrong page (%s)',
     async (query) => {
       const { alice } = startKeptResponses();
       const { id } = (await alice.post({ input: 'One' })).json();
@@ -159,7 +159,7 @@ describe('a conversation that goes on', () => {
     },
   );
 
-  it('AP123: that has grown past what goes on here is refused by its name', async () => {
+  it('AP142: that has grown past what goes on here is refused by its name', async () => {
     const { alice } = startKeptResponses();
     let previous: string | undefined;
     const lengths: number[] = [];
@@ -177,7 +177,7 @@ describe('a conversation that goes on', () => {
 });
 
 describe('the responses of another key', () => {
-  it('AP124: are neither read nor deleted, cancelled, listed nor referred to', async () => {
+  it('AP143: are neither read nor deleted, cancelled, listed nor referred to', async () => {
     const { alice, bob, mesh } = startKeptResponses();
     const { id, output } = (await alice.post({ input: 'My secret' })).json();
     const asked = mesh.requests.length;
@@ -199,7 +199,7 @@ describe('the responses of another key', () => {
     expect((await alice.get(id)).statusCode).toBe(200);
   });
 
-  it('AP124: are asked for with a key, by every way', async () => {
+  it('AP143: are asked for with a key, by every way', async () => {
     const { app } = startKeptResponses();
     for (const [method, url] of [
       ['GET', '/v1/responses/resp_1'],
@@ -214,7 +214,7 @@ describe('the responses of another key', () => {
 });
 
 describe('the count of an input', () => {
-  it('AP127: is a peer that counts it, with the conversation and the tools', async () => {
+  it('AP145: is a peer that counts it, with the conversation and the tools', async () => {
     const { alice, mesh } = startKeptResponses();
     const first = (await alice.post({ input: 'One' })).json();
     const counted = await alice.post(

@@ -52,32 +52,32 @@ const asks: [string, object, readonly ScriptStep[]][] = [
 ];
 
 describe('the published schemas', () => {
-  it.each(asks)('AP121: hold for a whole response with %s', async (_what, fields, script) => {
+  it.each(asks)('AP140: hold for a whole response with %s', async (_what, fields, script) => {
     const response = (await startResponses(script).post({ input: 'Hi', ...fields })).json();
     expect(WholeResponse.parse(response)).toEqual(response);
   });
 
-  it.each(asks)('AP121: hold for every event of %s', async (_what, fields, script) => {
+  it.each(asks)('AP140: hold for every event of %s', async (_what, fields, script) => {
     const events = eventsOf((await startResponses(script).post({ input: 'Hi', stream: true, ...fields })).body);
     for (const event of events) expect(StreamedEvent.parse(event)).toEqual(event);
     expect(events.map((event) => event.sequence_number)).toEqual(events.map((_, index) => index));
     expect(events.at(-1)?.type).toBe('response.completed');
   });
 
-  it('AP121: hold for one that fails', async () => {
+  it('AP140: hold for one that fails', async () => {
     const script = [{ say: 'Half' }, { fail: MeshError.peerLost('gone') }];
     const events = eventsOf((await startResponses(script).post({ input: 'Hi', stream: true })).body);
     for (const event of events) expect(StreamedEvent.parse(event)).toEqual(event);
     expect(events.at(-1)).toMatchObject({ type: 'response.failed', response: { status: 'failed' } });
   });
 
-  it('AP121: settings come back as they were used', async () => {
+  it('AP140: settings come back as they were used', async () => {
     const fields = asks.at(-1)?.[1] ?? {};
     const response = (await startResponses().post({ input: 'Hi', ...fields })).json();
     expect(response).toMatchObject({ ...fields, service_tier: 'default', background: false, store: true });
   });
 
-  it('AP121: what was not asked for is told as it is, of this model', async () => {
+  it('AP140: what was not asked for is told as it is, of this model', async () => {
     const { mesh, post } = startResponses();
     const response = (await post({ input: 'Hi', tools: [{ type: 'function', name: 'a' }] })).json();
     expect(response).toMatchObject({ temperature: 0.2, top_p: 1, presence_penalty: 0, frequency_penalty: 0 });

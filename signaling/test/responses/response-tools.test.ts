@@ -9,7 +9,7 @@ const home = { type: 'namespace', name: 'home', description: 'The house.', tools
 const PATCH = '*** Begin Patch\n*** Add File: "a"\n+ä\n*** End Patch';
 
 describe('tools within a namespace', () => {
-  it('AP129: are told as functions and called by the name and namespace that the client knows', async () => {
+  it('AP147: are told as functions and called by the name and namespace that the client knows', async () => {
     const { mesh, post } = startResponses([{ say: callOf('home__weather', { city: 'Paris' }) }]);
     const { output, tools } = (await post({ input: 'Warm?', tools: [home, weather] })).json();
 
@@ -25,7 +25,7 @@ describe('tools within a namespace', () => {
     ]);
   });
 
-  it('AP129: may be the one that has to be called', async () => {
+  it('AP147: may be the one that has to be called', async () => {
     const { mesh, post } = startResponses([{ say: '{"name": "home__weather", "arguments": {"city": "Rome"}}' }]);
     const choice = { type: 'function', name: 'weather', namespace: 'home' };
     const { output, tool_choice } = (await post({ input: 'Warm?', tools: [home], tool_choice: choice })).json();
@@ -34,7 +34,7 @@ describe('tools within a namespace', () => {
     expect(JSON.stringify(mesh.requests[0]?.responseFormat)).toContain('home__weather');
   });
 
-  it('AP130: are told again as they were called', async () => {
+  it('AP148: are told again as they were called', async () => {
     const { mesh, post } = startResponses();
     await post({
       input: [
@@ -47,7 +47,7 @@ describe('tools within a namespace', () => {
     expect(mesh.requests[0]?.messages[2]?.content).toContain('21');
   });
 
-  it('AP129: go without the namespace where both together are too long a name', async () => {
+  it('AP147: go without the namespace where both together are too long a name', async () => {
     const name = 'n'.repeat(60);
     const { mesh, post } = startResponses();
     await post({ input: 'Hi', tools: [{ type: 'namespace', name, tools: [weather] }] });
@@ -56,7 +56,7 @@ describe('tools within a namespace', () => {
 });
 
 describe('tools that take a text', () => {
-  it('AP129: are told with their grammar, and called with a text', async () => {
+  it('AP147: are told with their grammar, and called with a text', async () => {
     const { mesh, post } = startResponses([{ say: callOf('apply_patch', { input: PATCH }) }]);
     const { output } = (await post({ input: 'Add a file.', tools: [applyPatch] })).json();
     expect(mesh.requests[0]?.messages[0]?.content).toContain('begin_patch: ');
@@ -72,7 +72,7 @@ describe('tools that take a text', () => {
     ]);
   });
 
-  it('AP129: are streamed as what OpenAI calls their input', async () => {
+  it('AP147: are streamed as what OpenAI calls their input', async () => {
     const { post } = startResponses([...callOf('apply_patch', { input: PATCH })].map((sign) => ({ say: sign })));
     const events = eventsOf((await post({ input: 'Add a file.', tools: [applyPatch], stream: true })).body);
     const inner = events.filter(({ type }) => type.startsWith('response.custom_tool_call_input.'));
@@ -92,7 +92,7 @@ describe('tools that take a text', () => {
     ['a lone text', '"a"', 'a'],
     ['another object', '{"patch": "a"}', '{"patch": "a"}'],
     ['an input of another kind', '{"input": 7}', '{"input": 7}'],
-  ])('AP129: take %s as what it is', async (_what, given, input) => {
+  ])('AP147: take %s as what it is', async (_what, given, input) => {
     const { post } = startResponses([
       { say: `<tool_call>\n{"name": "apply_patch", "arguments": ${given}}\n</tool_call>` },
     ]);
@@ -100,7 +100,7 @@ describe('tools that take a text', () => {
     expect(output).toMatchObject([{ type: 'custom_tool_call', input }]);
   });
 
-  it('AP129: may be the one that has to be called', async () => {
+  it('AP147: may be the one that has to be called', async () => {
     const say = JSON.stringify({ name: 'apply_patch', arguments: { input: PATCH } });
     const { mesh, post } = startResponses([{ say }]);
     const tool_choice = { type: 'custom', name: 'apply_patch' };
@@ -124,7 +124,7 @@ describe('tools that nobody has', () => {
     'computer',
     'apply_patch',
     'tool_search',
-  ])('AP129: are left out (%s), and the others are told', async (type) => {
+  ])('AP147: are left out (%s), and the others are told', async (type) => {
     const { mesh, post } = startResponses([{ say: call }]);
     const response = (await post({ input: 'Warm?', tools: [{ type, options: { a: 1 } }, weather] })).json();
     expect(response.output).toMatchObject([{ type: 'function_call', name: 'weather' }]);
@@ -132,7 +132,7 @@ describe('tools that nobody has', () => {
     expect(mesh.requests[0]?.messages[0]?.content).not.toContain(type);
   });
 
-  it('AP129: leave an answer of text where there are no others', async () => {
+  it('AP147: leave an answer of text where there are no others', async () => {
     const { mesh, post } = startResponses();
     expect((await post({ input: 'Hi', tools: [{ type: 'web_search' }] })).json().status).toBe('completed');
     expect(mesh.requests[0]?.messages).toEqual([{ role: 'user', content: 'Hi' }]);
@@ -142,7 +142,7 @@ describe('tools that nobody has', () => {
 describe('the choice of tools', () => {
   const other = { ...weather, name: 'other' };
 
-  it('AP129: may allow some of them, and no other is told', async () => {
+  it('AP147: may allow some of them, and no other is told', async () => {
     const { mesh, post } = startResponses([{ say: call }]);
     const tool_choice = {
       type: 'allowed_tools',
@@ -155,7 +155,7 @@ describe('the choice of tools', () => {
     expect(mesh.requests[0]?.messages[0]?.content).not.toContain('"other"');
   });
 
-  it('AP129: may require one of those that it allows', async () => {
+  it('AP147: may require one of those that it allows', async () => {
     const { mesh, post } = startResponses([{ say: '{"name": "weather", "arguments": {"city": "Rome"}}' }]);
     const tool_choice = { type: 'allowed_tools', mode: 'required', tools: [{ type: 'function', name: 'weather' }] };
     expect((await post({ input: 'Warm?', tools: [other, weather], tool_choice })).json().output).toMatchObject([
@@ -166,7 +166,7 @@ describe('the choice of tools', () => {
     expect(form).not.toContain('"other"');
   });
 
-  it('AP129: max_tool_calls ends them: at one the model stops, beyond more none is told', async () => {
+  it('AP147: max_tool_calls ends them: at one the model stops, beyond more none is told', async () => {
     const { mesh, post } = startResponses([{ say: call }, { say: call }, { say: call }]);
     const two = (await post({ input: 'Warm?', tools: [weather], max_tool_calls: 2 })).json();
     expect(two.output.map((item: { readonly type: string }) => item.type)).toEqual(['function_call', 'function_call']);
@@ -177,7 +177,7 @@ describe('the choice of tools', () => {
 });
 
 describe('a history of other tools', () => {
-  it('AP130: is taken: texts, calls and results are told, what nobody can do is left out', async () => {
+  it('AP148: is taken: texts, calls and results are told, what nobody can do is left out', async () => {
     const { mesh, post } = startResponses();
     const reply = await post({
       input: [
@@ -222,7 +222,7 @@ describe('a history of other tools', () => {
 });
 
 describe("Codex' first request", () => {
-  it('AP131: goes through, with a call of a namespace that it knows again', async () => {
+  it('AP149: goes through, with a call of a namespace that it knows again', async () => {
     const { mesh, post } = startResponses([
       { say: callOf('exec_command', { cmd: 'ls' }) },
       { say: callOf('multi_agent_v1__close_agent', { target: 'a' }) },

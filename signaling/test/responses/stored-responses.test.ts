@@ -22,7 +22,7 @@ function responseOf(name: string, text = 'Hello') {
 }
 
 describe('the store of responses', () => {
-  it('AP122: gives a response and its conversation for as long as it lives, and no longer', async () => {
+  it('AP141: gives a response and its conversation for as long as it lives, and no longer', async () => {
     const { clock, store } = startStore();
     store.put('alice', responseOf('1'));
     await clock.advance(LIFE_MS - 1);
@@ -39,7 +39,7 @@ describe('the store of responses', () => {
     expect(store.keptBy('alice').itemOf('msg_1')).toBeUndefined();
   });
 
-  it('AP122: holds no memory of what is over, though nobody asks', async () => {
+  it('AP141: holds no memory of what is over, though nobody asks', async () => {
     const { clock, store } = startStore();
     store.put('alice', responseOf('1'));
     await clock.advance(LIFE_MS / 2);
@@ -51,7 +51,7 @@ describe('the store of responses', () => {
     expect(store.bytes).toBe(0);
   });
 
-  it('AP122: forgets all when it is closed, and leaves no timer', async () => {
+  it('AP141: forgets all when it is closed, and leaves no timer', async () => {
     const { clock, store } = startStore();
     store.put('alice', responseOf('1'));
     store.close();
@@ -60,7 +60,7 @@ describe('the store of responses', () => {
     expect(clock.pendingTimers()).toBe(0);
   });
 
-  it('AP124: none of it is told to another client', () => {
+  it('AP143: none of it is told to another client', () => {
     const { store } = startStore();
     store.put('alice', responseOf('1'));
     const bob = store.keptBy('bob');
@@ -71,7 +71,7 @@ describe('the store of responses', () => {
     expect(store.get('alice', 'resp_1')).toBeDefined();
   });
 
-  it('AP124: a client that stores too many loses its oldest, and nobody else any', () => {
+  it('AP143: a client that stores too many loses its oldest, and nobody else any', () => {
     const { store } = startStore({ clientResponses: 3 });
     store.put('bob', responseOf('b'));
     for (const name of ['1', '2', '3', '4']) store.put('alice', responseOf(name));
@@ -80,7 +80,7 @@ describe('the store of responses', () => {
     expect(store.get('bob', 'resp_b')).toBeDefined();
   });
 
-  it('AP124: a client that stores too much loses its oldest, by the bytes that are kept', () => {
+  it('AP143: a client that stores too much loses its oldest, by the bytes that are kept', () => {
     const { store } = startStore({ clientBytes: 10_000 });
     store.put('bob', responseOf('b'));
     for (const name of ['1', '2', '3']) store.put('alice', responseOf(name, 'x'.repeat(4_000)));
@@ -90,7 +90,7 @@ describe('the store of responses', () => {
     expect(store.bytes).toBeLessThan(12_000);
   });
 
-  it('AP124: what is larger than all that a client may keep is not kept, and costs it nothing', () => {
+  it('AP143: what is larger than all that a client may keep is not kept, and costs it nothing', () => {
     const { store } = startStore({ clientBytes: 10_000 });
     store.put('alice', responseOf('1'));
     store.put('alice', responseOf('2', 'x'.repeat(10_000)));
@@ -101,7 +101,7 @@ describe('the store of responses', () => {
   it.each<[string, Partial<StoreLimits>]>([
     ['bytes', { bytes: 12_000 }],
     ['responses', { responses: 10 }],
-  ])('AP124: when it is full of %s, whoever has most loses the oldest', (_what, limits) => {
+  ])('AP143: when it is full of %s, whoever has most loses the oldest', (_what, limits) => {
     const { store } = startStore(limits);
     for (const client of ['bob', 'carol']) store.put(client, responseOf(client));
     for (let index = 0; index < 50; index += 1) store.put('alice', responseOf(`a${index}`));
@@ -112,7 +112,7 @@ describe('the store of responses', () => {
     expect(store.size).toBeLessThan(20);
   });
 
-  it('AP124: an item is found in the newest response that has it, when older ones are gone', () => {
+  it('AP143: an item is found in the newest response that has it, when older ones are gone', () => {
     const { store } = startStore({ clientResponses: 1 });
     store.put('alice', responseOf('1'));
     const again = store.keptBy('alice').conversationOf('resp_1')?.items ?? [];

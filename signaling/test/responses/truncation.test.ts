@@ -24,7 +24,7 @@ const turns = (count: number) =>
 const input = [{ role: 'developer', content: 'Be kind.' }, ...turns(20), { role: 'user', content: 'And now?' }];
 
 describe('a conversation that is longer than the context', () => {
-  it('AP128: is refused, unless its oldest turns may go', async () => {
+  it('AP146: is refused, unless its oldest turns may go', async () => {
     const { mesh, post } = startResponses();
     holdTo(mesh, 200);
     for (const fields of [{}, { truncation: 'disabled' }]) {
@@ -34,7 +34,7 @@ describe('a conversation that is longer than the context', () => {
     }
   });
 
-  it.each([false, true])('AP128: is answered without its oldest turns (stream: %s)', async (stream) => {
+  it.each([false, true])('AP146: is answered without its oldest turns (stream: %s)', async (stream) => {
     const { mesh, post } = startResponses();
     holdTo(mesh, 200);
     const reply = await post({ input, truncation: 'auto', instructions: 'Be brief.', stream });
@@ -48,7 +48,7 @@ describe('a conversation that is longer than the context', () => {
     expect(messages.length).toBeLessThan(input.length);
   });
 
-  it('AP128: keeps the last question, and everything behind it, and is refused when that alone is too long', async () => {
+  it('AP146: keeps the last question, and everything behind it, and is refused when that alone is too long', async () => {
     const { mesh, post } = startResponses();
     holdTo(mesh, 10);
     const lone = await post({ input: 'word '.repeat(30), truncation: 'auto' });
@@ -58,7 +58,7 @@ describe('a conversation that is longer than the context', () => {
     expect(mesh.requests.at(-1)?.messages).toEqual([{ role: 'user', content: 'Why?' }]);
   });
 
-  it('AP128: never parts a result from its call', async () => {
+  it('AP146: never parts a result from its call', async () => {
     const { mesh, post } = startResponses();
     holdTo(mesh, 60);
     const called = [
@@ -70,7 +70,7 @@ describe('a conversation that is longer than the context', () => {
     expect(first?.content).not.toContain('tool_response');
   });
 
-  it('AP128: goes on in the background too, and behind kept responses', async () => {
+  it('AP146: goes on in the background too, and behind kept responses', async () => {
     const { alice, mesh } = startKeptResponses();
     const { id } = (await alice.post({ input })).json();
     holdTo(mesh, 200);
