@@ -1,6 +1,6 @@
 /** `/v1/responses`: OpenAI's newer endpoint. Asked whole, as events or in the background; what is stored is asked for again. */
 import { randomUUID } from 'node:crypto';
-import { JobId, type Logger, type ModelId } from '@tabmesh/shared';
+import { JobId, type Logger, MeshError, type ModelId } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { askingOf } from '../answers/asking.ts';
 import { clientOf } from '../answers/open-requests.ts';
@@ -118,7 +118,10 @@ async function countInput(rooms: ResponseRooms, request: FastifyRequest, reply: 
     return { requests: [{ model, messages, conversationId, maxTokens: 1, temperature: 0 }] as const };
   });
   for await (const event of answers[0].events) {
-    if (event.type === 'end') return { object: 'response.input_tokens', input_tokens: event.usage.promptTokens };
+    if (event.type !== 'end') continue;
+    const { promptTokens } = event.usage;
+    if (promptTokens > 0) return { object: 'response.input_tokens', input_tokens: promptTokens };
+    throw new MeshError('upstream_failed', 'The peer that was asked did not count its prompt. Ask again.');
   }
   throw endedTooSoon();
 }
