@@ -1,4 +1,4 @@
-/** The items that an answer is made of, each with its own events while it grows: messages and calls. */
+/** The items that an answer is made of, each with its own events while it grows: thoughts, messages and calls. */
 import type { JobId, TokenLogprob } from '@tabmesh/shared';
 import { callId, logprobsOf } from '../openai/chat-chunks.ts';
 import { customInput } from '../openai/tools/custom-tools.ts';
@@ -9,7 +9,11 @@ export interface OutputItemNames {
   readonly jobId: JobId;
   /** What the client calls the function that the model called. */
   nameOf(told: string): ToolName;
+  /** Thoughts are told as summaries, for clients that asked for those: many show nothing else. Default: as they are. */
+  readonly summarizes?: boolean;
 }
+
+export type ItemKind = 'reasoning' | 'message' | 'call';
 
 export type PartEvent = (
   type: `response.${string}`,
@@ -20,7 +24,7 @@ export type PartEvent = (
 type ItemStatus = 'in_progress' | 'completed' | 'incomplete';
 
 export abstract class OutputItem {
-  abstract readonly kind: 'message' | 'call';
+  abstract readonly kind: ItemKind;
   readonly id: string;
   /** Its place in the output. */
   readonly index: number;
@@ -32,7 +36,8 @@ export abstract class OutputItem {
   }
 
   /** @param told the model's name of the function that it calls */
-  static open(names: OutputItemNames, index: number, kind: 'message' | 'call', told: string): OutputItem {
+  static open(names: OutputItemNames, index: number, kind: ItemKind, told: string): OutputItem {
+    if (kind === 'reasoning') return names.summarizes ? new SummaryItem(names, index) : new ReasoningItem(names, index);
     if (kind === 'message') return new MessageItem(names, index);
     const name = names.nameOf(told);
     const id = callId(names.jobId, index);
@@ -45,6 +50,76 @@ export abstract class OutputItem {
   abstract addText(text: string, logprobs: readonly TokenLogprob[], tell: PartEvent): void;
   abstract end(tell: PartEvent): void;
   abstract whole(status: ItemStatus): object;
+}
+
+/** What the model thinks, word for word. */
+class ReasoningItem extends OutputItem {
+  readonly kind = 'reasoning';
+
+  constructor(names: OutputItemNames, index: number) {
+    super('rs', names, index);
+  }
+
+  beginning(): object {
+    return { type: 'reasoning', id: this.id, summary: [], content: [] };
+  }
+
+  begin(tell: PartEvent): void {
+    tell('response.content_part.added', this, { content_index: 0, part: this.#part() });
+  }
+
+  addText(text: string, _logprobs: readonly TokenLogprob[], tell: PartEvent): void {
+    this.text += text;
+    tell('response.reasoning_text.delta', this, { content_index: 0, delta: text });
+  }
+
+  end(tell: PartEvent): void {
+    tell('response.reasoning_text.done', this, { content_index: 0, text: this.text });
+    tell('response.content_part.done', this, { content_index: 0, part: this.#part() });
+  }
+
+  whole(): object {
+    return { type: 'reasoning', id: this.id, summary: [], content: [this.#part()] };
+  }
+
+  #part(): object {
+    return { type: 'reasoning_text', text: this.text };
+  }
+}
+
+/** The same where a summary is asked for: nobody here makes a shorter one. */
+class SummaryItem extends OutputItem {
+  readonly kind = 'reasoning';
+
+  constructor(names: OutputItemNames, index: number) {
+    super('rs', names, index);
+  }
+
+  beginning(): object {
+    return { type: 'reasoning', id: this.id, summary: [] };
+  }
+
+  begin(tell: PartEvent): void {
+    tell('response.reasoning_summary_part.added', this, { summary_index: 0, part: this.#part() });
+  }
+
+  addText(text: string, _logprobs: readonly TokenLogprob[], tell: PartEvent): void {
+    this.text += text;
+    tell('response.reasoning_summary_text.delta', this, { summary_index: 0, delta: text });
+  }
+
+  end(tell: PartEvent): void {
+    tell('response.reasoning_summary_text.done', this, { summary_index: 0, text: this.text });
+    tell('response.reasoning_summary_part.done', this, { summary_index: 0, part: this.#part() });
+  }
+
+  whole(): object {
+    return { type: 'reasoning', id: this.id, summary: [this.#part()] };
+  }
+
+  #part(): object {
+    return { type: 'summary_text', text: this.text };
+  }
 }
 
 class MessageItem extends OutputItem {

@@ -4,7 +4,7 @@
  */
 import type { FinishReason, TokenLogprob, Usage } from '@tabmesh/shared';
 import type { AnswerPart } from '../openai/tools/tool-call-reader.ts';
-import { OutputItem, type OutputItemNames, type PartEvent } from './output-items.ts';
+import { type ItemKind, OutputItem, type OutputItemNames, type PartEvent } from './output-items.ts';
 
 export interface ResponseEvent {
   readonly type: `response.${string}`;
@@ -33,6 +33,9 @@ export class ResponseBuilder {
   readonly #done: object[] = [];
   #open: OutputItem | undefined;
   #sequence = 0;
+  #reasoningTokens = 0;
+  /** Of a model that thinks within a call: told once the call is whole. */
+  #waitingThought = '';
   #state: 'new' | 'queued' | 'begun' | 'ended' = 'new';
 
   /** @param emit absent: nobody listens */
@@ -62,20 +65,31 @@ export class ResponseBuilder {
   }
 
   add(part: AnswerPart, logprobs: readonly TokenLogprob[] = []): void {
+    if (part.type !== 'arguments') this.#tellThought();
     if (part.type === 'call') this.#openItem('call', part.name);
     else if (part.type === 'text') this.#itemFor('message').addText(part.text, logprobs, this.#tellOfItem);
     else this.#itemFor('call').addText(part.text, [], this.#tellOfItem);
   }
 
+  /** What the model thinks before it answers, or in between. */
+  addThought(text: string, tokenCount: number): void {
+    this.#reasoningTokens += tokenCount;
+    this.#waitingThought += text;
+    if (this.#open?.kind !== 'call') this.#tellThought();
+  }
+
   /** Gives the response. */
   end(reason: FinishReason, usage: Usage, completed: number): ResponseObject {
     const isCut = reason === 'length';
-    if (this.#open === undefined && this.#done.length === 0) this.#openItem('message');
+    this.#tellThought();
+    // An answer that is none is a message without a word, unless the model never came to answering.
+    const hasAnswer = this.#open?.kind === 'reasoning' ? isCut : this.#open !== undefined || this.#done.length > 0;
+    if (!hasAnswer) this.#openItem('message');
     this.#close(isCut ? 'incomplete' : 'completed');
     return this.#finish(isCut ? 'incomplete' : 'completed', {
       completed_at: isCut ? null : completed,
       incomplete_details: isCut ? { reason: 'max_output_tokens' } : null,
-      usage: usageOf(usage),
+      usage: usageOf(usage, this.#reasoningTokens),
     });
   }
 
@@ -116,15 +130,21 @@ export class ResponseBuilder {
     return response;
   }
 
+  #tellThought(): void {
+    const text = this.#waitingThought;
+    this.#waitingThought = '';
+    if (text !== '') this.#itemFor('reasoning').addText(text, [], this.#tellOfItem);
+  }
+
   /** Calls and texts are told in their order, so the open item is the one that is written to. */
-  #itemFor(kind: 'message' | 'call'): OutputItem {
+  #itemFor(kind: ItemKind): OutputItem {
     const open = this.#open;
     if (open?.kind === kind) return open;
     if (kind === 'call') throw new Error('Arguments belong to a call.');
     return this.#openItem(kind);
   }
 
-  #openItem(kind: 'message' | 'call', name = ''): OutputItem {
+  #openItem(kind: ItemKind, name = ''): OutputItem {
     this.#close('completed');
     const item = OutputItem.open(this.#head, this.#done.length, kind, name);
     this.#open = item;
@@ -158,12 +178,12 @@ export class ResponseBuilder {
   }
 }
 
-function usageOf({ promptTokens, completionTokens, cachedTokens }: Usage) {
+function usageOf({ promptTokens, completionTokens, cachedTokens }: Usage, reasoningTokens: number) {
   return {
     input_tokens: promptTokens,
     input_tokens_details: { cached_tokens: cachedTokens },
     output_tokens: completionTokens,
-    output_tokens_details: { reasoning_tokens: 0 },
+    output_tokens_details: { reasoning_tokens: reasoningTokens },
     total_tokens: promptTokens + completionTokens,
   };
 }

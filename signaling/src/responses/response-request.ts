@@ -35,6 +35,8 @@ export interface ResponseQuestion {
   readonly toolReader: (() => ToolCallReader) | undefined;
   /** What the client calls the tools that the model called. */
   readonly nameOf: OfferedTools['nameOf'];
+  /** Thoughts are told as their summary. */
+  readonly summarizes: boolean;
   /** Further calls are no part of the response. */
   readonly maxToolCalls: number;
   /** In OpenAI's names, defaults filled in, as they are for this model. */
@@ -158,6 +160,7 @@ function toQuestion(body: Body, items: readonly ResponseItem[]): ResponseQuestio
     toolReader: plan.toolReader,
     nameOf,
     maxToolCalls,
+    summarizes: isAsked(body.reasoning?.summary ?? body.reasoning?.generate_summary),
     settings: (model) => settingsOf(body, repeated, model),
     items,
     isStored: body.store ?? true,
@@ -172,6 +175,11 @@ const VERBOSITY = { low: 'Keep your answer short.', medium: '', high: 'Answer in
 function instructionsOf({ instructions, text }: Body): string {
   const parts = [instructions ?? '', VERBOSITY[text?.verbosity ?? 'medium']];
   return parts.filter((part) => part !== '').join('\n\n');
+}
+
+/** Of `auto`, `concise`, `detailed`. */
+function isAsked(summary: string | null | undefined): boolean {
+  return summary !== null && summary !== undefined && summary !== 'none';
 }
 
 function toResponseFormat(format: z.infer<typeof Format>): ResponseFormat | undefined {

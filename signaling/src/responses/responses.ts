@@ -147,6 +147,7 @@ function headOf(
     created: secondsOf(rooms),
     settings: question.settings(model),
     nameOf: question.nameOf,
+    summarizes: question.summarizes,
   };
 }
 

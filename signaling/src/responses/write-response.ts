@@ -1,4 +1,7 @@
-/** From the events of the mesh to a response: calls are taken out of the text, and each probability stands with its text. */
+/**
+ * From the events of the mesh to a response: thoughts are items of their own, calls are taken out of the text, and each
+ * probability stands with its text.
+ */
 import type { TokenLogprob } from '@tabmesh/shared';
 import { endedTooSoon, type OpenedAnswer } from '../answers/opened-answer.ts';
 import type { AnswerPart } from '../openai/tools/tool-call-reader.ts';
@@ -35,7 +38,13 @@ export async function writeResponse(written: WrittenResponse): Promise<ResponseO
       else if (pendingLogprobs.length > 0) add([{ type: 'text', text: '' }]);
       return builder.end(event.reason, event.usage, seconds());
     }
-    const { text, logprobs } = event;
+    const { text, logprobs, thought, tokenCount } = event;
+    if (thought) {
+      builder.addThought(text, tokenCount);
+      const waiting = backlog();
+      if (waiting !== undefined) await waiting;
+      continue;
+    }
     if (logprobs !== undefined) pendingLogprobs.push(...logprobs);
     if (reader !== undefined) add(reader.push(text));
     else if (text !== '') add([{ type: 'text', text }]);
