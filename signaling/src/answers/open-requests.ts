@@ -77,7 +77,8 @@ export class OpenRequests {
   }
 }
 
-function clientOf(request: FastifyRequest): string {
+/** Whose a request is: of its key, or of its network where there are none. */
+export function clientOf(request: FastifyRequest): string {
   return request.keyName === undefined ? networkOf(request.ip) : `key ${request.keyName}`;
 }
 

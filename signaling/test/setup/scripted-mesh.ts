@@ -35,6 +35,8 @@ export interface ScriptedMesh extends Mesh {
   /** Resolves when an answer was cancelled by its signal or by leaving the loop. */
   readonly cancelled: Promise<void>;
   script: readonly ScriptStep[];
+  /** Of the next answers. */
+  jobId: () => JobId;
   models: () => MeshModel[];
 }
 
@@ -98,6 +100,7 @@ export function createScriptedMesh(
     cancelled,
     stepsTaken: 0,
     script,
+    jobId: () => JOB_ID,
     connection: () => ({ state: 'online' }),
     peers: () => [
       {
@@ -127,7 +130,7 @@ export function createScriptedMesh(
         throw catalogModel(model) ? MeshError.noPeerWithModel(model) : MeshError.modelNotFound(model);
       yield {
         type: 'route',
-        jobId: JOB_ID,
+        jobId: mesh.jobId(),
         peerId: servedBy,
         model,
         continues: null,
