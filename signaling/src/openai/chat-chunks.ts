@@ -45,6 +45,10 @@ export class ChunkWriter {
     return this.#beforeText + JSON.stringify(text) + this.#afterText;
   }
 
+  thought(text: string): string {
+    return `${this.#before}{"reasoning_content":${JSON.stringify(text)}${this.#afterText}`;
+  }
+
   part(part: AnswerPart, logprobs: readonly TokenLogprob[]): string {
     return this.#chunk(JSON.stringify(deltaOf(part, this.#jobId)), logprobs, 'null');
   }
@@ -58,8 +62,8 @@ export class ChunkWriter {
   }
 }
 
-export function usageChunk(head: AnswerHead, usage: Usage): string {
-  return `${beforeChoices(head)}"choices":[],"usage":${JSON.stringify(usageOf(usage))}}`;
+export function usageChunk(head: AnswerHead, usage: object): string {
+  return `${beforeChoices(head)}"choices":[],"usage":${JSON.stringify(usage)}}`;
 }
 
 /** Unique in a conversation, and short enough for every client. */
@@ -81,6 +85,22 @@ export function usageOf({ promptTokens, completionTokens, cachedTokens }: Usage)
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
     prompt_tokens_details: { cached_tokens: cachedTokens },
+  };
+}
+
+/** What one choice took. */
+export interface Used {
+  readonly usage: Usage;
+  readonly reasoningTokens: number;
+}
+
+export function usageOfChat(choices: readonly [Used, ...Used[]]) {
+  const [first, ...others] = choices;
+  return {
+    ...usageOf(usageOfAll([first.usage, ...others.map(({ usage }) => usage)])),
+    completion_tokens_details: {
+      reasoning_tokens: choices.reduce((sum, { reasoningTokens }) => sum + reasoningTokens, 0),
+    },
   };
 }
 

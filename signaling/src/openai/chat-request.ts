@@ -21,6 +21,7 @@ import {
   toStopTexts,
   toStreaming,
 } from './request-fields.ts';
+import { ThinkingFields, toThinking } from './thinking-fields.ts';
 import { flatSchema } from './tools/flat-schema.ts';
 import { FunctionName, FunctionTool, type ToolChoice, toolOffer } from './tools/function-tools.ts';
 import type { Turn } from './tools/hermes.ts';
@@ -86,6 +87,7 @@ const Body = SamplingFields.extend({
     )
     .nullish(),
   parallel_tool_calls: z.boolean().nullish(),
+  ...ThinkingFields.shape,
 });
 type Body = z.infer<typeof Body>;
 
@@ -115,6 +117,7 @@ export function readChatRequest(payload: unknown): ChatQuestion {
       stop: plan.stop.length === 0 ? undefined : plan.stop,
       responseFormat: plan.responseFormat,
       topLogprobs: topLogprobsOf(body),
+      thinking: toThinking(body),
     },
     choices: body.n ?? 1,
     toolReader: plan.toolReader,

@@ -61,6 +61,7 @@ async function build(
       else if (pendingLogprobs.length > 0) add([{ type: 'text', text: '' }]);
       return builder.end(event.reason, event.usage, seconds());
     }
+    if (event.thought) continue;
     const { text, logprobs } = event;
     if (logprobs !== undefined) pendingLogprobs.push(...logprobs);
     if (reader !== undefined) add(reader.push(text));
