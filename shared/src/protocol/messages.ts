@@ -3,7 +3,7 @@
  * UTF-8 JSON inside the frames of `frames.ts`; `decode.ts` is the only place that turns bytes into a `PeerMessage`.
  */
 import { z } from 'zod/mini';
-import { MAX_EMBED_INPUTS } from '../limits.ts';
+import { MAX_EMBED_INPUTS, MAX_PARAM_CHARS } from '../limits.ts';
 import { Capabilities } from './capabilities.ts';
 import { JobId, ModelId, PeerId } from './ids.ts';
 import { openName } from './open-list.ts';
@@ -149,6 +149,8 @@ export const JobError = z.object({
   message: z.string().check(z.maxLength(2000)),
   retryable: z.boolean(),
   waitMs: z.optional(z.number().check(z.minimum(0))),
+  /** Which field of the request it is about, by its name in OpenAI's API. */
+  param: z.optional(z.string().check(z.maxLength(MAX_PARAM_CHARS))),
 });
 
 export const JobCancel = z.object({

@@ -8,6 +8,7 @@ import { type ListedModel, ModelStore } from '../../models/model-store.ts';
 import { jsonOption } from '../options.ts';
 import { createProgressBar } from '../progress-bar.ts';
 import { runTask } from '../run-task.ts';
+import { print, printJson } from '../terminal.ts';
 
 interface PullFlags {
   readonly sha256?: string;
@@ -69,8 +70,8 @@ async function ls(json: boolean): Promise<void> {
   // Where llama.cpp does not run, doctor tells why; the list is of use all the same.
   const freeBytes = await freeMemoryBytes({}).catch(() => process.availableMemory());
   const models = (await store.list()).map((model) => ({ ...model, fits: fitsIn(freeBytes, model.fullSizeBytes) }));
-  if (json) console.log(JSON.stringify(models, null, 2));
-  else for (const line of table(models)) console.log(line);
+  if (json) printJson(models);
+  else print(...table(models));
 }
 
 async function pull(source: string, { sha256, name }: PullFlags, stop: AbortSignal): Promise<void> {
@@ -90,9 +91,9 @@ async function pull(source: string, { sha256, name }: PullFlags, stop: AbortSign
     bars.check.close();
     const checked = pulled.verified ? 'its SHA-256 is the expected one' : `nobody told its SHA-256 (${pulled.sha256})`;
     const size = formatBytes(pulled.sizeBytes);
-    if (pulled.isNew) console.log(`Pulled ${pulled.id}, ${size}; ${checked}.`);
-    else console.log(`${pulled.id} is here already, ${size}. To get it anew: npx tabmesh models rm ${pulled.id}`);
-    console.log(`Serve it: npx tabmesh serve ${pulled.id}`);
+    if (pulled.isNew) print(`Pulled ${pulled.id}, ${size}; ${checked}.`);
+    else print(`${pulled.id} is here already, ${size}. To get it anew: npx tabmesh models rm ${pulled.id}`);
+    print(`Serve it: npx tabmesh serve ${pulled.id}`);
   } catch (error) {
     bars.download.close();
     bars.check.close();
@@ -107,7 +108,7 @@ async function rm(names: readonly string[]): Promise<void> {
   const store = await openStore();
   for (const name of names) {
     await store.remove(name);
-    console.log(`Removed ${name}.`);
+    print(`Removed ${name}.`);
   }
 }
 
