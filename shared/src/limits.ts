@@ -222,3 +222,5 @@ export const FIRST_GGUF_WINDOW_BYTES = MIB;
 export const MAX_GGUF_HEADER_BYTES = 512 * MIB;
 /** Tensors, or keys, of one file: the largest models have some thousands. */
 export const MAX_GGUF_COUNT = 1_000_000;
+/** Files of one model: a terabyte of weights in parts of the two gigabytes that browsers hold is 500. */
+export const MAX_GGUF_PARTS = 1000;
