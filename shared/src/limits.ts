@@ -155,6 +155,8 @@ export const MAX_STALL_MS = 60_000;
 export const MAX_FIRST_TOKEN_MS = 600_000;
 /** Who says that it is busy for longer is believed so far: clients wait as long as they are told. */
 export const MAX_TOLD_WAIT_MS = 3_600_000;
+/** Of what a peer says of its refusal: the sentence of an honest one has some hundred characters. */
+export const MAX_QUOTED_CHARS = 300;
 /** Longer than any model's answer; who reads it as a whole keeps it in memory. */
 export const MAX_ANSWER_BYTES = 16 * MIB;
 /** An answer that nobody reads is given up beyond this. */
@@ -220,3 +222,5 @@ export const FIRST_GGUF_WINDOW_BYTES = MIB;
 export const MAX_GGUF_HEADER_BYTES = 512 * MIB;
 /** Tensors, or keys, of one file: the largest models have some thousands. */
 export const MAX_GGUF_COUNT = 1_000_000;
+/** Files of one model: a terabyte of weights in parts of the two gigabytes that browsers hold is 500. */
+export const MAX_GGUF_PARTS = 1000;

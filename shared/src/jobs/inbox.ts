@@ -40,7 +40,19 @@ export class Inbox<Event extends TokensEvent | Small> {
     return this.#total.chars > MAX_ALL_UNREAD_CHARS && this.#chars > READ_AT_ONCE_CHARS;
   }
 
+  /** Texts that nobody has read are one by the time that somebody does. */
   push(event: Event): void {
+    const last = this.#events.at(-1);
+    if (isPlain(last) && isPlain(event) && last.thought === event.thought) {
+      const { text, tokenCount } = event;
+      this.#events[this.#events.length - 1] = {
+        ...last,
+        text: last.text + text,
+        tokenCount: last.tokenCount + tokenCount,
+      };
+      this.#count(text.length);
+      return;
+    }
     this.#events.push(event);
     this.#count(charsOf(event));
   }
@@ -82,6 +94,11 @@ export class Inbox<Event extends TokensEvent | Small> {
     this.#chars += chars;
     this.#total.chars += chars;
   }
+}
+
+/** Its tokens are told by nothing but its text. */
+function isPlain(event: TokensEvent | Small | undefined): event is TokensEvent {
+  return event?.type === 'tokens' && event.logprobs === undefined && event.written === undefined;
 }
 
 /** About as many as the event takes in a message, and no fewer than it takes in memory. */

@@ -20,6 +20,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { JobId, ModelId } from '../protocol/ids.ts';
 import type { PeerMessageOf } from '../protocol/messages.ts';
 import { WIRE_CODE_OF } from '../protocol/wire-errors.ts';
+import { toldWaitMs } from '../told-wait.ts';
 import { DeltaWriter } from './delta-writer.ts';
 import { checkEngineEvent } from './engine-event.ts';
 import { checkEngineModel } from './engine-model.ts';
@@ -315,14 +316,15 @@ export class Provider {
     if (error.code === 'cancelled' || !sink.isOpen) return;
     if (error.code === 'engine_failed') this.#options.logger.warn({ jobId, error }, error.message);
     // An engine that is itself a mesh says so in the words of one.
-    const { waitMs = error.details.retryAfterMs, param } = error.details;
+    const waitMs = toldWaitMs(error.details.waitMs ?? error.details.retryAfterMs);
+    const { param } = error.details;
     sink.send({
       type: 'job-error',
       jobId,
       code: WIRE_CODE_OF[error.code],
       message: error.message.slice(0, 2000),
       retryable: error.retryable,
-      ...(typeof waitMs === 'number' ? { waitMs } : {}),
+      ...(waitMs === undefined ? {} : { waitMs }),
       ...(typeof param === 'string' ? { param: param.slice(0, MAX_PARAM_CHARS) } : {}),
     });
   }

@@ -178,9 +178,9 @@ export class IncomingAnswer {
     this.#wakeReader();
   }
 
-  /** Nobody reads on. @param error why the reading ended before the answer did */
+  /** Nobody reads on. @param error why the reading ended before the answer did; undefined: the reader left */
   close(error: unknown): void {
-    this.#settle(failedOutcome(error));
+    if (!this.#isSettled) this.#settle(failedOutcome(error ?? MeshError.cancelled()));
     this.#leave();
     this.#inbox.clear();
   }

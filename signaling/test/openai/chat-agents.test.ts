@@ -21,7 +21,7 @@ const deltasOf = (body: string) =>
   );
 
 describe('the messages of a chat completion', () => {
-  it('AP120: of every role, age and form reach the mesh', async () => {
+  it('AP126: of every role, age and form reach the mesh', async () => {
     const { mesh, post } = startServer();
 
     const reply = await post({
@@ -73,7 +73,7 @@ describe('the messages of a chat completion', () => {
     ['messages[0].prefix', { role: 'assistant', content: 'Well', prefix: true }],
     ['messages[0].function_call.name', { role: 'assistant', function_call: { name: 'a b', arguments: '' } }],
     ['messages[0].tool_calls[0].custom', { role: 'assistant', tool_calls: [{ id: 'a', type: 'custom' }] }],
-  ])('AP120: %s that the mesh can not read is refused by its name', async (param, message) => {
+  ])('AP126: %s that the mesh can not read is refused by its name', async (param, message) => {
     const { post } = startServer();
     const reply = await post({ messages: [message] });
     expect(reply.statusCode).toBe(400);

@@ -8,6 +8,7 @@ import { type ListedModel, ModelStore } from '../../models/model-store.ts';
 import { jsonOption } from '../options.ts';
 import { createProgressBar } from '../progress-bar.ts';
 import { runTask } from '../run-task.ts';
+import { print, printJson } from '../terminal.ts';
 
 interface PullFlags {
   readonly sha256?: string;
@@ -36,7 +37,7 @@ export function modelsCommand(): Command {
         .description('download a model; goes on where an earlier attempt stopped')
         .argument(
           '<name-or-url>',
-          "a name of `tabmesh models ls`, a hub's repository (owner/name:Q4_K_M), or the address of a GGUF file",
+          "a name of `tabmesh models ls`, a hub's repository (owner/name:Q4_K_M), or the address of a GGUF file; of a model in parts that of any part",
         )
         .addOption(
           new Option('--name <name>', "what to call it here (default: made from the file's name)")
@@ -44,7 +45,10 @@ export function modelsCommand(): Command {
             .argParser(modelName),
         )
         .addOption(
-          new Option('--sha256 <hex>', 'what the file must hash to; else the hub is asked')
+          new Option(
+            '--sha256 <hex>',
+            'what the file must hash to, with commas where it has several parts; else the hub is asked',
+          )
             .env('TABMESH_SHA256')
             .argParser(sha256),
         )
@@ -69,8 +73,8 @@ async function ls(json: boolean): Promise<void> {
   // Where llama.cpp does not run, doctor tells why; the list is of use all the same.
   const freeBytes = await freeMemoryBytes({}).catch(() => process.availableMemory());
   const models = (await store.list()).map((model) => ({ ...model, fits: fitsIn(freeBytes, model.fullSizeBytes) }));
-  if (json) console.log(JSON.stringify(models, null, 2));
-  else for (const line of table(models)) console.log(line);
+  if (json) printJson(models);
+  else print(...table(models));
 }
 
 async function pull(source: string, { sha256, name }: PullFlags, stop: AbortSignal): Promise<void> {
@@ -89,10 +93,11 @@ async function pull(source: string, { sha256, name }: PullFlags, stop: AbortSign
     });
     bars.check.close();
     const checked = pulled.verified ? 'its SHA-256 is the expected one' : `nobody told its SHA-256 (${pulled.sha256})`;
-    const size = formatBytes(pulled.sizeBytes);
-    if (pulled.isNew) console.log(`Pulled ${pulled.id}, ${size}; ${checked}.`);
-    else console.log(`${pulled.id} is here already, ${size}. To get it anew: npx tabmesh models rm ${pulled.id}`);
-    console.log(`Serve it: npx tabmesh serve ${pulled.id}`);
+    const parts = pulled.files.length > 1 ? ` in ${pulled.files.length} parts` : '';
+    const size = formatBytes(pulled.sizeBytes) + parts;
+    if (pulled.isNew) print(`Pulled ${pulled.id}, ${size}; ${checked}.`);
+    else print(`${pulled.id} is here already, ${size}. To get it anew: npx tabmesh models rm ${pulled.id}`);
+    print(`Serve it: npx tabmesh serve ${pulled.id}`);
   } catch (error) {
     bars.download.close();
     bars.check.close();
@@ -107,7 +112,7 @@ async function rm(names: readonly string[]): Promise<void> {
   const store = await openStore();
   for (const name of names) {
     await store.remove(name);
-    console.log(`Removed ${name}.`);
+    print(`Removed ${name}.`);
   }
 }
 
@@ -131,8 +136,9 @@ function table(models: readonly (ListedModel & { readonly fits: boolean })[]): s
 }
 
 function sha256(text: string): string {
-  if (!/^[0-9a-f]{64}$/i.test(text)) throw new InvalidArgumentError('Give the 64 hex digits of a SHA-256.');
-  return text.toLowerCase();
+  const hashes = text.toLowerCase().replace(/\s/g, '');
+  if (/^[0-9a-f]{64}(,[0-9a-f]{64})*$/.test(hashes)) return hashes;
+  throw new InvalidArgumentError('Give the 64 hex digits of a SHA-256; of a model in parts one for each, with commas.');
 }
 
 function modelName(text: string): ModelId {
