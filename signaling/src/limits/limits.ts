@@ -251,6 +251,10 @@ export const DEFAULT_LISTED_ITEMS = 20;
 /** OpenAI's own bounds. */
 export const MAX_TOOLS = 128;
 export const MAX_TOOL_NAME_CHARS = 64;
+/** Anthropic's own bound. */
+export const MAX_MESSAGE_TOOL_NAME_CHARS = 128;
+/** A type of tools or of blocks, version included. */
+export const MAX_TOOL_TYPE_CHARS = 100;
 /** All tools of a request: the model has to read them before the conversation. */
 export const MAX_TOOL_DEFINITION_BYTES = 256 * 1024;
 /** A name in `tool_choice`; which of the tools it is decides, so it may be longer than theirs and is then refused by name. */
