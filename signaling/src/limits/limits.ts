@@ -113,6 +113,10 @@ export const BUCKETS_SWEPT_AT = 1_024;
 export const HTTP_BODY_BYTES = 1024 * 1024;
 /** A body beyond this takes turns with others: it costs some 0.3 ms. */
 export const LARGE_REQUEST_BYTES = 64 * 1024;
+/** Of the event loop's time, for all of them together while others ask: a megabyte takes some 15 ms, and waits some 45. */
+export const LARGE_WORK_SHARE = 0.25;
+/** A turn in which the machine did something else is no reason to wait for ever. */
+export const LARGE_TURN_PAUSE_MS = 50;
 /** For the whole request to arrive; answers may take as long as they like. */
 export const HTTP_REQUEST_TIMEOUT_MS = 30_000;
 /** For its headers: a packet or two, on the slowest line. */
