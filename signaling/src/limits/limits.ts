@@ -22,6 +22,8 @@ export interface MemberLimits {
 
 export interface HubLimits extends MemberLimits {
   readonly members: number;
+  /** By address, of IPv6 by /64. */
+  readonly membersPerNetwork: number;
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
   readonly joinsPerAddress: RateLimit;
@@ -31,6 +33,8 @@ export interface HubLimits extends MemberLimits {
 export const DEFAULT_HUB_LIMITS: HubLimits = {
   // Every member holds the whole roster: past it the roster alone is a download of tens of megabytes.
   members: 10_000,
+  // A class or an office behind one address, and not hundreds of keys of one program. `--members-per-network` changes it.
+  membersPerNetwork: 64,
   // An office or a school behind one address, and not one program that joins for ever.
   joinsPerAddress: { perSecond: 20, burst: 40 },
   // Two round trips and a signature, on the slowest phone.

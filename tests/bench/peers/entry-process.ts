@@ -23,7 +23,6 @@ export interface EntryLoad {
   readonly longestTurnMs: number;
 }
 
-
 let entry: Entry | undefined;
 let mostBytes = 0;
 const lookAtMemory = () => {
