@@ -220,8 +220,8 @@ export const MAX_METADATA_VALUE_CHARS = 512;
 export const MAX_FORMAT_NAME_CHARS = 64;
 /** Three times the longest name that there is. */
 export const MAX_INCLUDE_CHARS = 100;
-/** Kinds of tools, efforts, tiers: words of OpenAI's, at twice the longest. */
-export const MAX_TOOL_TYPE_CHARS = 64;
+/** Kinds of tools and of blocks, versions included, at twice the longest; efforts and tiers are shorter words. */
+export const MAX_TOOL_TYPE_CHARS = 100;
 export const MAX_WORD_CHARS = 64;
 /** OpenAI's own bound of the tool calls that one answer may be given. */
 export const MAX_TOOL_CALLS = 1_000;
@@ -261,8 +261,6 @@ export const MAX_TOOLS = 128;
 export const MAX_TOOL_NAME_CHARS = 64;
 /** Anthropic's own bound. */
 export const MAX_MESSAGE_TOOL_NAME_CHARS = 128;
-/** A type of tools or of blocks, version included. */
-export const MAX_TOOL_TYPE_CHARS = 100;
 /** All tools of a request: the model has to read them before the conversation. */
 export const MAX_TOOL_DEFINITION_BYTES = 256 * 1024;
 /** A name in `tool_choice`; which of the tools it is decides, so it may be longer than theirs and is then refused by name. */
