@@ -18,7 +18,7 @@ function sourcesOf(file: string, seen = new Set<string>()): string[] {
 }
 
 describe('the compiled command', () => {
-  it('CL54: its help loads flags and nothing of what runs', async () => {
+  it('CL61: its help loads flags and nothing of what runs', async () => {
     const { code, stdout } = await startTabmesh(['--help'], {}).ended;
     expect(code).toBe(0);
     expect(stdout).toContain('Usage: tabmesh');
@@ -36,7 +36,7 @@ describe('the compiled command', () => {
     expect([...packages].sort()).toEqual(['@bomb.sh/tab', 'commander']);
   });
 
-  it('CL53: no compiled file translates TypeScript or wraps functions to keep their names', () => {
+  it('CL60: no compiled file translates TypeScript or wraps functions to keep their names', () => {
     const sources = sourcesOf(join(dist, 'cli.js'));
     expect(sources.length).toBeGreaterThan(10);
     for (const file of ['cli.js', 'prompt-process.js', 'index.js']) {
@@ -45,7 +45,7 @@ describe('the compiled command', () => {
     }
   });
 
-  it('CL56: the stack of an error names lines of TypeScript, with TABMESH_LOG=debug', async () => {
+  it('CL63: the stack of an error names lines of TypeScript, with TABMESH_LOG=debug', async () => {
     const { code, stderr } = await startTabmesh(['serve', '--model', 'no-such-model'], {
       TABMESH_HOME: await temporaryFolder(),
       TABMESH_LOG: 'debug',
@@ -59,7 +59,7 @@ describe('the compiled command', () => {
 });
 
 describe('a GPU', () => {
-  it('NP100: is looked for on Linux only where there is a device, and elsewhere always', () => {
+  it('NP120: is looked for on Linux only where there is a device, and elsewhere always', () => {
     const of = (...names: string[]) => mayHaveGpu('linux', () => ['null', 'tty', 'zero', ...names]);
     expect(of()).toBe(false);
     for (const name of ['dri', 'nvidia0', 'nvidiactl', 'nvmap', 'kfd', 'dxg', 'mali0', 'kgsl-3d0']) {

@@ -47,7 +47,7 @@ describe('set-up', () => {
     expect(await callCount()).toBe(3);
   });
 
-  it('CL53: the command is compiled when it is missing or a source has changed, and by several starts at once', async () => {
+  it('CL60: the command is compiled when it is missing or a source has changed, and by several starts at once', async () => {
     const { root, callCount } = await repository();
     await ensureNodeBuilt(root);
     await ensureNodeBuilt(root);
@@ -63,7 +63,7 @@ describe('set-up', () => {
     expect(await readdir(join(root, 'native-peer'))).toEqual(['dist', 'src']);
   });
 
-  it('CL53: what can not be compiled is told in one sentence, and the last build stays', async () => {
+  it('CL60: what can not be compiled is told in one sentence, and the last build stays', async () => {
     const { root } = await repository();
     await ensureNodeBuilt(root);
     await writeFile(join(root, 'broken'), '');

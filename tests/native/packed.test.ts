@@ -111,7 +111,7 @@ describe('the packed package', { timeout: 60_000 }, () => {
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
 
-  it('CL55: it holds compiled JavaScript, its maps and its licences, and depends on packages of the registry alone', () => {
+  it('CL62: it holds compiled JavaScript, its maps and its licences, and depends on packages of the registry alone', () => {
     const { dependencies, optionalDependencies, bin } = JSON.parse(
       readFileSync(join(installed, 'package.json'), 'utf8'),
     );
@@ -131,7 +131,7 @@ describe('the packed package', { timeout: 60_000 }, () => {
     }
   });
 
-  it('CL55: npx finds it, and a program can import it', () => {
+  it('CL62: npx finds it, and a program can import it', () => {
     const { command, args } = npmCommand();
     const npx = run(command, [...args, 'exec', '--no', '--', 'tabmesh', '--version'], folder);
     expect(npx.trim()).toMatch(/^\d+\.\d+\.\d+$/);

@@ -2,7 +2,7 @@
  * From any error to what an HTTP client sees: OpenAI's shape, a status, and `retry-after` where trying again helps. The
  * only place that knows which code has which status.
  */
-import { MeshError, type MeshErrorCode } from '@tabmesh/shared';
+import { MeshError, type MeshErrorCode, toldWaitMs } from '@tabmesh/shared';
 import { HTTP_BODY_BYTES, RETRY_AFTER_S } from '../limits/limits.ts';
 
 /** The codes that clients may rely on. What else goes wrong inside the mesh is told as one of these. */
@@ -20,6 +20,7 @@ export type ApiErrorCode =
   | 'payload_too_large'
   | 'upstream_failed'
   | 'unknown_url'
+  | 'response_not_found'
   | 'internal_error';
 
 export interface ApiErrorBody {
@@ -45,6 +46,7 @@ const STATUS: Record<ApiErrorCode, number> = {
   forbidden_origin: 403,
   model_not_found: 404,
   unknown_url: 404,
+  response_not_found: 404,
   request_timeout: 408,
   payload_too_large: 413,
   headers_too_large: 431,
@@ -53,6 +55,20 @@ const STATUS: Record<ApiErrorCode, number> = {
   upstream_failed: 502,
   no_peer_with_model: 503,
 };
+
+/** Thrown where a request is read, for what only this surface knows of: the mesh has no code for it. */
+export class RequestRefusal extends Error {
+  override readonly name = 'RequestRefusal';
+  readonly code: ApiErrorCode;
+  readonly param: string | null;
+
+  /** @param message one sentence that names the next step */
+  constructor(code: ApiErrorCode, message: string, param: string | null = null) {
+    super(message);
+    this.code = code;
+    this.param = param;
+  }
+}
 
 export function errorReply(error: unknown): ErrorReply {
   return replyOf(describeError(error));
@@ -66,7 +82,8 @@ export function refusal(code: ApiErrorCode, message: string): ErrorReply {
 function replyOf({ code, message, param, retryAfterMs }: ErrorDescription): ErrorReply {
   const status = STATUS[code];
   const retryable = status === 429 || status === 503;
-  const retryAfterS = retryAfterMs === undefined ? RETRY_AFTER_S : Math.max(1, Math.ceil(retryAfterMs / 1000));
+  const waitMs = toldWaitMs(retryAfterMs);
+  const retryAfterS = waitMs === undefined ? RETRY_AFTER_S : Math.max(1, Math.ceil(waitMs / 1000));
   return {
     status,
     headers: retryable ? { 'retry-after': String(retryAfterS) } : {},
@@ -82,6 +99,7 @@ interface ErrorDescription {
 }
 
 function describeError(error: unknown): ErrorDescription {
+  if (error instanceof RequestRefusal) return { code: error.code, message: error.message, param: error.param };
   if (MeshError.is(error)) {
     const { param, retryAfterMs, waitMs } = error.details;
     const pauseMs = retryAfterMs ?? waitMs;
@@ -166,7 +184,6 @@ function sentenceFor(fastifyCode: string | undefined): string {
 }
 
 function typeOf(status: number): string {
-  if (status === 401) return 'authentication_error';
   if (status === 429) return 'rate_limit_error';
   return status < 500 ? 'invalid_request_error' : 'server_error';
 }

@@ -13,6 +13,7 @@ export interface EntryCommandOptions extends FallbackFlags {
   readonly public: boolean;
   readonly allowedHosts?: readonly string[];
   readonly trustedProxies?: readonly string[];
+  readonly membersPerNetwork?: number;
 }
 
 export function entryAction(options: EntryCommandOptions): Promise<never> {
@@ -20,13 +21,14 @@ export function entryAction(options: EntryCommandOptions): Promise<never> {
 }
 
 async function runEntry(options: EntryCommandOptions, stop: AbortSignal): Promise<Service> {
-  const { port, host, public: isPublic, allowedHosts, trustedProxies } = options;
+  const { port, host, public: isPublic, allowedHosts, trustedProxies, membersPerNetwork } = options;
   const entry = await openEntry({
     port: portOr(port),
     host,
     isPublic,
     allowedHosts,
     trustedProxies,
+    membersPerNetwork,
     fallback: fallbackTexts(options),
     logger: await createLogger('info'),
   });

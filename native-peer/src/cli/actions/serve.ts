@@ -8,10 +8,12 @@ import { BAR_FROM_BYTES } from '../../limits.ts';
 import type { LoadProgress } from '../../llama/load-llama-engine.ts';
 import { ModelStore } from '../../models/model-store.ts';
 import type { NativePeer, ServingOptions } from '../../peer/serving.ts';
+import { keepRate } from '../../speed/expected-rates.ts';
 import { type EngineChoice, OLLAMA_URL } from '../engines.ts';
 import { createLogger } from '../logging.ts';
 import { createProgressBar } from '../progress-bar.ts';
 import { runService, type Service } from '../run-service.ts';
+import { complain, print } from '../terminal.ts';
 
 export interface ServeOptions {
   readonly model?: readonly string[];
@@ -54,7 +56,7 @@ async function serve(options: ServeOptions, models: readonly string[], stop: Abo
         baselineFile: home.baselineFile,
         graceMs: options.grace * 1000,
         logger,
-        onServing: ({ model }) => console.log(`Serving ${model.id} as ${opened.identity.peerId}`),
+        onServing: ({ model }) => print(`Serving ${model.id} as ${opened.identity.peerId}`),
       },
       stop,
     );
@@ -91,8 +93,12 @@ async function withLlama(options: ServeOptions, names: readonly string[], home: 
         gpu,
         hashCacheFile: home.hashCacheFile,
         onProgress: loadProgress(),
+        onBaseline({ id, sizeBytes, backend }, { tokensPerSecond }) {
+          const kept = keepRate(home.speedFile, id, sizeBytes, !backend.includes('CPU'), tokensPerSecond);
+          kept.catch((error: unknown) => serving.logger.warn({ error: String(error) }, 'A rate could not be kept.'));
+        },
         freeMemoryBytes: () => freeMemoryBytes({ gpu, logger: serving.logger }),
-        onDropped: (sentence) => console.error(sentence),
+        onDropped: (sentence) => complain(sentence),
       },
       stop,
     );

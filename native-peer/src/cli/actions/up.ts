@@ -14,6 +14,7 @@ import { hasScreen, openBrowser } from '../open-browser.ts';
 import { portOr } from '../options.ts';
 import { printReady } from '../print-ready.ts';
 import { runService, type Service } from '../run-service.ts';
+import { complain } from '../terminal.ts';
 
 export interface UpOptions extends FallbackFlags {
   readonly port?: number;
@@ -21,6 +22,7 @@ export interface UpOptions extends FallbackFlags {
   readonly public: boolean;
   readonly allowedHosts?: readonly string[];
   readonly trustedProxies?: readonly string[];
+  readonly membersPerNetwork?: number;
   readonly open: boolean;
   readonly model: string;
   readonly slots: number;
@@ -53,12 +55,13 @@ async function up(options: UpOptions, stop: AbortSignal): Promise<Service> {
     isPublic: options.public,
     allowedHosts: options.allowedHosts,
     trustedProxies: options.trustedProxies,
+    membersPerNetwork: options.membersPerNetwork,
     fallback: fallbackTexts(options),
     logger,
   });
   const missing = missingLlama();
   if (missing !== undefined) {
-    console.error(`${missing}\nThe web app and the entry run without it: lend a tab, or tabmesh serve --engine …`);
+    complain(missing, 'The web app and the entry run without it: lend a tab, or tabmesh serve --engine …');
     return announced(entry.url, options, { failed: new Promise<never>(() => {}), close: () => entry.close() });
   }
   const peer = supervisePeer({

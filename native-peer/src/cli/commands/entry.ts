@@ -2,7 +2,14 @@
 import { Command } from 'commander';
 import type { EntryCommandOptions } from '../actions/entry.ts';
 import { addFallbackOptions } from '../fallback-options.ts';
-import { allowedHostsOption, hostOption, portOption, publicOption, trustedProxiesOption } from '../options.ts';
+import {
+  allowedHostsOption,
+  hostOption,
+  membersPerNetworkOption,
+  portOption,
+  publicOption,
+  trustedProxiesOption,
+} from '../options.ts';
 
 export function entryCommand(): Command {
   const command = new Command('entry')
@@ -11,7 +18,8 @@ export function entryCommand(): Command {
     .addOption(hostOption())
     .addOption(publicOption())
     .addOption(allowedHostsOption())
-    .addOption(trustedProxiesOption());
+    .addOption(trustedProxiesOption())
+    .addOption(membersPerNetworkOption());
   return addFallbackOptions(command).action(async (options: EntryCommandOptions) =>
     (await import('../actions/entry.ts')).entryAction(options),
   );

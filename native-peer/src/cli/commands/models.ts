@@ -15,7 +15,7 @@ export function modelsCommand(): Command {
     .addCommand(
       new Command('ls')
         .description(
-          'list the models that are here and the ones that can be pulled, and which of them fit this machine',
+          'list the models that are here and the ones that can be pulled, which of them fit this machine, and how fast it should run them',
         )
         .addOption(jsonOption())
         .action(async ({ json }: { json: boolean }) => (await actions()).listAction(json)),
@@ -25,13 +25,16 @@ export function modelsCommand(): Command {
         .description('download a model; goes on where an earlier attempt stopped')
         .argument(
           '<name-or-url>',
-          "a name of `tabmesh models ls`, a hub's repository (owner/name:Q4_K_M), or the address of a GGUF file",
+          "a name of `tabmesh models ls`, a hub's repository (owner/name:Q4_K_M), or the address of a GGUF file; of a model in parts that of any part",
         )
         .addOption(
           new Option('--name <name>', "what to call it here (default: made from the file's name)").env('TABMESH_NAME'),
         )
         .addOption(
-          new Option('--sha256 <hex>', 'what the file must hash to; else the hub is asked')
+          new Option(
+            '--sha256 <hex>',
+            'what the file must hash to, with commas where it has several parts; else the hub is asked',
+          )
             .env('TABMESH_SHA256')
             .argParser(sha256),
         )
@@ -53,6 +56,7 @@ export function modelsCommand(): Command {
 const actions = () => import('../actions/models.ts');
 
 function sha256(text: string): string {
-  if (!/^[0-9a-f]{64}$/i.test(text)) throw new InvalidArgumentError('Give the 64 hex digits of a SHA-256.');
-  return text.toLowerCase();
+  const hashes = text.toLowerCase().replace(/\s/g, '');
+  if (/^[0-9a-f]{64}(,[0-9a-f]{64})*$/.test(hashes)) return hashes;
+  throw new InvalidArgumentError('Give the 64 hex digits of a SHA-256; of a model in parts one for each, with commas.');
 }

@@ -6,6 +6,7 @@ import {
   allowedHostsOption,
   gpuOption,
   hostOption,
+  membersPerNetworkOption,
   portOption,
   publicOption,
   slotsOption,
@@ -21,6 +22,7 @@ export function upCommand(): Command {
     .addOption(publicOption())
     .addOption(allowedHostsOption())
     .addOption(trustedProxiesOption())
+    .addOption(membersPerNetworkOption())
     .addOption(new Option('--no-open', 'open no browser (env: TABMESH_NO_OPEN)'))
     .addOption(
       new Option('--model <file-or-name>', 'what the native peer serves').env('TABMESH_MODEL').default('mesh-tiny'),
