@@ -36,6 +36,8 @@ export interface ScriptedMesh extends Mesh {
   /** Resolves when an answer was cancelled by its signal or by leaving the loop. */
   readonly cancelled: Promise<void>;
   script: readonly ScriptStep[];
+  /** Of the next answers. */
+  jobId: () => JobId;
   models: () => MeshModel[];
 }
 
@@ -99,6 +101,7 @@ export function createScriptedMesh(
     cancelled,
     stepsTaken: 0,
     script,
+    jobId: () => JOB_ID,
     connection: () => ({ state: 'online' }),
     peers: () => [
       {
@@ -128,7 +131,7 @@ export function createScriptedMesh(
         throw catalogModel(model) ? MeshError.noPeerWithModel(model) : MeshError.modelNotFound(model);
       yield {
         type: 'route',
-        jobId: JOB_ID,
+        jobId: mesh.jobId(),
         peerId: servedBy,
         model,
         continues: null,
