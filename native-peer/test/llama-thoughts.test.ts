@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { ask } from '../../shared/src/testing/engine-subject.ts';
 import { loadLlamaEngine } from '../src/llama/load-llama-engine.ts';
 import { temporaryFolder } from './temporary-folder.ts';
-import { SCRIPT, TEMPLATES, WRITTEN, writeThinkingModel } from './thinking-model.ts';
+import { END_ID, SCRIPT, TEMPLATES, WRITTEN, writeThinkingModel } from './thinking-model.ts';
 
 const loaded: Engine[] = [];
 afterAll(async () => {
@@ -84,13 +84,31 @@ describe('a model that thinks, in llama.cpp', () => {
     expect(await read(opening, { thinking: false })).toMatchObject({ thought: 'Hm, stop now. Two.' });
   });
 
-  it.each([TEMPLATES.willing, TEMPLATES.opening])(
-    'TH27: promised JSON is the answer, not a thought',
-    async (template) => {
-      const engine = await load(template);
-      const schema = { enum: [true] };
-      const { text } = await read(engine, { responseFormat: { type: 'json_schema', schema } });
-      expect(text).toBe('true');
-    },
-  );
+  const json = { responseFormat: { type: 'json_schema', schema: { enum: [true] } } } as const;
+
+  it.each([
+    ['writes the marker itself', TEMPLATES.willing],
+    ['is given it by its template', TEMPLATES.opening],
+  ])('TH27: JSON of one that %s begins behind the thoughts', async (_, template) => {
+    const engine = await load(template);
+    const whole = await read(engine, json);
+    expect(whole).toMatchObject({ thought: 'Hm, stop now. Two.', text: 'true', reason: 'stop' });
+    expect(await read(engine, { ...json, thinking: false })).toMatchObject({ thought: '', text: 'true' });
+
+    for (let given = 1; given < whole.completionTokens; given += 1) {
+      const before = await read(engine, { ...json, maxTokens: given });
+      const rest = await read(engine, { ...json, continues: { text: before.written, tokenCount: given } });
+      expect(before.written + rest.written).toBe(whole.written);
+      expect([before.thought + rest.thought, before.text + rest.text]).toEqual([whole.thought, whole.text]);
+    }
+    // One that was begun without thoughts goes on without them.
+    const begun = await read(engine, { ...json, continues: { text: 'tr', tokenCount: 2 } });
+    expect(begun).toMatchObject({ thought: '', text: 'ue' });
+  });
+
+  it('TH27: promised JSON comes where a model ends in its thoughts', async () => {
+    const engine = await load(TEMPLATES.opening);
+    const found = await read(engine, { ...json, logitBias: { [END_ID]: 100 } });
+    expect(found).toMatchObject({ thought: '', text: 'true', written: '<think>\n\n</think>\n\ntrue' });
+  });
 });

@@ -25,9 +25,13 @@ export const TEMPLATES = {
   opening: `${TURNS}{{ '<think>\\n' }}`,
 } as const;
 
+const CONTROL_TEXTS = [ASSISTANT, END, '<|user|>', '<|system|>'];
+const TOKENS = [...BYTE_OF.keys(), 'zz', ...CONTROL_TEXTS, ...SCRIPT.filter((text) => text !== '\n')];
+/** Of the token that ends an answer. */
+export const END_ID = TOKENS.indexOf(END);
+
 export async function writeThinkingModel(folder: string, template: string): Promise<string> {
-  const control = [ASSISTANT, END, '<|user|>', '<|system|>'];
-  const tokens = [...BYTE_OF.keys(), 'zz', ...control, ...SCRIPT.filter((text) => text !== '\n')];
+  const tokens = TOKENS;
   const width = Math.ceil(tokens.length / BLOCK) * BLOCK;
   const idOf = (text: string) => tokens.indexOf(text === '\n' ? NEWLINE : text);
   const follows = new Map<number, number>();
@@ -35,7 +39,7 @@ export async function writeThinkingModel(folder: string, template: string): Prom
     const next = all[place + 1];
     if (next !== undefined) follows.set(idOf(text), idOf(next));
   });
-  const types = tokens.map((text) => (control.includes(text) ? CONTROL : SCRIPT.includes(text) ? USER : NORMAL));
+  const types = tokens.map((text) => (CONTROL_TEXTS.includes(text) ? CONTROL : SCRIPT.includes(text) ? USER : NORMAL));
   const keys = [
     text('general.architecture', 'llama'),
     number('general.file_type', 0),
