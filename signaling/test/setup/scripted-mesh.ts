@@ -20,6 +20,7 @@ import {
 /** What the next answers are made of: texts to stream, an error to fail with, a wait for whoever is named. */
 export type ScriptStep =
   | { readonly say: string; readonly logprobs?: readonly TokenLogprob[] }
+  | { readonly think: string; readonly written?: string; readonly logprobs?: readonly TokenLogprob[] }
   | { readonly fail: MeshError }
   | { readonly wait: Promise<void> }
   /** Nothing more until the requester cancels. */
@@ -164,7 +165,11 @@ async function* play(mesh: ScriptedMesh, signal: AbortSignal): AsyncGenerator<An
     if (step === 'hang') await untilAborted(signal);
     else if ('wait' in step) await Promise.race([step.wait, untilAborted(signal)]);
     else if ('fail' in step) throw step.fail;
-    else {
+    else if ('think' in step) {
+      tokenCount += 1;
+      const { think: text, ...told } = step;
+      yield { type: 'tokens', text, tokenCount: 1, thought: true, ...told };
+    } else {
       tokenCount += 1;
       const { say: text, logprobs } = step;
       yield { type: 'tokens', text, tokenCount: 1, ...(logprobs === undefined ? {} : { logprobs }) };
