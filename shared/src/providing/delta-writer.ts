@@ -9,7 +9,7 @@ import { MAX_GATHERED_CHARS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { TokensEvent } from '../ports/engine.ts';
 import type { JobId } from '../protocol/ids.ts';
-import type { FinishReason, TokenLogprob, Usage } from '../protocol/messages.ts';
+import type { PeerMessageOf, TokenLogprob } from '../protocol/messages.ts';
 
 /** Below what a reader or a 60 Hz screen can tell. */
 const COALESCE_MS = 4;
@@ -62,9 +62,11 @@ export class DeltaWriter {
     else this.#cancelFlush ??= this.#clock.after(COALESCE_MS - sinceMs, () => this.#flush());
   }
 
-  end(reason: FinishReason, usage: Usage): void {
+  end({ reason, usage, stopText }: Omit<PeerMessageOf<'job-end'>, 'type' | 'jobId'>): void {
     this.#flush();
-    if (this.#sink.isOpen) this.#sink.send({ type: 'job-end', jobId: this.#jobId, reason, usage });
+    if (!this.#sink.isOpen) return;
+    const stopped = stopText === undefined ? {} : { stopText };
+    this.#sink.send({ type: 'job-end', jobId: this.#jobId, reason, usage, ...stopped });
   }
 
   /** What is not sent yet is dropped. */

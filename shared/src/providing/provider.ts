@@ -283,7 +283,7 @@ export class Provider {
         checkEngineEvent(event);
         if (event.type === 'end') {
           end = event;
-          if (!signal.aborted) writer.end(event.reason, event.usage);
+          if (!signal.aborted) writer.end(event);
         } else {
           if (signal.aborted) return;
           timer.tokens(clock.monotonicMs(), event.tokenCount, event.text !== '');

@@ -22,6 +22,8 @@ export interface MemberLimits {
 
 export interface HubLimits extends MemberLimits {
   readonly members: number;
+  /** By address, of IPv6 by /64. */
+  readonly membersPerNetwork: number;
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
   readonly joinsPerAddress: RateLimit;
@@ -31,6 +33,8 @@ export interface HubLimits extends MemberLimits {
 export const DEFAULT_HUB_LIMITS: HubLimits = {
   // Every member holds the whole roster: past it the roster alone is a download of tens of megabytes.
   members: 10_000,
+  // A class or an office behind one address, and not hundreds of keys of one program. `--members-per-network` changes it.
+  membersPerNetwork: 64,
   // An office or a school behind one address, and not one program that joins for ever.
   joinsPerAddress: { perSecond: 20, burst: 40 },
   // Two round trips and a signature, on the slowest phone.
@@ -113,6 +117,10 @@ export const BUCKETS_SWEPT_AT = 1_024;
 export const HTTP_BODY_BYTES = 1024 * 1024;
 /** A body beyond this takes turns with others: it costs some 0.3 ms. */
 export const LARGE_REQUEST_BYTES = 64 * 1024;
+/** Of the event loop's time, for all of them together while others ask: a megabyte takes some 15 ms, and waits some 45. */
+export const LARGE_WORK_SHARE = 0.25;
+/** A turn in which the machine did something else is no reason to wait for ever. */
+export const LARGE_TURN_PAUSE_MS = 50;
 /** For the whole request to arrive; answers may take as long as they like. */
 export const HTTP_REQUEST_TIMEOUT_MS = 30_000;
 /** For its headers: a packet or two, on the slowest line. */
@@ -251,6 +259,10 @@ export const DEFAULT_LISTED_ITEMS = 20;
 /** OpenAI's own bounds. */
 export const MAX_TOOLS = 128;
 export const MAX_TOOL_NAME_CHARS = 64;
+/** Anthropic's own bound. */
+export const MAX_MESSAGE_TOOL_NAME_CHARS = 128;
+/** A type of tools or of blocks, version included. */
+export const MAX_TOOL_TYPE_CHARS = 100;
 /** All tools of a request: the model has to read them before the conversation. */
 export const MAX_TOOL_DEFINITION_BYTES = 256 * 1024;
 /** A name in `tool_choice`; which of the tools it is decides, so it may be longer than theirs and is then refused by name. */

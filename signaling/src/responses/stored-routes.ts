@@ -1,8 +1,8 @@
 /** What is asked of responses that there are already: read, listed, followed, cancelled, deleted. Each client sees its own. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { clientOf } from '../answers/open-requests.ts';
 import { RequestRefusal } from '../http/error-reply.ts';
 import { fieldError } from '../http/request-body.ts';
+import { clientOf } from '../http/request-client.ts';
 import { DEFAULT_LISTED_ITEMS, ECHOED_CHARS, MAX_LISTED_ITEMS } from '../limits/limits.ts';
 import { followResponse, replayResponse } from './follow-response.ts';
 import type { ResponseRooms } from './response-rooms.ts';
