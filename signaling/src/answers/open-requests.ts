@@ -3,7 +3,7 @@
  * or silent, and its prompt stays in memory for as long. Whoever asks much is refused before everybody is.
  */
 import { MeshError } from '@tabmesh/shared';
-import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
+import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 import { lengthOf } from '../http/large-requests.ts';
 import { clientOf } from '../http/request-client.ts';
 import {

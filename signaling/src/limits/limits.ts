@@ -220,8 +220,7 @@ export const MAX_METADATA_VALUE_CHARS = 512;
 export const MAX_FORMAT_NAME_CHARS = 64;
 /** Three times the longest name that there is. */
 export const MAX_INCLUDE_CHARS = 100;
-/** Kinds of tools, efforts, tiers: words of OpenAI's, at twice the longest. */
-export const MAX_TOOL_TYPE_CHARS = 64;
+/** Efforts, tiers: words of OpenAI's, at several times the longest. */
 export const MAX_WORD_CHARS = 64;
 /** OpenAI's own bound of the tool calls that one answer may be given. */
 export const MAX_TOOL_CALLS = 1_000;
