@@ -36,6 +36,8 @@ export function createTellingEngine(answerTo: (request: GenerationRequest) => st
           const logprobs =
             request.topLogprobs === undefined ? {} : { logprobs: [logprobOf(token, request.topLogprobs)] };
           yield { type: 'tokens', text: token, tokenCount: 1, ...logprobs };
+          // As an engine that computes: what comes at once is told at once.
+          await new Promise((resolve) => setImmediate(resolve));
         }
         if (text === undefined) await untilAborted(signal);
         const usage = { promptTokens: 9, completionTokens: tokens.length, cachedTokens: 0 };
