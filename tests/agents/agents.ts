@@ -27,38 +27,42 @@ export interface Agent {
 const platform = process.platform === 'win32' ? 'windows' : process.platform;
 const suffix = process.platform === 'win32' ? '.exe' : '';
 
-export const AGENTS: readonly Agent[] = [
-  {
-    name: 'opencode',
-    package: 'opencode-ai',
-    programs: ['', '-baseline'].map((kind) => `opencode-${platform}-${process.arch}${kind}/bin/opencode${suffix}`),
-    start({ url, model, question }) {
-      const config = {
-        provider: {
-          tabmesh: {
-            npm: '@ai-sdk/openai-compatible',
-            name: 'TabMesh',
-            options: { baseURL: `${url}/v1` },
-            models: { [model]: { name: model, limit: { context: 100_000, output: 8_000 } } },
-          },
+/** By the package of the `ai` SDK that it speaks to a provider with. */
+const opencode = (name: string, npm: string): Agent => ({
+  name,
+  package: 'opencode-ai',
+  programs: ['', '-baseline'].map((kind) => `opencode-${platform}-${process.arch}${kind}/bin/opencode${suffix}`),
+  start({ url, model, question }) {
+    const config = {
+      provider: {
+        tabmesh: {
+          npm,
+          name: 'TabMesh',
+          options: { baseURL: `${url}/v1`, apiKey: 'none' },
+          models: { [model]: { name: model, limit: { context: 100_000, output: 8_000 } } },
         },
-        model: `tabmesh/${model}`,
-        small_model: `tabmesh/${model}`,
-        permission: { bash: 'allow' },
-        share: 'disabled',
-        autoupdate: false,
-      };
-      return {
-        args: ['run', question],
-        environment: {
-          OPENCODE_CONFIG_CONTENT: JSON.stringify(config),
-          OPENCODE_DISABLE_AUTOUPDATE: '1',
-          OPENCODE_DISABLE_MODELS_FETCH: '1',
-          OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
-        },
-      };
-    },
+      },
+      model: `tabmesh/${model}`,
+      small_model: `tabmesh/${model}`,
+      permission: { bash: 'allow' },
+      share: 'disabled',
+      autoupdate: false,
+    };
+    return {
+      args: ['run', question],
+      environment: {
+        OPENCODE_CONFIG_CONTENT: JSON.stringify(config),
+        OPENCODE_DISABLE_AUTOUPDATE: '1',
+        OPENCODE_DISABLE_MODELS_FETCH: '1',
+        OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
+      },
+    };
   },
+});
+
+export const AGENTS: readonly Agent[] = [
+  opencode('opencode', '@ai-sdk/openai-compatible'),
+  opencode('opencode-messages', '@ai-sdk/anthropic'),
   {
     name: 'codex',
     package: '@openai/codex',

@@ -64,7 +64,7 @@ async function run(agents: readonly Agent[]): Promise<number> {
 }
 
 async function tryOut(agent: Agent, folder: string, programs: string): Promise<void> {
-  const program = install(agent, join(programs, agent.name));
+  const program = install(agent, join(programs, agent.package.replace('/', '+')));
   const [home, work] = [join(folder, 'home'), join(folder, 'work')];
   for (const path of [home, work]) mkdirSync(path, { recursive: true });
   const secret = `The word is ${systemRandom.bytes(6).join('')}.`;
