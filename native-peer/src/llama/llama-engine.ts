@@ -66,6 +66,7 @@ export class LlamaEngine implements Engine {
     let cachedTokens = 0;
     let completionTokens = 0;
     let reason: 'stop' | 'length' = 'stop';
+    let stopped: { readonly stopText?: string } = {};
     try {
       const { prompt, begun } = await this.#loaded.prompts.chat(request.messages, request.continues?.text ?? '', stop);
       promptTokens = prompt.length;
@@ -112,6 +113,7 @@ export class LlamaEngine implements Engine {
       }
       take(decoder.end());
       if (text.stopped) reason = 'stop';
+      stopped = text.stop;
       text.end(completionTokens);
       yield* ready;
     } catch (error) {
@@ -125,6 +127,7 @@ export class LlamaEngine implements Engine {
       type: 'end',
       reason,
       usage: { promptTokens, completionTokens, cachedTokens: Math.min(cachedTokens, promptTokens) },
+      ...stopped,
     };
   }
 

@@ -27,6 +27,12 @@ export class AnswerText {
     return this.#stopped;
   }
 
+  /** Which stop string it was, for the `end` of an answer. */
+  get stop(): { readonly stopText?: string } {
+    const { met } = this.#scanner;
+    return met === undefined ? {} : { stopText: met };
+  }
+
   /** Tokens so far, those of a text that is held back included. */
   get tokenCount(): number {
     return this.#sentTokens + this.#tokenCount;
