@@ -17,6 +17,10 @@ export class StopScanner {
     return this.#met;
   }
 
+  get isHolding(): boolean {
+    return this.#held !== '';
+  }
+
   /** The text that may go out now, and whether a stop string was met (then nothing follows). */
   push(text: string): { readonly text: string; readonly stopped: boolean } {
     if (this.#stops.length === 0) return { text, stopped: false };
