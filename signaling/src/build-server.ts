@@ -14,6 +14,7 @@ import { boundOpenRequests } from './answers/open-requests.ts';
 import type { Fallback } from './fallback/fallback.ts';
 import { errorReply } from './http/error-reply.ts';
 import { spreadLargeRequests } from './http/large-requests.ts';
+import { spreadOpenings } from './http/spread-openings.ts';
 import { boundUnreadReplies } from './http/unread-replies.ts';
 import { answerUnread } from './http/unread-request.ts';
 import type { Ledger } from './ledger/ledger.ts';
@@ -99,6 +100,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   guardChat(app, { callers, askForKey, requestsPerMinute, clock });
   boundOpenRequests(app);
   spreadLargeRequests(app);
+  spreadOpenings(app);
   registerChatCompletions(app, parts);
   registerTextCompletions(app, parts);
   registerEmbeddings(app, parts);
