@@ -16,14 +16,20 @@ export const benchmark: Benchmark = {
     const scene = await prepareScene(context);
     const idle = await observe(context, scene, IDLE_MS);
     const names = await scene.attackers.call('names', undefined);
-    let [answers, lost, mostBytes] = [0, 0, 0];
+    let [answers, lost, mostBytes, notBegun] = [0, 0, 0, 0];
     const untilMs = performance.now() + SOAK_MS;
     let turns = 0;
     for (; performance.now() < untilMs; turns += 1) {
       context.signal.throwIfAborted();
       const name = names[turns % names.length] as string;
       context.progress(`${name}: ${Math.ceil((untilMs - performance.now()) / 60_000)} min left, ${lost} answers lost`);
-      await scene.attackers.call('start', { name, url: scene.url });
+      try {
+        await scene.attackers.call('start', { name, url: scene.url });
+      } catch (error) {
+        // Half an hour is not lost to it.
+        notBegun += 1;
+        context.progress(`it could not begin: ${error instanceof Error ? error.message : String(error)}`);
+      }
       const attacked = await observe(context, scene, ATTACK_MS);
       await scene.attackers.call('stop', undefined);
       answers += attacked.answersMs.length;
@@ -34,6 +40,7 @@ export const benchmark: Benchmark = {
     const overIdle = (bytes: number) => (bytes - idle.memoryBytes) / MIB;
     return [
       toResult({ name: 'attacks', value: turns, unit: 'attacks' }),
+      toResult({ name: 'attacks that could not begin', value: notBegun, unit: 'attacks', target: NONE }),
       toResult({ name: 'honest answers', value: answers, unit: 'answers' }),
       toResult({ name: 'honest answers lost', value: lost, unit: 'answers', target: NONE }),
       toResult({ name: 'most memory over idle', value: overIdle(mostBytes), unit: 'MiB' }),
