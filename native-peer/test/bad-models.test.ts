@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadLlamaEngine } from '../src/llama/load-llama-engine.ts';
 import { MINI } from './embedded-models.ts';
+import { ggufHeader } from './gguf-header-bytes.ts';
 import { writeHugeModel } from './huge-model.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -36,6 +37,40 @@ describe('bad model files', () => {
       code: 'model_invalid',
       message: expect.stringContaining('Check the path'),
     });
+  });
+
+  it.each([
+    ['a GGUF file of version 1', (bytes: Buffer) => bytes.writeUInt32LE(1, 4)],
+    ['a big-endian GGUF file', (bytes: Buffer) => bytes.writeUInt32BE(3, 4)],
+    ['a GGUF file of version 4, newer', (bytes: Buffer) => bytes.writeUInt32LE(4, 4)],
+    ['a web page', (bytes: Buffer) => bytes.write('<!DOCTYPE html>')],
+    ['a safetensors file', (bytes: Buffer) => bytes.fill('\0', 0, 8).writeUInt16LE(999) && bytes.write('{"__met', 8)],
+    ['a ZIP archive', (bytes: Buffer) => bytes.write('PK\x03\x04')],
+  ])('NP105: %s is told as such, with the files that work', async (what, change) => {
+    const bytes = Buffer.from(await readFile(MINI));
+    change(bytes);
+    const file = join(await temporaryFolder(), 'other.gguf');
+    await writeFile(file, bytes);
+    await expect(load(file)).rejects.toMatchObject({
+      code: 'model_invalid',
+      message: expect.stringMatching(new RegExp(`^other\\.gguf is ${what}.*Only GGUF files of version 2 and 3 work`)),
+    });
+  });
+
+  it.each([
+    ['adapter', 'llama', 'an adapter'],
+    ['mmproj', 'clip', 'see or hear'],
+    ['', 'clip', 'see or hear'],
+    ['imatrix', 'llama', 'an importance matrix'],
+  ])('NP105: what goes with a model (%j of %s) is told as such', async (type, architecture, what) => {
+    const file = join(await temporaryFolder(), 'beside.gguf');
+    const metadata = [['general.architecture', architecture], ...(type === '' ? [] : [['general.type', type]])] as [
+      string,
+      string,
+    ][];
+    const header = ggufHeader({ metadata, tensor: { name: 'weight', dimensions: [8] } });
+    await writeFile(file, Buffer.concat([header, Buffer.alloc(32)]));
+    await expect(load(file)).rejects.toMatchObject({ code: 'model_invalid', message: expect.stringContaining(what) });
   });
 
   it('NP11: lengths in the header that no file can have are refused as model_invalid', async () => {

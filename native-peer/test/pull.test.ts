@@ -46,7 +46,7 @@ describe('repositories of the hub', () => {
     const refused = (source: string, text: string) =>
       expect(pull(source)).rejects.toMatchObject({ code: 'model_not_found', message: expect.stringContaining(text) });
     await refused(`${REPOSITORY}:Q5_K_M`, 'Q4_K_M, Q8_0');
-    await refused(`${REPOSITORY}:BF16`, 'several parts');
+    await refused(`${REPOSITORY}:BF16`, 'several parts, of which Small-1B-BF16-00002-of-00002.gguf is missing');
     await refused('alice/nothing', 'no repository');
     hub.files.clear();
     hub.files.set('model.safetensors', Buffer.from('x'));
@@ -190,7 +190,9 @@ describe('what is no model', () => {
     ['  \n<html>', 'a web page'],
     ['GGU', 'something else'],
     ['', 'something else'],
-    ['{"error": "none"}', 'something else'],
+    ['{"error": "none"}', 'a JSON text'],
+    ['PK\x03\x04weights', 'a ZIP archive'],
+    ['GGML of old', 'something else'],
   ])('NP95: %j is refused by its first bytes, and nothing of it stays', async (body, what) => {
     const { url, requests } = await startFileServer(Buffer.from(body));
     const { pull, files } = await setUp();

@@ -13,6 +13,8 @@ const MIB = 1024 * KIB;
 export const MAX_FRAME_BYTES = 32 * KIB;
 /** One frame of a stream: what a message may find before it on its way. */
 export const MAX_STREAM_FRAME_BYTES = 16 * KIB;
+/** Messages that share a frame: what a turn of a busy entry says to one peer, and no more than is decoded in a moment. */
+export const MAX_PACKED_MESSAGES = 64;
 /** A whole message between linked peers, before it is cut into frames. Holds a prompt of 128k tokens. */
 export const MAX_MESSAGE_BYTES = MIB;
 /** A socket.io message, at either end. */
@@ -25,6 +27,8 @@ export const MAX_FEATURES = 64;
 export const MAX_LIST_ENTRIES = 256;
 /** A name out of a list that grows: a capability, a kind, a code, a type of message. */
 export const MAX_NAME_CHARS = 64;
+/** The name of a field that a peer refuses; the end of a longer one is not told. */
+export const MAX_PARAM_CHARS = 300;
 /** Types of messages of one link that are logged as unknown; a peer can make up any number. */
 export const MAX_UNKNOWN_TYPES = 16;
 /** Texts of one embedding job: its answer has to fit in a message, at up to 8,192 floats each. */
@@ -79,6 +83,11 @@ export const MAX_FLIGHT_BYTES = 4 * MIB;
  * both ends' processors have time for it. On a short line they send as little ahead as is acknowledged at a time.
  */
 export const QUEUE_SHARE_BESIDE_MESSAGES = 1 / 4;
+/**
+ * How long streams rest after each acknowledgement while messages come and go. On a line without a way to speak of this takes
+ * three quarters of their rate and leaves both ends' processors, which would be full, time for tokens; on a long one little.
+ */
+export const STREAM_REST_MS = 1;
 /** A message says that more will follow for so long: the slowest answers that are read have four tokens a second. */
 export const MESSAGES_FLOW_MS = 250;
 /** From asking for a stream to the answer; who asks for one again and again has this long for each. */
@@ -181,6 +190,23 @@ export const MAX_SCHEMA_PARTS = 2_000;
 export const MAX_SCHEMA_REPETITION = 2_000;
 /** … and writes each out: so many of all together. */
 export const MAX_SCHEMA_REPETITIONS = 20_000;
+/** What one value may be once alternatives within each other are combined. */
+export const MAX_SCHEMA_CASES = 512;
+/** The longest that libraries write is zod's for an IPv6 network, of 1,100. */
+export const MAX_PATTERN_CHARS = 3_000;
+export const MAX_PATTERN_LEVELS = 64;
+/** Of all patterns of a schema: sets of texts that are told apart, and steps from one to another. 100,000 take 50 ms. */
+export const MAX_LANGUAGE_PARTS = 60_000;
+export const MAX_LANGUAGE_STEPS = 400_000;
+/** Of one pattern; a length of 2,000 fits. */
+export const MAX_AUTOMATON_STATES = 2_100;
+export const MAX_AUTOMATON_STEPS = 60_000;
+/** Of all patterns of a schema. */
+export const MAX_ALL_STATES = 8_000;
+/** What llama.cpp parses in some 10 ms. */
+export const MAX_GRAMMAR_CHARS = 512 * KIB;
+/** Looks at an answer, once it is complete: some 100 ms of them. */
+export const MAX_CHECK_STEPS = 2_000_000;
 
 /**
  * Tokens of the vocabulary × choices at one place: llama.cpp compares each with each for a token that does not fit at once,
@@ -213,3 +239,5 @@ export const FIRST_GGUF_WINDOW_BYTES = MIB;
 export const MAX_GGUF_HEADER_BYTES = 512 * MIB;
 /** Tensors, or keys, of one file: the largest models have some thousands. */
 export const MAX_GGUF_COUNT = 1_000_000;
+/** Files of one model: a terabyte of weights in parts of the two gigabytes that browsers hold is 500. */
+export const MAX_GGUF_PARTS = 1000;

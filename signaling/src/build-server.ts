@@ -3,7 +3,7 @@
  * its code (`hub/`).
  */
 import type { Clock, Logger, Mesh } from '@tabmesh/shared';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { type AccessSettings, accessSettings } from './access/access-settings.ts';
 import { type Callers, createCallers } from './access/callers.ts';
 import { guardApi } from './access/guard-api.ts';
@@ -11,9 +11,12 @@ import { guardChat } from './access/guard-chat.ts';
 import { guardRoutes } from './access/guard-hosts.ts';
 import { createKeyGate } from './access/key-gate.ts';
 import { boundOpenRequests } from './answers/open-requests.ts';
+import { inShapeOf } from './anthropic/message-errors.ts';
+import { registerMessages } from './anthropic/messages.ts';
 import type { Fallback } from './fallback/fallback.ts';
-import { errorReply } from './http/error-reply.ts';
+import { errorReply, refusal } from './http/error-reply.ts';
 import { spreadLargeRequests } from './http/large-requests.ts';
+import { REQUEST_ID_HEADER, requestIdOf } from './http/request-id.ts';
 import { spreadOpenings } from './http/spread-openings.ts';
 import { boundUnreadReplies } from './http/unread-replies.ts';
 import { answerUnread } from './http/unread-request.ts';
@@ -28,8 +31,8 @@ import {
 import { registerChatCompletions } from './openai/chat-completions.ts';
 import { registerEmbeddings } from './openai/embeddings.ts';
 import { registerModels } from './openai/models.ts';
-import { registerResponses } from './openai/responses.ts';
 import { registerTextCompletions } from './openai/text-completions.ts';
+import { registerResponses } from './responses/responses.ts';
 import { registerEvents } from './status/events.ts';
 import { registerMetrics } from './status/metrics.ts';
 import { registerPrometheus } from './status/prometheus.ts';
@@ -61,6 +64,12 @@ export function buildServer(parts: ServerParts): FastifyInstance {
     requestTimeout: HTTP_REQUEST_TIMEOUT_MS,
     http: { headersTimeout: HTTP_HEADERS_TIMEOUT_MS, connectionsCheckingInterval: HTTP_LATE_CHECK_MS },
     clientErrorHandler: answerUnread,
+    genReqId: requestIdOf,
+    // An address that can't be decoded meets no hook.
+    frameworkErrors(error, request, reply: FastifyReply) {
+      const { status, body } = errorReply(error);
+      reply.code(status).headers(SECURITY_HEADERS).header(REQUEST_ID_HEADER, request.id).send(body);
+    },
     trustProxy: access.trustsProxy ?? false,
     // An open stream would otherwise hold `close` for as long as its client likes.
     forceCloseConnections: true,
@@ -68,30 +77,27 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   // With JSON as the only kind of body, no page of another site can post here without asking first (CORS).
   app.removeContentTypeParser('text/plain');
 
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.headers(SECURITY_HEADERS);
+    reply.header(REQUEST_ID_HEADER, request.id);
     // Files say for themselves how long they may be kept.
     if (isOfTheMoment(request.routeOptions.url)) reply.header('cache-control', 'no-store');
+    done();
   });
   guardRoutes(app, callers, logger);
   boundUnreadReplies(app, logger);
   app.setErrorHandler((error, request, reply) => {
     const { status, headers, body } = errorReply(error);
-    const fields = { url: loggedUrl(request.url), status, code: body.error.code };
+    const fields = { url: loggedUrl(request.url), request: request.id, status, code: body.error.code };
     if (reply.raw.destroyed) logger.debug(fields, 'The client left before the answer began.');
     else if (status === 500) logger.error({ ...fields, error }, 'A request failed inside the entry.');
     else logger.info(fields, body.error.message);
-    return reply.code(status).headers(headers).send(body);
+    return reply.code(status).headers(headers).send(inShapeOf(request, body));
   });
   app.setNotFoundHandler((request, reply) => {
     const message = `There is no ${request.method} ${request.url.slice(0, ECHOED_CHARS)} here. The API starts at /v1.`;
-    const error = {
-      message,
-      type: 'invalid_request_error',
-      code: 'unknown_url',
-      param: null,
-    };
-    return reply.code(404).send({ error });
+    const { status, body } = refusal('unknown_url', message);
+    return reply.code(status).send(inShapeOf(request, body));
   });
 
   const { keys, requestsPerMinute } = access;
@@ -105,6 +111,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   registerTextCompletions(app, parts);
   registerEmbeddings(app, parts);
   registerResponses(app, parts);
+  registerMessages(app, parts);
   registerModels(app, parts);
   registerStatus(app, parts);
   registerEvents(app, parts);

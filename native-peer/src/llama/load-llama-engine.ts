@@ -47,9 +47,11 @@ const FEATURES = ['seed', 'continue', 'json', 'logprobs', 'logit-bias', 'penalti
 
 /** @throws MeshError `model_invalid`, `out_of_memory`, `unsupported`, `cancelled` */
 export async function loadLlamaEngine(options: LlamaEngineOptions): Promise<Engine> {
-  const { file, slots, signal, onProgress } = options;
-  const name = basename(file);
-  const paths = await checkGgufParts(file);
+  const { slots, signal, onProgress } = options;
+  const name = basename(options.file);
+  const paths = await checkGgufParts(options.file);
+  // Whichever part was named, llama.cpp begins with the first.
+  const [file = options.file] = paths;
   const llama = await startLlama(options);
   let model: LlamaModel | undefined;
   try {

@@ -14,6 +14,7 @@ import {
   MOST_REDIRECTS,
 } from '../limits.ts';
 import { sha256OfFiles } from './file-hash.ts';
+import { INSPECTED_BYTES } from './gguf-magic.ts';
 import { Hub, NETWORK_ADVICE } from './hub.ts';
 import { networkCause } from './network-cause.ts';
 import { bytesIn, discard, dropNote, readNote, writeNote } from './partial-file.ts';
@@ -31,7 +32,7 @@ export interface DownloadOptions {
   /** Token, proxy. Default: those of no environment. */
   readonly hub?: Hub | undefined;
   /**
-   * Looks at the first bytes (at least four, unless the file is shorter) before any is kept, and throws for what is no such
+   * Looks at the first bytes (`INSPECTED_BYTES`, unless the file is shorter) before any is kept, and throws for what is no such
    * file.
    */
   readonly inspect?: ((first: Uint8Array) => void) | undefined;
@@ -165,8 +166,6 @@ async function inspected(
     yield* { [Symbol.asyncIterator]: () => arriving };
   })();
 }
-
-const INSPECTED_BYTES = 4;
 
 /**
  * The hash and the size that a hub tells of a file, without the file.

@@ -3,10 +3,12 @@
  * here with a sentence instead of failing somewhere inside llama.cpp.
  */
 import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { MeshError } from '@tabmesh/shared';
+import { ggufPartNames, listParts } from '@tabmesh/shared/gguf-parts';
 import { GgufInsights, type Llama, readGgufFileInfo } from 'node-llama-cpp';
 import { checkGgufHeader, invalid } from './gguf-header.ts';
+import { sizeOf } from './size-of.ts';
 
 export interface GgufFile {
   /** One, or all parts of a split file in order. */
@@ -22,13 +24,24 @@ export interface GgufFile {
 }
 
 /**
- * The file and, when it is the first of several parts, the others.
+ * The file or, when it is one of several parts, all of them in order.
  * @throws MeshError `model_invalid`
  */
 export async function checkGgufParts(file: string): Promise<readonly string[]> {
-  const paths = partsOf(file);
+  const paths = ggufPartNames(file);
+  if (paths.length > 1) await refuseMissingParts(file, paths);
   for (const path of paths) await checkGgufHeader(path);
   return paths;
+}
+
+async function refuseMissingParts(file: string, paths: readonly string[]): Promise<void> {
+  const sizes = await Promise.all(paths.map(sizeOf));
+  const missing = paths.filter((_, index) => sizes[index] === undefined).map((path) => basename(path));
+  if (missing.length === 0) return;
+  const are = missing.length === 1 ? 'is' : 'are';
+  throw MeshError.modelInvalid(
+    `${basename(file)} is one of ${paths.length} parts, and ${listParts(missing)} ${are} missing in ${dirname(file)}. Put all parts there, or pull the model again.`,
+  );
 }
 
 /**
@@ -57,7 +70,7 @@ export async function readGguf(paths: readonly string[], llama: Llama, signal?: 
   // The reader takes zeros for what lies past the end, so the sum of header and tensors is what gives a cut-off file away.
   const expectedBytes = (info.infoEndOffset ?? 0) + insights.modelSize;
   if (!(sizeBytes >= expectedBytes) || (info.tensorInfo ?? []).length === 0) {
-    throw invalid(name, `is cut off: it has ${sizeBytes} bytes`);
+    throw invalid(name, `is cut off: it has ${sizeBytes} of ${expectedBytes} bytes`);
   }
   return {
     paths,
@@ -67,14 +80,6 @@ export async function readGguf(paths: readonly string[], llama: Llama, signal?: 
     contextTokens: insights.trainContextSize ?? 4096,
     insights,
   };
-}
-
-/** `x-00001-of-00003.gguf` stands for all three files, as in llama.cpp. */
-function partsOf(file: string): readonly string[] {
-  const match = /^(.*-)\d{5}(-of-(\d{5})\.gguf)$/.exec(file);
-  if (match === null) return [file];
-  const [, before, after, count] = match;
-  return Array.from({ length: Number(count) }, (_, index) => `${before}${String(index + 1).padStart(5, '0')}${after}`);
 }
 
 async function sizeOfParts(paths: readonly string[]): Promise<number> {

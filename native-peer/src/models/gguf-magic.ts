@@ -1,14 +1,23 @@
-/** What the first four bytes of a download say: a page about a model is the usual mistake. */
+/** What the first bytes of a download say: a page about a model is the usual mistake. */
 import { MeshError } from '@tabmesh/shared';
+import { FILE_KIND_BYTES, fileKind } from '@tabmesh/shared/file-kind';
 
 const MAGIC = 'GGUF';
 
-/** @throws MeshError `model_invalid` for what is no GGUF file */
+/** How many first bytes `refuseUnlessGguf` looks at, if the file has them. */
+export const INSPECTED_BYTES = FILE_KIND_BYTES;
+
+/** @throws MeshError `model_invalid` for what is no GGUF file, or one that nothing here can read */
 export function refuseUnlessGguf(first: Uint8Array, url: string): void {
   const text = Buffer.from(first).toString('latin1');
-  if (text.startsWith(MAGIC)) return;
-  const page = /^\s*</.test(text) ? 'a web page' : 'something else';
-  throw MeshError.modelInvalid(`${url} is no GGUF file but ${page}. ${adviceFor(url)}`);
+  const kind = fileKind(first);
+  if (text.startsWith(MAGIC)) {
+    if (kind !== undefined) throw MeshError.modelInvalid(`${url} is ${kind.what}. ${kind.advice}`);
+    return;
+  }
+  const known = first.length === 0 ? undefined : kind?.what;
+  const what = /^\s*</.test(text) ? 'a web page' : (known ?? 'something else');
+  throw MeshError.modelInvalid(`${url} is no GGUF file but ${what}. ${adviceFor(url)}`);
 }
 
 /** Hubs show a file at `/blob/` and give it at `/resolve/`. */

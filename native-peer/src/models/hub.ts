@@ -3,6 +3,7 @@
  * this machine, and which file of a repository is meant.
  */
 import { MeshError } from '@tabmesh/shared';
+import { ggufPartNames, ggufPartOf, listParts } from '@tabmesh/shared/gguf-parts';
 import { EnvHttpProxyAgent, fetch, type Response } from 'undici';
 import { z } from 'zod';
 import { MOST_LISTING_BYTES } from '../limits.ts';
@@ -71,12 +72,16 @@ export class Hub {
   }
 
   /**
-   * The file that is meant by a repository: the one of the quantisation that is asked for, else Q4_K_M as everywhere, else the
-   * only one.
+   * The model that is meant by a repository: the one of the quantisation that is asked for, else Q4_K_M as everywhere, else the
+   * only one. One file, or all its parts in order.
    * @throws MeshError `model_not_found`, `download_failed`, `cancelled`
    */
-  async fileOf({ name, quantization }: Repository, signal: AbortSignal): Promise<HubFile> {
-    const files = (await this.#list(name, signal)).filter(({ path }) => isWeights(path));
+  async filesOf({ name, quantization }: Repository, signal: AbortSignal): Promise<readonly HubFile[]> {
+    const listed = (await this.#list(name, signal)).filter(({ path }) => isWeights(path));
+    // A model in parts stands there once, by whichever part comes first.
+    const files = listed.filter(
+      ({ path }, at) => at === listed.findIndex((other) => stemOf(other.path) === stemOf(path)),
+    );
     if (files.length === 0) {
       throw notFound(`${name} has no GGUF file. Look for a repository with -GGUF in its name, and pull that.`, name);
     }
@@ -89,15 +94,20 @@ export class Hub {
       const choice = `Name one behind a colon, such as ${name}:${known[0] ?? 'Q8_0'}; there are ${[...new Set(known)].join(', ')}.`;
       throw notFound(`${name} has no file of ${wanted}.${didYouMean(wanted ?? '', known)} ${choice}`, name);
     }
-    if (PART.test(file.path)) {
+    const paths = ggufPartNames(file.path);
+    const missing = paths.filter((path) => !listed.some((other) => other.path === path));
+    if (missing.length > 0) {
+      const are = missing.length === 1 ? 'is' : 'are';
       throw notFound(
-        `${file.path} is one of several parts, which can't be pulled. Choose a smaller quantisation, or download all parts into one folder and serve the first.`,
+        `${name} has ${quantizationOf(file.path) ?? 'its model'} in several parts, of which ${listParts(missing)} ${are} missing. Name another quantisation behind a colon, or another repository.`,
         name,
       );
     }
-    const fileName = file.path.split('/').at(-1) ?? file.path;
-    const path = file.path.split('/').map(encodeURIComponent).join('/');
-    return { url: `${this.#base}/${name}/resolve/main/${path}`, fileName, sha256: file.lfs?.oid };
+    return paths.map((path) => ({
+      url: `${this.#base}/${name}/resolve/main/${path.split('/').map(encodeURIComponent).join('/')}`,
+      fileName: path.split('/').at(-1) ?? path,
+      sha256: listed.find((other) => other.path === path)?.lfs?.oid,
+    }));
   }
 
   #isHub(url: string): boolean {
@@ -133,7 +143,11 @@ const Listing = z.array(
   }),
 );
 
-const PART = /-\d{5}-of-\d{5}\.gguf$/i;
+/** What the parts of one model have in common. */
+function stemOf(path: string): string {
+  const part = ggufPartOf(path);
+  return part === undefined ? path : `${part.stem}/${part.count}`;
+}
 
 /** Beside weights lie what lets a model see, and what llama.cpp's quantiser made of the training text. */
 function isWeights(path: string): boolean {

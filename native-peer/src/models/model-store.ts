@@ -2,20 +2,20 @@
  * Models by name: the embedded ones lie in the repository, downloaded ones in `TABMESH_HOME/models`, and a path stands
  * for itself.
  */
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CATALOG, type CatalogModel, catalogModel, MeshError, ModelId, type Tier, tierOf } from '@tabmesh/shared';
+import { ggufPartNames, ggufPartOf } from '@tabmesh/shared/gguf-parts';
 import type { Home } from '../home/home.ts';
-import { type Downloaded, type DownloadProgress, download } from './download.ts';
+import type { DownloadProgress } from './download.ts';
 import { DownloadRecords } from './download-records.ts';
-import { rememberSha256 } from './file-hash.ts';
-import { refuseUnlessGguf } from './gguf-magic.ts';
 import { Hub, type Repository, repositoryIn } from './hub.ts';
 import { modelIdOfFile } from './model-file-name.ts';
 import { catalogNamed, didYouMean, lettersOf } from './model-names.ts';
+import { isPartName, type PulledFiles, pullFiles, recordKey } from './pull-files.ts';
 import { embedded, isOtherRepository, remoteModel } from './remote-model.ts';
-import { sameFile } from './same-file.ts';
 import { sizeOf } from './size-of.ts';
+import { missingPartsOf, type StoredModel, storedModels } from './stored-models.ts';
 
 export interface ModelStoreOptions {
   readonly home: Home;
@@ -46,17 +46,15 @@ export interface PullOptions {
   readonly source: string;
   /** To serve it under, instead of the one that is made from the file's name. */
   readonly name?: ModelId | undefined;
-  /** Expected hash; wins over the catalog's and the hub's. */
+  /** Expected hash, of a model in parts those of all with commas between; wins over the catalog's and the hub's. */
   readonly sha256?: string | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
   readonly retryDelayMs?: number | undefined;
 }
 
-export interface PulledModel extends FoundModel, Downloaded {
-  /** False: it was here already, and nothing was downloaded. */
-  readonly isNew: boolean;
-}
+/** Its `file` is the first of its `files`. */
+export interface PulledModel extends FoundModel, PulledFiles {}
 
 export class ModelStore {
   readonly #home: Home;
@@ -82,9 +80,10 @@ export class ModelStore {
     if (exact !== undefined) return exact;
     const repository = repositoryIn(nameOrPath);
     if (looksLikePath(nameOrPath)) {
-      const file = resolve(nameOrPath);
-      const isFile = (await sizeOf(file)) !== undefined;
-      if (isFile) return { id: modelIdOfFile(file), file };
+      const named = resolve(nameOrPath);
+      const isFile = (await sizeOf(named)) !== undefined;
+      if (isFile) return { id: modelIdOfFile(named), file: ggufPartNames(named)[0] ?? named };
+      const file = named;
       if (repository === undefined) throw notFound(`There is no file ${file}. Check the path.`, nameOrPath);
     }
     const spelled = catalogNamed(nameOrPath);
@@ -94,14 +93,12 @@ export class ModelStore {
     const isSpelled = spelled !== undefined && !isOtherRepository(repository, spelled);
     const pulled = isSpelled ? await this.#stored(spelled.id) : undefined;
     if (pulled !== undefined) return pulled;
+    await this.#refuseIncomplete(nameOrPath);
     throw notFound(await this.#adviceFor(nameOrPath, spelled?.id, repository), nameOrPath);
   }
 
   async list(): Promise<readonly ListedModel[]> {
-    const names = await readdir(this.#home.modelsPath);
-    const stored = await Promise.all(
-      names.flatMap((name) => (/\.gguf(\.part)?$/.test(name) ? [this.#describe(name)] : [])),
-    );
+    const stored = (await storedModels(this.#home.modelsPath)).map(describe);
     const storedIds = new Set(stored.map((model) => model.id));
     const known = await Promise.all(
       CATALOG.flatMap((model) => (storedIds.has(model.id) ? [] : this.#describeKnown(model))),
@@ -114,15 +111,15 @@ export class ModelStore {
     if (catalogModel(name)?.gguf?.file !== undefined) {
       throw new MeshError('invalid_request', `${name} is part of TabMesh and can't be removed.`);
     }
-    const id = ModelId.safeParse(name);
-    const files = id.success ? [this.#fileOf(id.data), `${this.#fileOf(id.data)}.part`] : [];
-    const sizes = await Promise.all(files.map(sizeOf));
-    if (sizes.every((size) => size === undefined)) {
+    const models = (await storedModels(this.#home.modelsPath)).filter(({ id }) => id === name);
+    if (models.length === 0) {
       const close = didYouMean(name, await this.#storedNames());
       throw notFound(`${name} is not in ${this.#home.modelsPath}.${close} See what is: npx tabmesh models ls`, name);
     }
-    for (const file of [...files, `${files[1]}.json`]) await rm(file, { force: true });
-    await this.#records.drop(name);
+    for (const file of models.flatMap(({ files }) => files)) {
+      for (const path of [file, `${file}.part`, `${file}.part.json`]) await rm(path, { force: true });
+      await this.#records.drop(recordKey(file));
+    }
   }
 
   /**
@@ -135,32 +132,45 @@ export class ModelStore {
     const remote = await remoteModel(source, hub, options.signal);
     const id = name ?? remote.id;
     if (catalogModel(id)?.gguf?.file !== undefined) throw embedded(id, source);
-    const { url, repository } = remote;
-    const file = this.#fileOf(id);
-    const expected = sha256 ?? remote.sha256;
-    const hashCacheFile = this.#home.hashCacheFile;
-    const record = await this.#records.get(id);
-    const known = await sameFile({ ...options, id, file, url, expected, record, hub, hashCacheFile });
-    const downloaded =
-      known ??
-      (await download({
-        ...options,
-        url,
-        file,
-        sha256: expected,
-        hub,
-        inspect: (first) => refuseUnlessGguf(first, url),
-      }));
-    await rememberSha256(file, downloaded.sha256, hashCacheFile);
-    const { sizeBytes } = downloaded;
-    await this.#records.keep(id, { url, sha256: downloaded.sha256, sizeBytes, ...(repository && { repository }) });
-    return { id, file, ...downloaded, isNew: known === undefined };
+    if (isPartName(id))
+      throw new MeshError('invalid_request', `${id} is how a part is called. Give a name without numbers of parts.`);
+    const count = remote.files.length;
+    const hashes = sha256?.split(',') ?? [];
+    if (hashes.length > 0 && hashes.length !== count) {
+      const want = count === 1 ? 'one SHA-256' : `${count} SHA-256, one for each part in order, with commas between`;
+      throw new MeshError('invalid_request', `${id} has ${count === 1 ? 'one file' : `${count} parts`}: give ${want}.`);
+    }
+    const home = this.#home;
+    const pulled = await pullFiles({
+      ...options,
+      id,
+      remote,
+      sha256: hashes,
+      hub,
+      home,
+      records: this.#records,
+    });
+    return { ...pulled, id, file: pulled.files[0] ?? '' };
   }
 
   async #stored(name: string): Promise<FoundModel | undefined> {
     const id = ModelId.safeParse(name);
-    if (!id.success || (await sizeOf(this.#fileOf(id.data))) === undefined) return undefined;
-    return { id: id.data, file: this.#fileOf(id.data) };
+    if (!id.success) return undefined;
+    const models = await storedModels(this.#home.modelsPath);
+    const [file] = models.find((model) => model.id === name && model.missing.length === 0)?.files ?? [];
+    return file === undefined ? undefined : { id: id.data, file };
+  }
+
+  /** A model in parts of which some never came: which ones, and how to get them. */
+  async #refuseIncomplete(name: string): Promise<void> {
+    for (const model of await storedModels(this.#home.modelsPath)) {
+      const missing = lettersOf(model.id) === lettersOf(name) ? missingPartsOf(model) : undefined;
+      if (missing === undefined) continue;
+      const records = await this.#records.all();
+      const { url, repository } = model.files.map((file) => records.get(recordKey(file))).find(Boolean) ?? {};
+      const again = url ?? repository ?? 'the address of its first part';
+      throw notFound(`${missing} Pull it again, and only those are fetched: npx tabmesh models pull ${again}`, name);
+    }
   }
 
   /** Under another spelling, or as what was pulled from a repository. */
@@ -170,18 +180,19 @@ export class ModelStore {
     if (spelled !== undefined) return this.#stored(spelled);
     if (repository === undefined) return undefined;
     const { name, quantization } = repository;
-    for (const [id, record] of await this.#records.all()) {
+    for (const [key, record] of await this.#records.all()) {
+      const model = ggufPartOf(`${key}.gguf`)?.stem ?? key;
       const isOfIt = record.repository?.toLowerCase() === name.toLowerCase();
       const isWanted = quantization === undefined || lettersOf(record.url).includes(lettersOf(quantization));
-      if (isOfIt && isWanted && names.includes(id)) return this.#stored(id);
+      if (isOfIt && isWanted && names.includes(model)) return this.#stored(model);
     }
     return undefined;
   }
 
-  /** Whole files only. */
+  /** Whole models only. */
   async #storedNames(): Promise<string[]> {
-    const names = await readdir(this.#home.modelsPath);
-    return names.filter((name) => name.endsWith('.gguf')).map((name) => nameIn(name));
+    const models = await storedModels(this.#home.modelsPath);
+    return models.filter(({ missing }) => missing.length === 0).map(({ id }) => id);
   }
 
   async #adviceFor(text: string, catalogId: ModelId | undefined, repository: Repository | undefined): Promise<string> {
@@ -191,19 +202,6 @@ export class ModelStore {
     }
     const names = [...CATALOG.map(({ id }) => id), ...(await this.#storedNames())];
     return `'${text}' is neither a file nor a known model.${didYouMean(text, names)} See the names: npx tabmesh models ls`;
-  }
-
-  #fileOf(id: ModelId): string {
-    return join(this.#home.modelsPath, `${encodeURIComponent(id)}.gguf`);
-  }
-
-  async #describe(name: string): Promise<ListedModel> {
-    const file = join(this.#home.modelsPath, name);
-    const id = nameIn(name);
-    const state = name.endsWith('.part') ? 'partial' : 'downloaded';
-    const sizeBytes = (await sizeOf(file)) ?? 0;
-    const knownBytes = state === 'partial' ? (catalogModel(id)?.gguf?.sizeBytes ?? 0) : 0;
-    return { id, tier: tierOf(id), state, sizeBytes, fullSizeBytes: Math.max(sizeBytes, knownBytes), file };
   }
 
   #describeKnown({ id, tier, gguf }: CatalogModel): ListedModel[] {
@@ -217,9 +215,17 @@ export class ModelStore {
 
 const RANK: Record<ListedModel['state'], number> = { embedded: 0, downloaded: 1, partial: 2, available: 3 };
 
-/** Of a file in the folder of models. */
-function nameIn(fileName: string): string {
-  return decodeURIComponent(fileName.replace(/\.gguf(\.part)?$/, ''));
+function describe({ id, files, missing, sizeBytes }: StoredModel): ListedModel {
+  const isWhole = missing.length === 0;
+  const knownBytes = isWhole ? 0 : (catalogModel(id)?.gguf?.sizeBytes ?? 0);
+  return {
+    id,
+    tier: tierOf(id),
+    state: isWhole ? 'downloaded' : 'partial',
+    sizeBytes,
+    fullSizeBytes: Math.max(sizeBytes, knownBytes),
+    file: files[0] ?? null,
+  };
 }
 
 function looksLikePath(text: string): boolean {

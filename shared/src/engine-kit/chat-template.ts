@@ -5,8 +5,16 @@
 import { Template } from '@huggingface/jinja';
 import { MeshError } from '../errors.ts';
 import type { ChatMessage } from '../protocol/messages.ts';
+import { arrangedTurns, saysAll } from './arranged-turns.ts';
+import { NO_THOUGHT, opensThought } from './thought-splitter.ts';
 
-export type ChatTemplate = (messages: readonly ChatMessage[]) => string;
+/**
+ * Whether the model is to think first. Undefined and true: where it knows how to; false: not where the template lets one
+ * choose; 'never': not even where it does not, for an answer whose grammar begins with its first token.
+ */
+export type Thinking = boolean | 'never' | undefined;
+
+export type ChatTemplate = (messages: readonly ChatMessage[], thinking?: Thinking) => string;
 
 /**
  * @param source the file's `tokenizer.chat_template`; ChatML when empty, as in llama.cpp.
@@ -18,16 +26,21 @@ export function createChatTemplate(
   special: { readonly bosText: string; readonly eosText: string },
 ): ChatTemplate {
   const template = parse(source === '' ? CHATML : source);
-  const render = (messages: readonly ChatMessage[]) =>
+  const render = (messages: readonly ChatMessage[], thinking: Thinking) =>
     template.render({
       messages,
       add_generation_prompt: true,
       bos_token: special.bosText,
       eos_token: special.eosText,
       // llama-server's default.
-      enable_thinking: true,
+      enable_thinking: thinking === undefined || thinking === true,
+      // As some others call it, and some think only where they are told to.
+      ...(thinking === undefined ? {} : { thinking: thinking === true }),
     });
-  return (messages) => renderOrRefuse(messages, render);
+  return (messages, thinking) => {
+    const text = renderOrRefuse(messages, (all) => render(all, thinking));
+    return thinking === 'never' && opensThought(text) ? text + NO_THOUGHT : text;
+  };
 }
 
 const CHATML =
@@ -42,32 +55,35 @@ function parse(source: string): Template {
   }
 }
 
+/** As the messages are; where the template refuses them or passes over one, as it takes all of them. */
 function renderOrRefuse(
   messages: readonly ChatMessage[],
   render: (messages: readonly ChatMessage[]) => string,
 ): string {
-  try {
-    return render(messages);
-  } catch (refusal) {
-    const folded = foldSystemIntoUser(messages);
-    if (folded !== undefined) {
-      try {
-        return render(folded);
-      } catch {
-        // The first refusal is the one that speaks of what was sent.
-      }
+  const attempt = (arranged: readonly ChatMessage[]) => {
+    try {
+      const prompt = render(arranged);
+      return { prompt, isWhole: saysAll(prompt, arranged) };
+    } catch (refusal) {
+      return { refusal };
     }
-    throw new MeshError('invalid_request', `The model's chat template refuses these messages: ${textOf(refusal)}`, {
-      cause: refusal,
-    });
+  };
+  const first = attempt(messages);
+  if (first.isWhole) return first.prompt;
+  let partial = first.prompt;
+  for (const arranged of arrangedTurns(messages)) {
+    const next = attempt(arranged);
+    if (next.isWhole) return next.prompt;
+    partial ??= next.prompt;
   }
-}
-
-/** Some templates (Gemma's) know no system role; its text then goes in front of the first user message. */
-function foldSystemIntoUser(messages: readonly ChatMessage[]): readonly ChatMessage[] | undefined {
-  const [system, user, ...rest] = messages;
-  if (system?.role !== 'system' || user?.role !== 'user') return undefined;
-  return [{ role: 'user', content: `${system.content}\n\n${user.content}` }, ...rest];
+  // What no order makes whole is the template's way with such messages.
+  if (partial !== undefined) return partial;
+  // The first refusal is the one that speaks of what was sent.
+  const { refusal } = first;
+  throw new MeshError('invalid_request', `The model's chat template refuses these messages: ${textOf(refusal)}`, {
+    cause: refusal,
+    details: { param: 'messages' },
+  });
 }
 
 function textOf(error: unknown): string {

@@ -112,6 +112,25 @@ describe('a mesh of three ages', () => {
     expectYesterdayUndisturbed();
   });
 
+  it.each(PAIRS)(
+    'TH4: one of %s gets thoughts from one of %s, marked where both know marks',
+    async (asking, answering) => {
+      member('bob', answering, engine({ thoughts: 6 }));
+      const alice = member('alice', asking);
+      await world.clock.advance(1_000);
+      const answer = world.ask(alice, question);
+      await world.clock.advance(10_000);
+      expect(answer.state).toBe('done');
+      const tokens = answer.events.filter((event) => event.type === 'tokens');
+      const written = tokens.map((event) => event.written ?? event.text).join('');
+      expect(written).toMatch(/^<think>\n .*\n<\/think>\n\n /);
+      const knowsMarks = asking !== 'yesterday' && answering !== 'yesterday';
+      expect(tokens.some(({ thought }) => thought === true)).toBe(knowsMarks);
+      expect(answer.text === written).toBe(!knowsMarks);
+      expectYesterdayUndisturbed();
+    },
+  );
+
   it.each(PAIRS)('WR13: one of %s hears of one of %s why it was not answered', async (asking, answering) => {
     const failures = {
       tiny: MeshError.contextLengthExceeded(9_000, 1_000),

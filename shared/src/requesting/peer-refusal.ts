@@ -24,11 +24,14 @@ const MEANING: Readonly<Record<WireErrorCode, string>> = {
 };
 
 export class PeerRefusal extends MeshError {
-  constructor({ code, message, waitMs }: PeerMessageOf<'job-error'>) {
+  constructor({ code, message, waitMs, param }: PeerMessageOf<'job-error'>) {
     super(code, sentenceOf(code, message), {
       // One peer's word on its own state: another peer may do better, whatever this one says of that.
       retryable: true,
-      details: waitMs === undefined ? {} : { waitMs: toldWaitMs(waitMs) ?? 0 },
+      details: {
+        ...(waitMs === undefined ? {} : { waitMs: toldWaitMs(waitMs) ?? 0 }),
+        ...(param === undefined ? {} : { param: printable(param) }),
+      },
     });
   }
 }

@@ -66,7 +66,7 @@ export class Requester {
     this.#jobs.set(job.jobId, answer);
     const onAbort = () => answer.cancel();
     signal.addEventListener('abort', onAbort);
-    let failure: unknown = MeshError.cancelled();
+    let failure: unknown;
     try {
       line.send({ type: 'job-start', ...job });
       for (let ended = false; !ended; ) {

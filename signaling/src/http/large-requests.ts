@@ -17,8 +17,9 @@ export function spreadLargeRequests(app: FastifyInstance): void {
     if (body.length > LARGE_REQUEST_BYTES) void turns.take(clientOf(request)).then(parse);
     else parse();
   });
-  app.addHook('preValidation', async (request) => {
-    if (lengthOf(request) > LARGE_REQUEST_BYTES) await turns.take(clientOf(request));
+  app.addHook('preValidation', (request, _reply, done) => {
+    if (lengthOf(request) > LARGE_REQUEST_BYTES) void turns.take(clientOf(request)).then(() => done());
+    else done();
   });
 }
 

@@ -135,6 +135,8 @@ export const RETRY_AFTER_S = 2;
 export const ECHOED_CHARS = 200;
 /** Paths into a body are repeated a little further, since their end says where. */
 export const ECHOED_FIELD_CHARS = 300;
+/** Of a client's own `x-request-id`, which its reply and the log repeat: a UUID has 36, OpenAI takes as many. */
+export const MAX_REQUEST_ID_CHARS = 512;
 /** A turn of the event loop that brings more for one client is written in parts, so that it feels back-pressure within. */
 export const STREAM_FLUSH_CHARS = 64 * 1024;
 /** Whoever takes nothing for so long does not read: its answer and its connection would stay for ever. */
@@ -220,14 +222,47 @@ export const MAX_METADATA_VALUE_CHARS = 512;
 export const MAX_FORMAT_NAME_CHARS = 64;
 /** Three times the longest name that there is. */
 export const MAX_INCLUDE_CHARS = 100;
+/** Kinds of tools and of blocks, versions included, at twice the longest; efforts and tiers are shorter words. */
+export const MAX_TOOL_TYPE_CHARS = 100;
+export const MAX_WORD_CHARS = 64;
+/** OpenAI's own bound of the tool calls that one answer may be given. */
+export const MAX_TOOL_CALLS = 1_000;
 /** Repeated in every event of a response that tells of its settings. */
 export const MAX_USER_CHARS = 1_024;
+
+// responses/: what is kept of responses, in memory
+
+/** A conversation goes on within it, or is sent whole again; each of its responses is kept anew. */
+export const STORED_RESPONSE_MS = 3_600_000;
+/** Of one key or network: a program that keeps its conversations here for hours, and a fourth of the memory that all have. */
+export const MAX_CLIENT_STORED_RESPONSES = 1_000;
+export const MAX_CLIENT_STORED_BYTES = 16 * 1024 * 1024;
+/** Of all; past it the oldest of whoever has most is forgotten. */
+export const MAX_STORED_RESPONSES = 10_000;
+export const MAX_STORED_BYTES = 64 * 1024 * 1024;
+/** What an entry of the store costs beside its text, and each name in its index. */
+export const STORED_RESPONSE_COST_BYTES = 512;
+export const STORED_ITEM_COST_BYTES = 128;
+/** A conversation that goes on here: two of the longest bodies, past the context of any model. */
+export const MAX_STORED_CONVERSATION_BYTES = 2 * 1024 * 1024;
+/** Answers that are written while nobody waits for them. */
+export const MAX_CLIENT_BACKGROUND_RESPONSES = 16;
+export const MAX_BACKGROUND_RESPONSES = 128;
+/** Of the events of one that is streamed, for whoever comes back: some 4,000 tokens. */
+export const MAX_EVENT_LOG_BYTES = 1024 * 1024;
+/** Further tries with a shorter conversation, each by what the refusal before said: one is nearly always enough. */
+export const MAX_SHORTENINGS = 3;
+/** OpenAI's own bounds of a list. */
+export const MAX_LISTED_ITEMS = 100;
+export const DEFAULT_LISTED_ITEMS = 20;
 
 // openai/tools/
 
 /** OpenAI's own bounds. */
 export const MAX_TOOLS = 128;
 export const MAX_TOOL_NAME_CHARS = 64;
+/** Anthropic's own bound. */
+export const MAX_MESSAGE_TOOL_NAME_CHARS = 128;
 /** All tools of a request: the model has to read them before the conversation. */
 export const MAX_TOOL_DEFINITION_BYTES = 256 * 1024;
 /** A name in `tool_choice`; which of the tools it is decides, so it may be longer than theirs and is then refused by name. */

@@ -1,25 +1,30 @@
-/** From the events of the mesh to a chat answer in OpenAI's shape: one or several choices, streamed or collected. */
-import type { FinishReason, TokenLogprob, Usage } from '@tabmesh/shared';
+/**
+ * From the events of the mesh to a chat answer in OpenAI's shape: one or several choices, streamed or collected. Thoughts are
+ * `reasoning_content` beside the content, as DeepSeek, vLLM and llama-server have it: no call is read out of them, and no
+ * probabilities are told of them.
+ */
+import type { FinishReason, TokenLogprob } from '@tabmesh/shared';
 import { endedTooSoon, type OpenedAnswer } from '../answers/opened-answer.ts';
 import type { EventStream } from '../http/event-stream.ts';
+import { type Called, type CallStyle, callFieldsOf, finishReasonOf } from './call-style.ts';
 import {
   type AnswerHead,
   type ChatFinishReason,
   ChunkWriter,
-  callId,
   logprobsOf,
+  type Used,
   usageChunk,
-  usageOf,
-  usageOfAll,
+  usageOfChat,
 } from './chat-chunks.ts';
-import type { AnswerPart, ToolCallReader } from './tools/tool-call-reader.ts';
+import type { CallPart, CallReader } from './tools/freeform-calls.ts';
 
 /** One of the answers to a question. */
 export interface ChatChoice {
   readonly index: number;
   readonly answer: OpenedAnswer;
   /** Takes the calls out of its text; undefined: all of it is text. */
-  readonly tools: ToolCallReader | undefined;
+  readonly tools: CallReader | undefined;
+  readonly style: CallStyle;
 }
 
 export type ChatChoices = readonly [ChatChoice, ...ChatChoice[]];
@@ -34,7 +39,7 @@ export async function collectChoices(choices: ChatChoices, head: AnswerHead): Pr
     created: head.created,
     model: head.model,
     choices: all.map(({ choice }) => choice),
-    usage: usageOf(usageOfAll([collected.usage, ...rest.map(({ usage }) => usage)])),
+    usage: usageOfChat(all.map(({ used }) => used) as [Used, ...Used[]]),
   };
 }
 
@@ -46,24 +51,25 @@ export async function streamChoices(
   stream: EventStream,
 ): Promise<void> {
   const [first, ...others] = choices;
-  const [usage, ...rest] = await Promise.all([
+  const used = await Promise.all([
     streamChoice(first, head, includeUsage, stream),
     ...others.map((choice) => streamChoice(choice, head, includeUsage, stream)),
   ]);
-  if (includeUsage) stream.send(usageChunk(head, usageOfAll([usage, ...rest])));
+  if (includeUsage) stream.send(usageChunk(head, usageOfChat(used)));
   stream.send('[DONE]');
 }
 
 async function streamChoice(
-  { index, answer: { jobId, events }, tools }: ChatChoice,
+  { index, answer: { jobId, events }, tools, style }: ChatChoice,
   head: AnswerHead,
   includeUsage: boolean,
   stream: EventStream,
-): Promise<Usage> {
-  const chunks = new ChunkWriter(head, { index, jobId, tools: tools !== undefined }, includeUsage);
+): Promise<Used> {
+  const chunks = new ChunkWriter(head, { index, jobId, tools: tools !== undefined, style }, includeUsage);
   stream.send(chunks.start());
   let pendingLogprobs: TokenLogprob[] = [];
-  const send = (parts: readonly AnswerPart[]) => {
+  let reasoningTokens = 0;
+  const send = (parts: readonly CallPart[]) => {
     for (const part of parts) {
       stream.send(chunks.part(part, pendingLogprobs));
       pendingLogprobs = [];
@@ -72,11 +78,15 @@ async function streamChoice(
   for await (const event of events) {
     if (event.type === 'end') {
       if (tools !== undefined) send(tools.end());
-      stream.send(chunks.finish(finishOf(event.reason, tools), pendingLogprobs));
-      return event.usage;
+      stream.send(chunks.finish(finishOf(event.reason, tools, style), pendingLogprobs));
+      return { usage: event.usage, reasoningTokens };
     }
-    const { text, logprobs } = event;
-    if (tools === undefined && logprobs === undefined) {
+    const { text, logprobs, thought, tokenCount } = event;
+    if (thought) {
+      reasoningTokens += tokenCount;
+      if (text === '') continue;
+      stream.send(chunks.thought(text));
+    } else if (tools === undefined && logprobs === undefined) {
       if (text === '') continue;
       stream.send(chunks.content(text));
     } else {
@@ -89,21 +99,28 @@ async function streamChoice(
   throw endedTooSoon();
 }
 
-async function collectChoice({ index, answer: { jobId, events }, tools }: ChatChoice) {
+async function collectChoice({ index, answer: { jobId, events }, tools, style }: ChatChoice) {
   let content = '';
-  const calls: { name: string; arguments: string }[] = [];
+  let thoughts = '';
+  let reasoningTokens = 0;
+  const calls: Called[] = [];
   const logprobs: TokenLogprob[] = [];
   let hasLogprobs = false;
-  const take = (parts: readonly AnswerPart[]) => {
+  const take = (parts: readonly CallPart[]) => {
     for (const part of parts) {
       const call = part.type === 'text' ? undefined : calls[part.index];
       if (part.type === 'text') content += part.text;
-      else if (part.type === 'call') calls.push({ name: part.name, arguments: '' });
-      else if (call !== undefined) call.arguments += part.text;
+      else if (part.type === 'call') calls.push({ name: part.name, given: '' });
+      else if (call !== undefined) call.given += part.text;
     }
   };
   for await (const event of events) {
     if (event.type === 'tokens') {
+      if (event.thought) {
+        thoughts += event.text;
+        reasoningTokens += event.tokenCount;
+        continue;
+      }
       if (tools === undefined && event.logprobs === undefined) {
         content += event.text;
         continue;
@@ -114,32 +131,32 @@ async function collectChoice({ index, answer: { jobId, events }, tools }: ChatCh
       continue;
     }
     if (tools !== undefined) take(tools.end());
-    const toolCalls = calls.map((call, place) => ({ id: callId(jobId, place), type: 'function', function: call }));
     const message = {
       role: 'assistant',
-      content: content === '' && toolCalls.length > 0 ? null : content,
+      content: content === '' && calls.length > 0 ? null : content,
       refusal: null,
-      ...(toolCalls.length === 0 ? {} : { tool_calls: toolCalls }),
+      ...(thoughts === '' ? {} : { reasoning_content: thoughts }),
+      ...callFieldsOf(calls, style, jobId),
     };
     return {
       choice: {
         index,
         message,
         logprobs: hasLogprobs ? logprobsOf(logprobs) : null,
-        finish_reason: finishOf(event.reason, tools),
+        finish_reason: finishOf(event.reason, tools, style),
       },
-      usage: event.usage,
+      used: { usage: event.usage, reasoningTokens },
     };
   }
   throw endedTooSoon();
 }
 
-function partsOf(text: string, tools: ToolCallReader | undefined): readonly AnswerPart[] {
+function partsOf(text: string, tools: CallReader | undefined): readonly CallPart[] {
   if (tools !== undefined) return tools.push(text);
   return text === '' ? [] : [{ type: 'text', text }];
 }
 
 /** A call that was cut off is no call to follow. */
-function finishOf(reason: FinishReason, tools: ToolCallReader | undefined): ChatFinishReason {
-  return reason === 'stop' && tools !== undefined && tools.calls > 0 ? 'tool_calls' : reason;
+function finishOf(reason: FinishReason, tools: CallReader | undefined, style: CallStyle): ChatFinishReason {
+  return reason === 'stop' && tools !== undefined && tools.calls > 0 ? finishReasonOf(style) : reason;
 }

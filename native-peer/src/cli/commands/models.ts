@@ -1,10 +1,11 @@
 /** `tabmesh models`: what can be served from this machine. */
-import { fitsIn, MeshError, ModelId, memoryNeededBytes } from '@tabmesh/shared';
+import { fitsIn, largestAtChatSpeed, MeshError, ModelId, memoryNeededBytes } from '@tabmesh/shared';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { homePath, openHome } from '../../home/home.ts';
+import { type Home, homePath, openHome } from '../../home/home.ts';
 import { repository } from '../../home/repository.ts';
 import { formatBytes } from '../../models/format-bytes.ts';
 import { type ListedModel, ModelStore } from '../../models/model-store.ts';
+import { expectedRates } from '../../speed/expected-rates.ts';
 import { jsonOption } from '../options.ts';
 import { createProgressBar } from '../progress-bar.ts';
 import { runTask } from '../run-task.ts';
@@ -27,7 +28,7 @@ export function modelsCommand(): Command {
     .addCommand(
       new Command('ls')
         .description(
-          'list the models that are here and the ones that can be pulled, and which of them fit this machine',
+          'list the models that are here and the ones that can be pulled, which of them fit this machine, and how fast it should run them',
         )
         .addOption(jsonOption())
         .action(({ json }: { json: boolean }) => runTask(() => ls(json))),
@@ -37,7 +38,7 @@ export function modelsCommand(): Command {
         .description('download a model; goes on where an earlier attempt stopped')
         .argument(
           '<name-or-url>',
-          "a name of `tabmesh models ls`, a hub's repository (owner/name:Q4_K_M), or the address of a GGUF file",
+          "a name of `tabmesh models ls`, a hub's repository (owner/name:Q4_K_M), or the address of a GGUF file; of a model in parts that of any part",
         )
         .addOption(
           new Option('--name <name>', "what to call it here (default: made from the file's name)")
@@ -45,7 +46,10 @@ export function modelsCommand(): Command {
             .argParser(modelName),
         )
         .addOption(
-          new Option('--sha256 <hex>', 'what the file must hash to; else the hub is asked')
+          new Option(
+            '--sha256 <hex>',
+            'what the file must hash to, with commas where it has several parts; else the hub is asked',
+          )
             .env('TABMESH_SHA256')
             .argParser(sha256),
         )
@@ -64,14 +68,50 @@ async function openStore(): Promise<ModelStore> {
   return new ModelStore({ home: await openHome(homePath()), embeddedPath: repository.models });
 }
 
+type RatedModel = ListedModel & {
+  readonly fits: boolean;
+  /** In tokens a second; null where it can't be told. */
+  readonly expectedTokensPerSecond: number | null;
+  /** What it did alone in this machine when it was served last. */
+  readonly measuredTokensPerSecond: number | null;
+  /** At most one: the largest that should answer at the speed of a chat. */
+  readonly isBestChoice: boolean;
+};
+
 async function ls(json: boolean): Promise<void> {
-  const { freeMemoryBytes } = await import('../../llama/memory-fit.ts');
-  const store = await openStore();
+  const home = await openHome(homePath());
+  const rated = await rate(await new ModelStore({ home, embeddedPath: repository.models }).list(), home);
+  if (json) printJson(rated);
+  else print(...table(rated));
+}
+
+async function rate(models: readonly ListedModel[], home: Home): Promise<readonly RatedModel[]> {
+  const { machineMemory } = await import('../../llama/memory-fit.ts');
   // Where llama.cpp does not run, doctor tells why; the list is of use all the same.
-  const freeBytes = await freeMemoryBytes({}).catch(() => process.availableMemory());
-  const models = (await store.list()).map((model) => ({ ...model, fits: fitsIn(freeBytes, model.fullSizeBytes) }));
-  if (json) printJson(models);
-  else print(...table(models));
+  const unknown = { freeBytes: process.availableMemory(), gpuBytes: 0, gpuNames: [] };
+  const machine = await machineMemory({}).catch(() => unknown);
+  const rates = await expectedRates({ file: home.speedFile, machine }).catch(() => undefined);
+  const rated = models.map((model) => {
+    const { expected, measured } = rates?.of(model.id, model.fullSizeBytes) ?? {};
+    return {
+      ...model,
+      fits: fitsIn(machine.freeBytes, model.fullSizeBytes),
+      expectedTokensPerSecond: expected ?? null,
+      measuredTokensPerSecond: measured ?? null,
+      isBestChoice: false,
+    };
+  });
+  const best = largestAtChatSpeed(
+    rated
+      .filter(({ fits, state }) => fits && state !== 'partial')
+      .map((model) => ({
+        model,
+        sizeBytes: model.fullSizeBytes,
+        tokensPerSecond: model.measuredTokensPerSecond ?? model.expectedTokensPerSecond ?? 0,
+        isDailyDriver: model.tier === 'daily-driver',
+      })),
+  );
+  return rated.map((model) => ({ ...model, isBestChoice: model === best?.model }));
 }
 
 async function pull(source: string, { sha256, name }: PullFlags, stop: AbortSignal): Promise<void> {
@@ -90,7 +130,8 @@ async function pull(source: string, { sha256, name }: PullFlags, stop: AbortSign
     });
     bars.check.close();
     const checked = pulled.verified ? 'its SHA-256 is the expected one' : `nobody told its SHA-256 (${pulled.sha256})`;
-    const size = formatBytes(pulled.sizeBytes);
+    const parts = pulled.files.length > 1 ? ` in ${pulled.files.length} parts` : '';
+    const size = formatBytes(pulled.sizeBytes) + parts;
     if (pulled.isNew) print(`Pulled ${pulled.id}, ${size}; ${checked}.`);
     else print(`${pulled.id} is here already, ${size}. To get it anew: npx tabmesh models rm ${pulled.id}`);
     print(`Serve it: npx tabmesh serve ${pulled.id}`);
@@ -119,21 +160,40 @@ const STATE_WORDS: Record<ListedModel['state'], string> = {
   available: 'can be pulled',
 };
 
-function table(models: readonly (ListedModel & { readonly fits: boolean })[]): string[] {
-  const rows = models.map(({ id, tier, state, sizeBytes, fullSizeBytes, fits }) => [
-    id,
-    formatBytes(sizeBytes),
-    tier,
-    STATE_WORDS[state],
-    fits ? 'fits' : `needs ${formatBytes(memoryNeededBytes(fullSizeBytes))} of memory`,
+function table(models: readonly RatedModel[]): string[] {
+  const rows = models.map((model) => [
+    model.id,
+    formatBytes(model.sizeBytes),
+    model.tier,
+    STATE_WORDS[model.state],
+    rateWords(model),
+    model.fits ? 'fits' : `needs ${formatBytes(memoryNeededBytes(model.fullSizeBytes))} of memory`,
   ]);
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
+  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
+  const best = models.find(({ isBestChoice }) => isBestChoice);
+  return best === undefined
+    ? lines
+    : [...lines, '', `The best choice for this machine: ${best.id}, ${rateWords(best)}`];
+}
+
+/** `~12 tok/s`, or `14 tok/s measured (~12 expected)`. What does not fit has none: it would not run. */
+function rateWords({ fits, expectedTokensPerSecond, measuredTokensPerSecond }: RatedModel): string {
+  const expected = expectedTokensPerSecond === null ? undefined : `~${twoDigits(expectedTokensPerSecond)}`;
+  if (measuredTokensPerSecond !== null) {
+    return `${twoDigits(measuredTokensPerSecond)} tok/s measured${expected === undefined ? '' : ` (${expected} expected)`}`;
+  }
+  return !fits || expected === undefined ? '—' : `${expected} tok/s`;
+}
+
+function twoDigits(rate: number): string {
+  return String(Number(rate.toPrecision(2)));
 }
 
 function sha256(text: string): string {
-  if (!/^[0-9a-f]{64}$/i.test(text)) throw new InvalidArgumentError('Give the 64 hex digits of a SHA-256.');
-  return text.toLowerCase();
+  const hashes = text.toLowerCase().replace(/\s/g, '');
+  if (/^[0-9a-f]{64}(,[0-9a-f]{64})*$/.test(hashes)) return hashes;
+  throw new InvalidArgumentError('Give the 64 hex digits of a SHA-256; of a model in parts one for each, with commas.');
 }
 
 function modelName(text: string): ModelId {
