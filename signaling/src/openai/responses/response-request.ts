@@ -11,8 +11,9 @@ import {
   MAX_USER_CHARS,
 } from '../../limits/limits.ts';
 import { MaxTokens, SamplingFields, toSampling } from '../request-fields.ts';
-import { flatSchema } from '../tools/flat-schema.ts';
+import { enforcedSchema } from '../tools/enforced-schema.ts';
 import { FunctionTool, type ToolChoice, toolOffer } from '../tools/function-tools.ts';
+import type { AnswerCheck } from '../tools/schema-check.ts';
 import type { ToolCallReader } from '../tools/tool-call-reader.ts';
 import { planTools } from '../tools/tool-plan.ts';
 import { ResponseInput, toTurns } from './response-input.ts';
@@ -23,6 +24,7 @@ export interface ResponseQuestion {
   readonly stream: boolean;
   /** Takes the calls out of the answer; undefined when it is text only. */
   readonly toolReader: (() => ToolCallReader) | undefined;
+  readonly check: AnswerCheck | undefined;
   /** In OpenAI's names, defaults filled in. */
   readonly settings: Readonly<Record<string, unknown>>;
 }
@@ -47,7 +49,6 @@ const Format = z.discriminatedUnion(
 const Tool = z.object({
   type: z.literal('function', 'expected function: the mesh has no tools of its own'),
   ...FunctionTool.shape,
-  strict: z.boolean().nullish(),
 });
 
 const Body = SamplingFields.extend({
@@ -107,11 +108,12 @@ export function readResponseRequest(payload: unknown): ResponseQuestion {
   if (other !== undefined) throw unsupportedField('include', `Leave '${other}' out of it.`);
   const { format, tools, choice, parallel } = toolsAndFormat(body);
   const offer = toolOffer({ tools, choice, parallel, fieldOf: (index) => `tools[${index}]` });
-  const { messages, responseFormat, stop, toolReader } = planTools(
+  const { messages, responseFormat, stop, toolReader, check } = planTools(
     toTurns(body.input, body.instructions ?? ''),
     offer,
     {
       responseFormat: format,
+      formatField: 'text.format.schema',
     },
   );
   const request: CompletionRequest = {
@@ -127,6 +129,7 @@ export function readResponseRequest(payload: unknown): ResponseQuestion {
     fieldNames: { response_format: format === undefined ? 'tool_choice' : 'text.format', logprobs: 'include' },
     stream: body.stream ?? false,
     toolReader,
+    check,
     settings: settingsOf(body),
   };
 }
@@ -141,7 +144,7 @@ function toolsAndFormat({ text, tools, tool_choice, parallel_tool_calls }: z.inf
 function toResponseFormat(format: z.infer<typeof Format>): ResponseFormat | undefined {
   if (format.type === 'text') return undefined;
   if (format.type === 'json_object') return { type: 'json_object' };
-  return { type: 'json_schema', schema: flatSchema(format.schema, 'text.format.schema') };
+  return { type: 'json_schema', schema: enforcedSchema(format.schema, 'text.format.schema') };
 }
 
 function settingsOf(body: z.infer<typeof Body>): Readonly<Record<string, unknown>> {
