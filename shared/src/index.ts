@@ -2,11 +2,13 @@
 
 export { backoffMs, doublingMs } from './backoff.ts';
 export * from './catalog/catalog.ts';
+export * from './catalog/expected-rate.ts';
 export * from './catalog/fit.ts';
 export * from './catalog/sla-gate.ts';
 export { AnswerText } from './engine-kit/answer-text.ts';
 export * from './engine-kit/baseline.ts';
 export { StopScanner } from './engine-kit/stop-scanner.ts';
+export { opensThought, ThoughtSplitter } from './engine-kit/thought-splitter.ts';
 export * from './errors.ts';
 export * from './identity/identity.ts';
 export * from './identity/peer-name.ts';

@@ -200,7 +200,7 @@ export const MAX_LANGUAGE_PARTS = 60_000;
 export const MAX_LANGUAGE_STEPS = 200_000;
 /** Of one pattern; a length of 2,000 fits. */
 export const MAX_AUTOMATON_STATES = 2_100;
-export const MAX_AUTOMATON_STEPS = 60_000;
+export const MAX_AUTOMATON_STEPS = 25_000;
 /** Of all patterns of a schema: found, and written once lengths are counted. */
 export const MAX_ALL_STATES = 5_000;
 export const MAX_WRITTEN_STATES = 12_000;

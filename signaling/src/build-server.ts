@@ -11,8 +11,10 @@ import { guardChat } from './access/guard-chat.ts';
 import { guardRoutes } from './access/guard-hosts.ts';
 import { createKeyGate } from './access/key-gate.ts';
 import { boundOpenRequests } from './answers/open-requests.ts';
+import { inShapeOf } from './anthropic/message-errors.ts';
+import { registerMessages } from './anthropic/messages.ts';
 import type { Fallback } from './fallback/fallback.ts';
-import { errorReply } from './http/error-reply.ts';
+import { errorReply, refusal } from './http/error-reply.ts';
 import { spreadLargeRequests } from './http/large-requests.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from './http/request-id.ts';
 import { boundUnreadReplies } from './http/unread-replies.ts';
@@ -28,8 +30,8 @@ import {
 import { registerChatCompletions } from './openai/chat-completions.ts';
 import { registerEmbeddings } from './openai/embeddings.ts';
 import { registerModels } from './openai/models.ts';
-import { registerResponses } from './openai/responses/responses.ts';
 import { registerTextCompletions } from './openai/text-completions.ts';
+import { registerResponses } from './responses/responses.ts';
 import { registerEvents } from './status/events.ts';
 import { registerMetrics } from './status/metrics.ts';
 import { registerPrometheus } from './status/prometheus.ts';
@@ -89,17 +91,12 @@ export function buildServer(parts: ServerParts): FastifyInstance {
     if (reply.raw.destroyed) logger.debug(fields, 'The client left before the answer began.');
     else if (status === 500) logger.error({ ...fields, error }, 'A request failed inside the entry.');
     else logger.info(fields, body.error.message);
-    return reply.code(status).headers(headers).send(body);
+    return reply.code(status).headers(headers).send(inShapeOf(request, body));
   });
   app.setNotFoundHandler((request, reply) => {
     const message = `There is no ${request.method} ${request.url.slice(0, ECHOED_CHARS)} here. The API starts at /v1.`;
-    const error = {
-      message,
-      type: 'invalid_request_error',
-      code: 'unknown_url',
-      param: null,
-    };
-    return reply.code(404).send({ error });
+    const { status, body } = refusal('unknown_url', message);
+    return reply.code(status).send(inShapeOf(request, body));
   });
 
   const { keys, requestsPerMinute } = access;
@@ -112,6 +109,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   registerTextCompletions(app, parts);
   registerEmbeddings(app, parts);
   registerResponses(app, parts);
+  registerMessages(app, parts);
   registerModels(app, parts);
   registerStatus(app, parts);
   registerEvents(app, parts);

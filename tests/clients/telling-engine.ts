@@ -30,7 +30,8 @@ export function createTellingEngine(answerTo: (request: GenerationRequest) => st
       running += 1;
       try {
         const text = answerTo(request);
-        const tokens = (text ?? 'Well').match(/[\s\S]{1,3}/gu) ?? [];
+        const whole = (text ?? 'Well').match(/[\s\S]{1,3}/gu) ?? [];
+        const tokens = whole.slice(0, request.maxTokens);
         for (const token of tokens) {
           const logprobs =
             request.topLogprobs === undefined ? {} : { logprobs: [logprobOf(token, request.topLogprobs)] };
@@ -38,7 +39,7 @@ export function createTellingEngine(answerTo: (request: GenerationRequest) => st
         }
         if (text === undefined) await untilAborted(signal);
         const usage = { promptTokens: 9, completionTokens: tokens.length, cachedTokens: 0 };
-        yield { type: 'end', reason: 'stop', usage };
+        yield { type: 'end', reason: tokens.length < whole.length ? 'length' : 'stop', usage };
       } finally {
         running -= 1;
       }

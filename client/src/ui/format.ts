@@ -7,6 +7,13 @@ export function formatMs(ms: number): string {
   return `${Math.round(ms / 60_000)} min`;
 }
 
+/** As a clock runs: whole seconds. */
+export function formatSeconds(ms: number): string {
+  const seconds = Math.floor(ms / 1_000);
+  if (seconds === 0) return 'under 1 s';
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
 /** Seconds are fine enough for what was. */
 export function formatAge(ms: number): string {
   return ms < 1_000 ? 'just now' : `${formatMs(ms)} ago`;
@@ -14,6 +21,11 @@ export function formatAge(ms: number): string {
 
 export function formatRate(tokensPerSecond: number): string {
   return `${formatCount(tokensPerSecond)} tok/s`;
+}
+
+/** Of an estimate: two digits are more than it is worth. */
+export function roundedRate(tokensPerSecond: number): number {
+  return Number(tokensPerSecond.toPrecision(2));
 }
 
 /** 5.3, 41, 850, 1.4k, 12k, 3.1M */
@@ -28,6 +40,12 @@ export function formatBytes(bytes: number): string {
   if (bytes < 1e6) return `${Math.ceil(bytes / 1e3)} KB`;
   if (bytes < 1e9) return `${figure(bytes / 1e6)} MB`;
   return `${figure(bytes / 1e9)} GB`;
+}
+
+/** Operations a second on floats: `2.1 TFLOPS`. */
+export function formatFlops(operationsPerSecond: number): string {
+  if (operationsPerSecond < 999.5e9) return `${figure(operationsPerSecond / 1e9)} GFLOPS`;
+  return `${figure(operationsPerSecond / 1e12)} TFLOPS`;
 }
 
 export function formatShare(share: number): string {

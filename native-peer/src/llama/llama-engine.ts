@@ -9,6 +9,7 @@ import {
   type EngineModel,
   type GenerationRequest,
   MeshError,
+  opensThought,
   type TokenLogprob,
 } from '@tabmesh/shared';
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
@@ -35,6 +36,9 @@ export interface LoadedModel {
   /** Frees what lies below the model. */
   dispose(): Promise<void>;
 }
+
+/** A marker of thoughts and the blanks behind it are no more, whatever the vocabulary. */
+const MARKER_TOKENS = 16;
 
 export class LlamaEngine implements Engine {
   readonly model: EngineModel;
@@ -67,7 +71,10 @@ export class LlamaEngine implements Engine {
     let completionTokens = 0;
     let reason: 'stop' | 'length' = 'stop';
     try {
-      const { prompt, begun } = await this.#loaded.prompts.chat(request.messages, request.continues?.text ?? '', stop);
+      const { messages, responseFormat, continues } = request;
+      const thinking = responseFormat === undefined ? request.thinking : 'never';
+      const beginning = continues?.text ?? '';
+      const { prompt, begun } = await this.#loaded.prompts.chat(messages, beginning, stop, thinking);
       promptTokens = prompt.length;
       const known = [...prompt, ...begun];
       const { contextTokens } = this.model;
@@ -80,7 +87,10 @@ export class LlamaEngine implements Engine {
       cachedTokens = await this.#prefill(lane, known, stop);
       const decoder = new TokenDecoder(this.#loaded.model.detokenize, known);
       const ready: EngineEvent[] = [];
-      const text = new AnswerText(request.stop, (event) => ready.push(event));
+      const text = new AnswerText(request.stop, (event) => ready.push(event), {
+        promptOpensThought: opensThought(this.#loaded.model.detokenize(prompt.slice(-MARKER_TOKENS), true)),
+        begun: beginning,
+      });
       const logprobs: TokenLogprob[] = [];
       const take = (decoded: DecodedTokens | undefined) =>
         decoded && text.push(decoded.text, decoded.tokenCount, logprobs.splice(0));

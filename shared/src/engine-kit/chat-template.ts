@@ -6,8 +6,15 @@ import { Template } from '@huggingface/jinja';
 import { MeshError } from '../errors.ts';
 import type { ChatMessage } from '../protocol/messages.ts';
 import { arrangedTurns, saysAll } from './arranged-turns.ts';
+import { NO_THOUGHT, opensThought } from './thought-splitter.ts';
 
-export type ChatTemplate = (messages: readonly ChatMessage[]) => string;
+/**
+ * Whether the model is to think first. Undefined and true: where it knows how to; false: not where the template lets one
+ * choose; 'never': not even where it does not, for an answer whose grammar begins with its first token.
+ */
+export type Thinking = boolean | 'never' | undefined;
+
+export type ChatTemplate = (messages: readonly ChatMessage[], thinking?: Thinking) => string;
 
 /**
  * @param source the file's `tokenizer.chat_template`; ChatML when empty, as in llama.cpp.
@@ -19,16 +26,21 @@ export function createChatTemplate(
   special: { readonly bosText: string; readonly eosText: string },
 ): ChatTemplate {
   const template = parse(source === '' ? CHATML : source);
-  const render = (messages: readonly ChatMessage[]) =>
+  const render = (messages: readonly ChatMessage[], thinking: Thinking) =>
     template.render({
       messages,
       add_generation_prompt: true,
       bos_token: special.bosText,
       eos_token: special.eosText,
       // llama-server's default.
-      enable_thinking: true,
+      enable_thinking: thinking === undefined || thinking === true,
+      // As some others call it, and some think only where they are told to.
+      ...(thinking === undefined ? {} : { thinking: thinking === true }),
     });
-  return (messages) => renderOrRefuse(messages, render);
+  return (messages, thinking) => {
+    const text = renderOrRefuse(messages, (all) => render(all, thinking));
+    return thinking === 'never' && opensThought(text) ? text + NO_THOUGHT : text;
+  };
 }
 
 const CHATML =

@@ -11,6 +11,10 @@ export class StopScanner {
     this.#stops = stops.map((text) => ({ text, fallbacks: fallbacksOf(text), matched: 0 }));
   }
 
+  get isHolding(): boolean {
+    return this.#held !== '';
+  }
+
   /** The text that may go out now, and whether a stop string was met (then nothing follows). */
   push(text: string): { readonly text: string; readonly stopped: boolean } {
     if (this.#stops.length === 0) return { text, stopped: false };

@@ -21,7 +21,7 @@ import type { JobId, ModelId } from '../protocol/ids.ts';
 import type { PeerMessageOf } from '../protocol/messages.ts';
 import { WIRE_CODE_OF } from '../protocol/wire-errors.ts';
 import { toldWaitMs } from '../told-wait.ts';
-import { DeltaWriter } from './delta-writer.ts';
+import { DeltaWriter, type Thoughts } from './delta-writer.ts';
 import { checkEngineEvent } from './engine-event.ts';
 import { checkEngineModel } from './engine-model.ts';
 import { FairQueue, type Waiting } from './fair-queue.ts';
@@ -274,7 +274,7 @@ export class Provider {
     const { jobId } = start;
     const startedMs = clock.monotonicMs();
     const timer = new JobTimer(startedMs);
-    const writer = new DeltaWriter({ jobId, sink, clock, marksThoughts: start.marksThoughts === true });
+    const writer = new DeltaWriter({ jobId, sink, clock, thoughts: thoughtsFor(start) });
     let end: Extract<EngineEvent, { type: 'end' }> | undefined;
     let outcome: JobOutcome | undefined;
     const stopped = aborted(signal);
@@ -283,7 +283,7 @@ export class Provider {
         checkEngineEvent(event);
         if (event.type === 'end') {
           end = event;
-          if (!signal.aborted) writer.end(event.reason, event.usage);
+          if (!signal.aborted) writer.end(event);
         } else {
           if (signal.aborted) return;
           timer.tokens(clock.monotonicMs(), event.tokenCount, event.text !== '');
@@ -328,6 +328,11 @@ export class Provider {
       ...(typeof param === 'string' ? { param: param.slice(0, MAX_PARAM_CHARS) } : {}),
     });
   }
+}
+
+function thoughtsFor({ marksThoughts, parameters }: PeerMessageOf<'job-start'>): Thoughts {
+  if (marksThoughts) return 'marked';
+  return parameters.responseFormat === undefined ? 'written' : 'left-out';
 }
 
 /** An engine that cancels by itself was closed. */

@@ -18,6 +18,7 @@ import {
   toStopTexts,
   toStreaming,
 } from './request-fields.ts';
+import { ThinkingFields, toThinking } from './thinking-fields.ts';
 import { enforcedSchema } from './tools/enforced-schema.ts';
 import { type CallReader, FreeformCalls } from './tools/freeform-calls.ts';
 import type { AnswerCheck } from './tools/schema-check.ts';
@@ -65,6 +66,7 @@ const Body = SamplingFields.extend({
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
   ...ToolFields.shape,
+  ...ThinkingFields.shape,
 });
 type Body = z.infer<typeof Body>;
 
@@ -110,6 +112,7 @@ export function readChatRequest(payload: unknown): ChatQuestion {
       stop: plan.stop.length === 0 ? undefined : plan.stop,
       responseFormat: plan.responseFormat,
       topLogprobs: topLogprobsOf(body),
+      thinking: toThinking(body),
     },
     choices: body.n ?? 1,
     toolReader: readerOf(plan, style),

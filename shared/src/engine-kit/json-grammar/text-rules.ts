@@ -23,7 +23,7 @@ const PLAIN = intersection(complement(union(ESCAPED, rangeOf(0, 0x1f))), complem
 const IN_STRINGS = union(PLAIN, ESCAPED);
 
 /** A language has texts only so much longer than they must be, where all of them take too many states. */
-const SHORTER = [60, 24];
+const SHORTER = [40, 20];
 
 export class TextRules {
   readonly #languages: Languages;

@@ -56,10 +56,10 @@ function checkOfFormat(format: ResponseFormat | undefined, field: string): Answe
   return format?.type === 'json_schema' ? checkOfSchema(readField(format.schema, field), field) : undefined;
 }
 
-function checkOfStrict({ tools, fieldOf }: ToolOffer): AnswerCheck | undefined {
+function checkOfStrict({ tools, fieldOf, parametersName }: ToolOffer): AnswerCheck | undefined {
   const calls = tools.flatMap(({ name, parameters, strict }, index): EnforcedCall[] => {
     if (strict !== true) return [];
-    const field = `${fieldOf(index)}.parameters`;
+    const field = `${fieldOf(index)}.${parametersName}`;
     const read = readField(parameters ?? {}, field);
     tryGrammar(read, field);
     return [{ name, parameters: read, field }];
@@ -77,13 +77,16 @@ function choiceNote(choice: ToolOffer['choice']): string {
   return choice === 'required' ? ' Call one of the functions.' : ` Call the function ${choice.name}.`;
 }
 
-function bareFormat({ tools, choice, fieldOf }: ToolOffer, asked: ResponseFormat | undefined): ResponseFormat {
+function bareFormat(
+  { tools, choice, fieldOf, parametersName }: ToolOffer,
+  asked: ResponseFormat | undefined,
+): ResponseFormat {
   // Any object: a call is one already.
   if (choice === 'auto' && asked?.type === 'json_object') return asked;
   const calls = [...tools.entries()]
     .filter(([, { name }]) => typeof choice !== 'object' || choice.name === name)
     .map(([index, tool]) => {
-      const field = `${fieldOf(index)}.parameters`;
+      const field = `${fieldOf(index)}.${parametersName}`;
       // No name of a definition that a schema brings along has a point.
       return { field, name: tool.name, read: readField(tool.parameters ?? {}, field, `tool${index}.`) };
     });
