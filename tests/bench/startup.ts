@@ -95,7 +95,9 @@ function openPrograms({ root, signal, onEnd }: BenchContext, home: string): Prog
       const startMs = performance.now();
       const child = spawnIn(command, args);
       return new Promise((resolve, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+        const onAbort = () => reject(signal.reason);
+        signal.addEventListener('abort', onAbort);
+        child.once('exit', () => signal.removeEventListener('abort', onAbort));
         child.once('exit', (code) => reject(new Error(`${command} ${args.join(' ')} ended with ${code}.`)));
         createInterface({ input: child.stdout }).on('line', (text) => {
           const match = line.exec(text);
@@ -120,10 +122,7 @@ function openPrograms({ root, signal, onEnd }: BenchContext, home: string): Prog
       return performance.now() - startMs;
     },
     compiled: (...args) => [join(root, 'native-peer/bin/tabmesh.js'), ...args],
-    translated: (...args) => {
-      const source = `const { main } = await import('./native-peer/src/cli/cli.ts'); await main(${JSON.stringify(args)});`;
-      return ['--import', 'tsx', '--input-type=module', '-e', source];
-    },
+    translated: (...args) => ['--import', 'tsx', join(root, 'tests/bench/peers/translated-command.ts'), ...args],
   };
 }
 
