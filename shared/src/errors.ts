@@ -3,6 +3,8 @@
  * code and message cross the wire.
  */
 
+import { toldWaitMs } from './told-wait.ts';
+
 export const MESH_ERROR_CODES = [
   'model_not_found',
   'context_length_exceeded',
@@ -103,6 +105,16 @@ export class MeshError extends Error {
     );
   }
 
+  /** @param said the entry's own sentence, or what became of the way to it */
+  static notInMesh(said: string, why: 'refused' | 'refused for now' | 'out of reach'): MeshError {
+    const sentences = {
+      refused: `Not in the mesh: ${said}`,
+      'refused for now': `Not in the mesh yet: ${said} Joining is tried again by itself; then ask again.`,
+      'out of reach': `Not in the mesh: ${said}. Joining is tried again by itself; then ask again.`,
+    };
+    return new MeshError('no_peer_with_model', sentences[why], { retryable: why !== 'refused' });
+  }
+
   static modelNotFound(model: string): MeshError {
     return new MeshError(
       'model_not_found',
@@ -114,7 +126,7 @@ export class MeshError extends Error {
   static peerBusy(waitMs: number): MeshError {
     return new MeshError('peer_busy', 'The peer has no free slot.', {
       retryable: true,
-      details: { waitMs },
+      details: { waitMs: toldWaitMs(waitMs) ?? 0 },
     });
   }
 
@@ -125,7 +137,7 @@ export class MeshError extends Error {
   static meshBusy(retryAfterMs: number): MeshError {
     return new MeshError('mesh_busy', 'Every peer that serves this model is busy. Try again in a moment.', {
       retryable: true,
-      details: { retryAfterMs },
+      details: { retryAfterMs: toldWaitMs(retryAfterMs) ?? 0 },
     });
   }
 

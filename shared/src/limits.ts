@@ -13,6 +13,8 @@ const MIB = 1024 * KIB;
 export const MAX_FRAME_BYTES = 32 * KIB;
 /** One frame of a stream: what a message may find before it on its way. */
 export const MAX_STREAM_FRAME_BYTES = 16 * KIB;
+/** Messages that share a frame: what a turn of a busy entry says to one peer, and no more than is decoded in a moment. */
+export const MAX_PACKED_MESSAGES = 64;
 /** A whole message between linked peers, before it is cut into frames. Holds a prompt of 128k tokens. */
 export const MAX_MESSAGE_BYTES = MIB;
 /** A socket.io message, at either end. */
@@ -25,6 +27,8 @@ export const MAX_FEATURES = 64;
 export const MAX_LIST_ENTRIES = 256;
 /** A name out of a list that grows: a capability, a kind, a code, a type of message. */
 export const MAX_NAME_CHARS = 64;
+/** The name of a field that a peer refuses; the end of a longer one is not told. */
+export const MAX_PARAM_CHARS = 300;
 /** Types of messages of one link that are logged as unknown; a peer can make up any number. */
 export const MAX_UNKNOWN_TYPES = 16;
 /** Texts of one embedding job: its answer has to fit in a message, at up to 8,192 floats each. */
@@ -79,6 +83,11 @@ export const MAX_FLIGHT_BYTES = 4 * MIB;
  * both ends' processors have time for it. On a short line they send as little ahead as is acknowledged at a time.
  */
 export const QUEUE_SHARE_BESIDE_MESSAGES = 1 / 4;
+/**
+ * How long streams rest after each acknowledgement while messages come and go. On a line without a way to speak of this takes
+ * three quarters of their rate and leaves both ends' processors, which would be full, time for tokens; on a long one little.
+ */
+export const STREAM_REST_MS = 1;
 /** A message says that more will follow for so long: the slowest answers that are read have four tokens a second. */
 export const MESSAGES_FLOW_MS = 250;
 /** From asking for a stream to the answer; who asks for one again and again has this long for each. */
@@ -146,6 +155,8 @@ export const MAX_STALL_MS = 60_000;
 export const MAX_FIRST_TOKEN_MS = 600_000;
 /** Who says that it is busy for longer is believed so far: clients wait as long as they are told. */
 export const MAX_TOLD_WAIT_MS = 3_600_000;
+/** Of what a peer says of its refusal: the sentence of an honest one has some hundred characters. */
+export const MAX_QUOTED_CHARS = 300;
 /** Longer than any model's answer; who reads it as a whole keeps it in memory. */
 export const MAX_ANSWER_BYTES = 16 * MIB;
 /** An answer that nobody reads is given up beyond this. */

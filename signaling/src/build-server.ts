@@ -3,7 +3,7 @@
  * its code (`hub/`).
  */
 import type { Clock, Logger, Mesh } from '@tabmesh/shared';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { type AccessSettings, accessSettings } from './access/access-settings.ts';
 import { type Callers, createCallers } from './access/callers.ts';
 import { guardApi } from './access/guard-api.ts';
@@ -14,6 +14,7 @@ import { boundOpenRequests } from './answers/open-requests.ts';
 import type { Fallback } from './fallback/fallback.ts';
 import { errorReply } from './http/error-reply.ts';
 import { spreadLargeRequests } from './http/large-requests.ts';
+import { REQUEST_ID_HEADER, requestIdOf } from './http/request-id.ts';
 import { boundUnreadReplies } from './http/unread-replies.ts';
 import { answerUnread } from './http/unread-request.ts';
 import type { Ledger } from './ledger/ledger.ts';
@@ -27,7 +28,7 @@ import {
 import { registerChatCompletions } from './openai/chat-completions.ts';
 import { registerEmbeddings } from './openai/embeddings.ts';
 import { registerModels } from './openai/models.ts';
-import { registerResponses } from './openai/responses.ts';
+import { registerResponses } from './openai/responses/responses.ts';
 import { registerTextCompletions } from './openai/text-completions.ts';
 import { registerEvents } from './status/events.ts';
 import { registerMetrics } from './status/metrics.ts';
@@ -60,6 +61,12 @@ export function buildServer(parts: ServerParts): FastifyInstance {
     requestTimeout: HTTP_REQUEST_TIMEOUT_MS,
     http: { headersTimeout: HTTP_HEADERS_TIMEOUT_MS, connectionsCheckingInterval: HTTP_LATE_CHECK_MS },
     clientErrorHandler: answerUnread,
+    genReqId: requestIdOf,
+    // An address that can't be decoded meets no hook.
+    frameworkErrors(error, request, reply: FastifyReply) {
+      const { status, body } = errorReply(error);
+      reply.code(status).headers(SECURITY_HEADERS).header(REQUEST_ID_HEADER, request.id).send(body);
+    },
     trustProxy: access.trustsProxy ?? false,
     // An open stream would otherwise hold `close` for as long as its client likes.
     forceCloseConnections: true,
@@ -67,16 +74,18 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   // With JSON as the only kind of body, no page of another site can post here without asking first (CORS).
   app.removeContentTypeParser('text/plain');
 
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.headers(SECURITY_HEADERS);
+    reply.header(REQUEST_ID_HEADER, request.id);
     // Files say for themselves how long they may be kept.
     if (isOfTheMoment(request.routeOptions.url)) reply.header('cache-control', 'no-store');
+    done();
   });
   guardRoutes(app, callers, logger);
   boundUnreadReplies(app, logger);
   app.setErrorHandler((error, request, reply) => {
     const { status, headers, body } = errorReply(error);
-    const fields = { url: loggedUrl(request.url), status, code: body.error.code };
+    const fields = { url: loggedUrl(request.url), request: request.id, status, code: body.error.code };
     if (reply.raw.destroyed) logger.debug(fields, 'The client left before the answer began.');
     else if (status === 500) logger.error({ ...fields, error }, 'A request failed inside the entry.');
     else logger.info(fields, body.error.message);

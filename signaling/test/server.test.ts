@@ -66,7 +66,16 @@ describe('models and status', () => {
     });
     const missing = await app.inject('/v1/models/mesh-tiny');
     expect(missing.statusCode).toBe(404);
+    expect(missing.json().error.message).toContain('GET /v1/models');
     expect(missing.json().error.code).toBe('model_not_found');
+  });
+
+  it.each(['org/Qwen3-0.6B.Q4_K_M', 'a/b/c.gguf', 'v1.5'])('AP11: %s is found by its own name', async (name) => {
+    const { app, mesh } = startServer();
+    mesh.models = () => [{ id: ModelId.parse(name), peers: [mesh.servedBy], contextTokens: 8 }];
+    for (const url of [`/v1/models/${name}`, `/v1/models/${encodeURIComponent(name)}`]) {
+      expect((await app.inject(url)).json()).toMatchObject({ id: name, object: 'model', owned_by: 'tabmesh' });
+    }
   });
 
   it('AP12: GET /api/status is the roster', async () => {

@@ -78,7 +78,7 @@ async function writeLedger(path: string, past: readonly PastAnswer[]): Promise<v
   const ledger = createLedger({
     storage: openSqliteStorage(path),
     askedBy: createIdentity(systemRandom).peerId,
-    clock: { wallMs: () => wallMs, monotonicMs: () => 0, after: () => () => {} },
+    clock: { wallMs: () => wallMs, monotonicMs: () => 0, after: () => () => {}, soon() {} },
     random: systemRandom,
     logger: silentLogger,
   });

@@ -19,12 +19,12 @@ import { type Entry, type EntryOptions, startEntry } from '@tabmesh/signaling';
 import { root } from './command.ts';
 
 export function startTestEntry(
-  options: Partial<Pick<EntryOptions, 'host' | 'fallback' | 'access' | 'hubLimits'>> = {},
+  options: Partial<Pick<EntryOptions, 'host' | 'port' | 'fallback' | 'access' | 'hubLimits'>> = {},
 ): Promise<Entry> {
   return startEntry({
     host: '127.0.0.1',
-    ...options,
     port: 0,
+    ...options,
     webRoot: join(root, 'client/dist'),
     modelRoot: join(root, 'shared/models'),
     identity: createIdentity(systemRandom),

@@ -38,6 +38,7 @@ export function createLifecycleClock({ clock, document, openWorker }: LifecycleC
   return {
     wallMs: () => clock.wallMs(),
     monotonicMs: () => clock.monotonicMs(),
+    soon: (callback) => clock.soon(callback),
     after(delayMs, callback) {
       if (document.visibilityState !== 'hidden') return clock.after(delayMs, callback);
       // The page's own timer stays beside it, for a browser that lets no worker start.

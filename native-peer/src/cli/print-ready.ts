@@ -1,12 +1,13 @@
 /** The line that everybody waits for, and for an entry that others can reach the addresses that they use. */
 import { isLoopback, lanUrls } from '../peer/lan-urls.ts';
+import { print } from './terminal.ts';
 
 export function printReady(url: string, host: string): void {
-  console.log(`TabMesh ready: ${url}`);
+  print(`TabMesh ready: ${url}`);
   if (isLoopback(host)) return;
   const others = lanUrls(url, host);
-  if (others.length > 0) console.log(`On other machines: ${others.join(' or ')}`);
-  console.log(`${INSECURE}`);
+  if (others.length > 0) print(`On other machines: ${others.join(' or ')}`);
+  print(INSECURE);
 }
 
 /** Browsers keep these behind HTTPS; the machine itself is trusted without. */

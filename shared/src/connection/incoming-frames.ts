@@ -6,7 +6,7 @@ import { MeshError } from '../errors.ts';
 import { MAX_UNKNOWN_TYPES, MAX_VIOLATIONS } from '../limits.ts';
 import type { Logger } from '../ports/logger.ts';
 import { decodePeerMessage } from '../protocol/decode.ts';
-import { FrameAssembler, type FrameKind } from '../protocol/frames.ts';
+import { FrameAssembler, type FrameKind, readPack } from '../protocol/frames.ts';
 import type { PeerId } from '../protocol/ids.ts';
 import type { PeerMessage } from '../protocol/messages.ts';
 
@@ -38,11 +38,20 @@ export class IncomingFrames {
 
   receive(kind: FrameKind, frame: Uint8Array): void {
     if (kind === 'message') this.#receivePiece(frame);
+    else if (kind === 'pack') this.#receivePack(frame);
     // What is no message does no harm to those: the channel keeps the bounds of frames.
     else this.#try(() => this.#receiveBeside(kind, frame));
   }
 
-  #receiveBeside(kind: Exclude<FrameKind, 'message'>, frame: Uint8Array): void {
+  #receivePack(frame: Uint8Array): void {
+    let messages: readonly Uint8Array[] = [];
+    this.#try(() => {
+      messages = readPack(frame);
+    });
+    for (const bytes of messages) this.#try(() => this.#decode(bytes));
+  }
+
+  #receiveBeside(kind: Exclude<FrameKind, 'message' | 'pack'>, frame: Uint8Array): void {
     if (kind === 'unknown') throw MeshError.protocolViolation('a frame of an unknown kind was skipped');
     this.#options.onStreamFrame(kind, frame);
   }

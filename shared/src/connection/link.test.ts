@@ -1,10 +1,12 @@
 /** A link against an end that keeps to no rule. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createIdentity } from '../identity/identity.ts';
+import { MAX_PACKED_MESSAGES, MAX_STREAM_FRAME_BYTES, MAX_VIOLATIONS } from '../limits.ts';
 import { silentLogger } from '../ports/logger.ts';
 import type { Channel } from '../ports/transport.ts';
+import { PACKED_FRAMES } from '../protocol/capabilities.ts';
 import { decodePeerMessage } from '../protocol/decode.ts';
-import { FrameAssembler, toFrames } from '../protocol/frames.ts';
+import { FrameAssembler, kindOfFrame, packFrame, readPack, toFrames } from '../protocol/frames.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createSeededRandom } from '../testing/seeded-random.ts';
 import { VirtualNetwork } from '../testing/virtual-network.ts';
@@ -22,6 +24,8 @@ let linkOptions: LinkOptions;
 let link: Link;
 let channel: Channel;
 let heard: string[];
+/** The types of the messages in each frame. */
+let frames: string[][];
 let received: JobMessage[];
 let closed: { error: Error | undefined }[];
 let debugLines: unknown[];
@@ -38,6 +42,7 @@ beforeEach(async () => {
   received = [];
   closed = [];
   debugLines = [];
+  frames = [];
   const assembler = new FrameAssembler();
   let offer = '';
   channel = network.join('mallory').transports[0].open(
@@ -48,8 +53,10 @@ beforeEach(async () => {
       },
       onOpen: () => {},
       onMessage: (frame) => {
-        const bytes = assembler.push(frame);
-        if (bytes !== undefined) heard.push(decodePeerMessage(bytes).type);
+        const whole = kindOfFrame(frame) === 'pack' ? readPack(frame) : [assembler.push(frame)];
+        const types = whole.flatMap((bytes) => (bytes === undefined ? [] : [decodePeerMessage(bytes).type]));
+        frames.push(types);
+        heard.push(...types);
       },
       onDrain: () => {},
       onClose: () => heard.push('closed'),
@@ -74,8 +81,8 @@ beforeEach(async () => {
   await clock.advance(5);
 });
 
-async function greeted() {
-  say(hello);
+async function greeted(capabilities: readonly string[] = []) {
+  say({ ...hello, capabilities });
   await clock.advance(5);
   expect(link.isOpen).toBe(true);
 }
@@ -133,6 +140,60 @@ describe('a link', () => {
     expect(late.isOpen).toBe(true);
     expect(sent.map((text) => (JSON.parse(text) as { type: string }).type)).toEqual(['hello', 'ping']);
     late.close('done');
+  });
+
+  const jobCancel = (digit: string, length = 0) =>
+    ({ type: 'job-cancel', jobId: digit.repeat(32), padding: 'x'.repeat(length) }) as unknown as JobMessage;
+
+  it('LK14: packs what is said within one turn into one frame, for an end that takes such frames', async () => {
+    await greeted([PACKED_FRAMES]);
+    frames = [];
+    for (const digit of '123') link.send(jobCancel(digit));
+    expect(link.isOpen).toBe(true);
+    await clock.advance(5);
+    link.send(jobCancel('4'));
+    await clock.advance(5);
+    expect(frames).toEqual([['job-cancel', 'job-cancel', 'job-cancel'], ['job-cancel']]);
+
+    frames = [];
+    // Too long to share a frame, too long together, too many.
+    link.send(jobCancel('5'));
+    link.send(jobCancel('6', MAX_STREAM_FRAME_BYTES));
+    for (let half = 0; half < 3; half += 1) link.send(jobCancel('7', MAX_STREAM_FRAME_BYTES / 2));
+    for (let count = 0; count < MAX_PACKED_MESSAGES; count += 1) link.send(jobCancel('8'));
+    void link.close('done');
+    await clock.advance(5);
+    expect(frames.map((types) => types.length)).toEqual([1, 1, 1, 1, MAX_PACKED_MESSAGES, 2]);
+    expect(frames.at(-1)).toEqual(['job-cancel', 'goodbye']);
+  });
+
+  it('LK14: has a frame for each message where the other end did not announce packed ones', async () => {
+    await greeted();
+    frames = [];
+    for (const digit of '123') link.send(jobCancel(digit));
+    await clock.advance(5);
+    expect(frames).toEqual([['job-cancel'], ['job-cancel'], ['job-cancel']]);
+  });
+
+  it('LK15: takes each message of a frame for itself, and none behind one that closes it', async () => {
+    await greeted();
+    const pack = (...messages: unknown[]) =>
+      channel.send(packFrame(messages.map((message) => new TextEncoder().encode(JSON.stringify(message)))));
+    pack(cancel, { type: 'job-cancel' }, cancel);
+    await clock.advance(5);
+    expect(received).toEqual([cancel, cancel]);
+    channel.send(Uint8Array.of(4, 0, 9, 1));
+    pack({ type: 'goodbye', reason: 'done' }, cancel);
+    await clock.advance(5);
+    expect(received).toEqual([cancel, cancel]);
+    expect(closed).toEqual([{ error: undefined }]);
+  });
+
+  it('LK15: is cut off after a few nonsenses in one frame', async () => {
+    await greeted();
+    channel.send(packFrame(Array.from({ length: MAX_VIOLATIONS + 1 }, () => Uint8Array.of(7))));
+    await clock.advance(5);
+    expect(closed).toEqual([{ error: expect.objectContaining({ code: 'protocol_violation' }) }]);
   });
 
   it('LK3: an end that never greets is given up', async () => {

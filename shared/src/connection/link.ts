@@ -7,7 +7,7 @@ import { CONNECT_TIMEOUT_MS, LEAVING_TIMEOUT_MS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Channel, IceServer, Transport } from '../ports/transport.ts';
-import { STREAMS } from '../protocol/capabilities.ts';
+import { PACKED_FRAMES, STREAMS } from '../protocol/capabilities.ts';
 import { encodePeerMessage } from '../protocol/decode.ts';
 import { kindOfFrame } from '../protocol/frames.ts';
 import type { PeerId } from '../protocol/ids.ts';
@@ -106,7 +106,10 @@ export class Link {
       outbox: this.#outbox,
       isKnown: () => this.can(STREAMS),
       send: (message) => {
-        if (this.#state === 'open') this.#write(message);
+        if (this.#state !== 'open') return;
+        this.#write(message);
+        // Whoever opens or accepts is to know whether the link has broken by that.
+        this.#outbox.flush();
       },
       onOffer: (offer) => {
         if (options.onStream === undefined) offer.refuse('it has no use for streams');
@@ -182,6 +185,8 @@ export class Link {
   /** Says goodbye when it can; resolves when the other end has heard it, or never will. Idempotent. */
   close(reason: string): Promise<void> {
     if (this.#state === 'open') this.#write({ type: 'goodbye', reason });
+    // A page that freezes has no other moment.
+    this.#outbox.flush();
     if (this.#state === 'open') this.#leave();
     else if (this.#state !== 'leaving') this.#end(undefined);
     return this.#leaving ?? Promise.resolve();
@@ -210,7 +215,7 @@ export class Link {
     if (this.#state === 'closed') return;
     const kind = kindOfFrame(frame);
     this.#liveness.handleFrame(kind);
-    if (this.#state === 'leaving' && kind !== 'message') return;
+    if (this.#state === 'leaving' && kind !== 'message' && kind !== 'pack') return;
     this.#incoming.receive(kind, frame);
   }
 
@@ -223,11 +228,14 @@ export class Link {
   #handleGreeting(message: PeerMessage): void {
     this.#capabilities = capabilitiesOf(message, this.remote);
     this.#greeted = true;
+    this.#outbox.packs = this.can(PACKED_FRAMES);
     // The other end's transport may open, and its hello arrive, before this end's own transport says so.
     if (this.#state === 'greeting') this.#open();
   }
 
   #handle(message: PeerMessage): void {
+    // Another message of its frame has closed the link.
+    if (this.#state === 'closed') return;
     if (this.#state === 'greeting' || this.#state === 'connecting') {
       this.#handleGreeting(message);
       return;
@@ -265,6 +273,8 @@ export class Link {
     this.#cancelTimer();
     this.#options.onOpen(this);
     if (this.isOpen) this.#liveness.start();
+    // The first heartbeat tells whether the channel has broken meanwhile, before anybody is handed the link.
+    this.#outbox.flush();
   }
 
   #write(message: PeerMessage): void {

@@ -4,10 +4,17 @@
  * waits and the channel holds little. An end that does not read is given up before memory fills.
  */
 import { MeshError } from '../errors.ts';
-import { CHANNEL_HIGH_WATER_BYTES, CHANNEL_LOW_WATER_BYTES, MAX_OUTBOX_BYTES, UNREAD_TIMEOUT_MS } from '../limits.ts';
+import {
+  CHANNEL_HIGH_WATER_BYTES,
+  CHANNEL_LOW_WATER_BYTES,
+  MAX_OUTBOX_BYTES,
+  MAX_PACKED_MESSAGES,
+  MAX_STREAM_FRAME_BYTES,
+  UNREAD_TIMEOUT_MS,
+} from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Channel } from '../ports/transport.ts';
-import { toFrames } from '../protocol/frames.ts';
+import { packedBytes, packFrame, toFrames } from '../protocol/frames.ts';
 import { StallTimer } from './stall-timer.ts';
 
 export interface OutboxOptions {
@@ -27,6 +34,11 @@ export class Outbox {
   #bytes = 0;
   #transmittedBytes = 0;
   #waiters: (() => void)[] = [];
+  /** What is said within this turn, to leave in one frame: a frame costs as much as writing and checking ten messages. */
+  #pack: Uint8Array[] = [];
+  #packBytes = 1;
+  /** Whether the other end takes frames of several messages. */
+  packs = false;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -41,6 +53,33 @@ export class Outbox {
   }
 
   write(message: Uint8Array): void {
+    if (this.#state === 'closed') return;
+    const bytes = packedBytes(message);
+    const fits = this.packs && 1 + bytes <= MAX_STREAM_FRAME_BYTES;
+    if (!fits || this.#packBytes + bytes > MAX_STREAM_FRAME_BYTES || this.#pack.length === MAX_PACKED_MESSAGES) {
+      this.flush();
+    }
+    if (!fits) {
+      this.#writeAlone(message);
+      return;
+    }
+    if (this.#pack.length === 0) this.#options.clock.soon(() => this.flush());
+    this.#pack.push(message);
+    this.#packBytes += bytes;
+  }
+
+  /** Sends what was written in this turn without waiting for its end. */
+  flush(): void {
+    const [first, ...others] = this.#pack;
+    if (first === undefined) return;
+    const frame = others.length === 0 ? undefined : packFrame(this.#pack);
+    this.#pack = [];
+    this.#packBytes = 1;
+    if (frame === undefined) this.#writeAlone(first);
+    else this.writeFrame(frame);
+  }
+
+  #writeAlone(message: Uint8Array): void {
     for (const frame of toFrames(message)) if (!this.#push(frame)) return;
     this.#check();
   }
@@ -58,6 +97,7 @@ export class Outbox {
 
   /** For a frame of a stream, while there is room. False when the channel is gone. */
   writeBulk(frame: Uint8Array): boolean {
+    this.flush();
     return this.#transmit(frame);
   }
 
@@ -91,6 +131,8 @@ export class Outbox {
     this.#stall.stop();
     this.#frames = [];
     this.#bytes = 0;
+    this.#pack = [];
+    this.#packBytes = 1;
     this.#releaseWaiters();
   }
 

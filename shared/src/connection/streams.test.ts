@@ -5,6 +5,7 @@ import {
   MAX_STREAM_FRAME_BYTES,
   MAX_STREAM_UNSENT_BYTES,
   MAX_STREAM_WINDOWS_BYTES,
+  MESSAGES_FLOW_MS,
   STREAM_OPEN_TIMEOUT_MS,
   STREAM_STALL_TIMEOUT_MS,
 } from '../limits.ts';
@@ -305,6 +306,33 @@ describe('a byte stream', () => {
     expect(await bytesBefore(() => link.send(delta))).toBeLessThan(0.8 * alone);
     expect(await bytesBefore(() => {})).toBeCloseTo(alone, -4);
     expect(await bytesBefore(() => far.link.send(delta))).toBeLessThan(0.8 * alone);
+    stream.reset('it was enough');
+    await closeAll();
+  });
+
+  it('SM29: beside messages, sent or come, a stream rests after each acknowledgement, and not when those have stopped', async () => {
+    const host = createStreamHost();
+    const { transport } = line(network.join('alice').transports[0], 20_000);
+    const link = await open(host.onStream, undefined, transport);
+    const stream = await settled(link.openStream('sink'));
+    let written = 0;
+    const bytesIn = async (ms: number, eachTenMs: () => void) => {
+      const before = written;
+      for (let passed = 0; passed < ms; passed += 1) {
+        for (; stream.ready() === undefined; written += 32_000) stream.write(new Uint8Array(32_000));
+        if (passed % 10 === 0) eachTenMs();
+        await clock.advance(1);
+      }
+      return written - before;
+    };
+    const alone = await bytesIn(300, () => {});
+    const besideSent = await bytesIn(300, () => link.send(delta));
+    const besideCome = await bytesIn(300, () => far.link.send(delta));
+    expect(besideSent).toBeLessThan(0.7 * alone);
+    expect(besideCome).toBeLessThan(0.7 * alone);
+    expect(besideSent).toBeGreaterThan(0);
+    await bytesIn(MESSAGES_FLOW_MS, () => {});
+    expect(await bytesIn(300, () => {})).toBeGreaterThan(0.7 * alone);
     stream.reset('it was enough');
     await closeAll();
   });

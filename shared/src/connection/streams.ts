@@ -11,6 +11,7 @@ import {
   MESSAGES_FLOW_MS,
   QUEUE_SHARE_BESIDE_MESSAGES,
   STREAM_OPEN_TIMEOUT_MS,
+  STREAM_REST_MS,
 } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import { readStreamAck, readStreamData, streamAckFrame } from '../protocol/frames.ts';
@@ -66,6 +67,7 @@ export class Streams {
   #lateBytes = 0;
   #lastMessageMs = Number.NEGATIVE_INFINITY;
   #isPumping = false;
+  #cancelRest: (() => void) | undefined;
   #isClosed = false;
 
   constructor(options: StreamsOptions) {
@@ -172,13 +174,17 @@ export class Streams {
 
   /** @throws MeshError `protocol_violation`. */
   handleAck(frame: Uint8Array): void {
-    this.#congestion.handleAcknowledged(readStreamAck(frame), this.#options.clock.monotonicMs(), this.#queueShare());
-    this.pump();
+    const { clock } = this.#options;
+    const messagesFlow = clock.monotonicMs() - this.#lastMessageMs < MESSAGES_FLOW_MS;
+    const share = messagesFlow ? QUEUE_SHARE_BESIDE_MESSAGES : 1;
+    this.#congestion.handleAcknowledged(readStreamAck(frame), clock.monotonicMs(), share);
+    if (messagesFlow) this.#cancelRest ??= clock.after(STREAM_REST_MS, () => this.#endRest());
+    else this.pump();
   }
 
   /** Sends while there is room: called whenever there may be. */
   pump(): void {
-    if (this.#isPumping) return;
+    if (this.#isPumping || this.#cancelRest !== undefined) return;
     this.#isPumping = true;
     const { outbox, clock } = this.#options;
     for (const stream of this.#sendable) {
@@ -202,6 +208,7 @@ export class Streams {
   /** The link is gone, and all its streams with it. Idempotent. */
   close(error: MeshError): void {
     this.#isClosed = true;
+    this.#cancelRest?.();
     for (const opening of [...this.#openings.values()]) opening.settle(error);
     for (const withdraw of [...this.#offers.values()]) withdraw();
     for (const stream of [...this.#open.values()]) stream.handleLinkClosed(error);
@@ -268,10 +275,9 @@ export class Streams {
     return stream;
   }
 
-  /** Of the queue that streams alone may cause, what they may now. */
-  #queueShare(): number {
-    const quietMs = this.#options.clock.monotonicMs() - this.#lastMessageMs;
-    return quietMs < MESSAGES_FLOW_MS ? QUEUE_SHARE_BESIDE_MESSAGES : 1;
+  #endRest(): void {
+    this.#cancelRest = undefined;
+    this.pump();
   }
 
   #acknowledge(bytes: number): void {

@@ -5,6 +5,7 @@
 import { Template } from '@huggingface/jinja';
 import { MeshError } from '../errors.ts';
 import type { ChatMessage } from '../protocol/messages.ts';
+import { arrangedTurns, saysAll } from './arranged-turns.ts';
 
 export type ChatTemplate = (messages: readonly ChatMessage[]) => string;
 
@@ -42,32 +43,35 @@ function parse(source: string): Template {
   }
 }
 
+/** As the messages are; where the template refuses them or passes over one, as it takes all of them. */
 function renderOrRefuse(
   messages: readonly ChatMessage[],
   render: (messages: readonly ChatMessage[]) => string,
 ): string {
-  try {
-    return render(messages);
-  } catch (refusal) {
-    const folded = foldSystemIntoUser(messages);
-    if (folded !== undefined) {
-      try {
-        return render(folded);
-      } catch {
-        // The first refusal is the one that speaks of what was sent.
-      }
+  const attempt = (arranged: readonly ChatMessage[]) => {
+    try {
+      const prompt = render(arranged);
+      return { prompt, isWhole: saysAll(prompt, arranged) };
+    } catch (refusal) {
+      return { refusal };
     }
-    throw new MeshError('invalid_request', `The model's chat template refuses these messages: ${textOf(refusal)}`, {
-      cause: refusal,
-    });
+  };
+  const first = attempt(messages);
+  if (first.isWhole) return first.prompt;
+  let partial = first.prompt;
+  for (const arranged of arrangedTurns(messages)) {
+    const next = attempt(arranged);
+    if (next.isWhole) return next.prompt;
+    partial ??= next.prompt;
   }
-}
-
-/** Some templates (Gemma's) know no system role; its text then goes in front of the first user message. */
-function foldSystemIntoUser(messages: readonly ChatMessage[]): readonly ChatMessage[] | undefined {
-  const [system, user, ...rest] = messages;
-  if (system?.role !== 'system' || user?.role !== 'user') return undefined;
-  return [{ role: 'user', content: `${system.content}\n\n${user.content}` }, ...rest];
+  // What no order makes whole is the template's way with such messages.
+  if (partial !== undefined) return partial;
+  // The first refusal is the one that speaks of what was sent.
+  const { refusal } = first;
+  throw new MeshError('invalid_request', `The model's chat template refuses these messages: ${textOf(refusal)}`, {
+    cause: refusal,
+    details: { param: 'messages' },
+  });
 }
 
 function textOf(error: unknown): string {

@@ -35,13 +35,15 @@ export function checkMessages(
   check(bound, floor([...surely, beginning].join('')) + messages.length * bound.perMessageTokens);
 }
 
-/** Of a template that knows one way to write a turn; 0 for one that refuses a plain conversation. */
+/** Of a template that knows one way to write a turn; 0 for one that writes messages of one role in a row as one. */
 export function leastPerMessage(template: ChatTemplate, floor: TokenFloor): number {
   const question: ChatMessage = { role: 'user', content: '' };
-  const turn: ChatMessage[] = [question, { role: 'assistant', content: '' }];
+  const answer: ChatMessage = { role: 'assistant', content: '' };
   try {
-    const added = floor(template([...turn, ...turn, question])) - floor(template([...turn, question]));
-    return Math.min(MOST_PER_MESSAGE, Math.max(0, added / turn.length));
+    const once = floor(template([question, answer, question]));
+    const turns = floor(template([question, answer, question, answer, question]));
+    const rows = floor(template([question, answer, question, question, question]));
+    return Math.min(MOST_PER_MESSAGE, Math.max(0, (Math.min(turns, rows) - once) / 2));
   } catch {
     return 0;
   }

@@ -14,11 +14,12 @@ export class UnreadTotal {
 
 interface Held {
   readonly tokenCount: number;
+  readonly written: string;
   readonly logprobs: readonly TokenLogprob[];
   readonly chars: number;
 }
 
-const NOTHING_HELD: Held = { tokenCount: 0, logprobs: [], chars: 0 };
+const NOTHING_HELD: Held = { tokenCount: 0, written: '', logprobs: [], chars: 0 };
 
 /** Beside tokens there are only words without a size. */
 type Small = { readonly type: 'end' | 'peer-doubted' | 'peer-there' };
@@ -39,7 +40,19 @@ export class Inbox<Event extends TokensEvent | Small> {
     return this.#total.chars > MAX_ALL_UNREAD_CHARS && this.#chars > READ_AT_ONCE_CHARS;
   }
 
+  /** Texts that nobody has read are one by the time that somebody does. */
   push(event: Event): void {
+    const last = this.#events.at(-1);
+    if (isPlain(last) && isPlain(event) && last.thought === event.thought) {
+      const { text, tokenCount } = event;
+      this.#events[this.#events.length - 1] = {
+        ...last,
+        text: last.text + text,
+        tokenCount: last.tokenCount + tokenCount,
+      };
+      this.#count(text.length);
+      return;
+    }
     this.#events.push(event);
     this.#count(charsOf(event));
   }
@@ -51,22 +64,23 @@ export class Inbox<Event extends TokensEvent | Small> {
   }
 
   /** Tokens without text, which are to leave with the next that has some. */
-  hold({ tokenCount, logprobs = [] }: TokensEvent): void {
+  hold({ tokenCount, written = '', logprobs = [] }: TokensEvent): void {
     const held = this.#held;
-    const chars = charsOf({ type: 'tokens', text: '', tokenCount, logprobs });
+    const chars = charsOf({ type: 'tokens', text: '', tokenCount, written, logprobs });
     this.#held = {
       tokenCount: held.tokenCount + tokenCount,
+      written: held.written + written,
       logprobs: logprobs.length === 0 ? held.logprobs : [...held.logprobs, ...logprobs],
       chars: held.chars + chars,
     };
     this.#count(chars);
   }
 
-  takeHeld(): Pick<TokensEvent, 'tokenCount' | 'logprobs'> {
-    const { tokenCount, logprobs, chars } = this.#held;
+  takeHeld(): Pick<TokensEvent, 'tokenCount' | 'logprobs'> & { readonly written: string } {
+    const { tokenCount, written, logprobs, chars } = this.#held;
     this.#held = NOTHING_HELD;
     this.#count(-chars);
-    return { tokenCount, ...(logprobs.length === 0 ? {} : { logprobs }) };
+    return { tokenCount, written, ...(logprobs.length === 0 ? {} : { logprobs }) };
   }
 
   /** Nobody reads it any more. */
@@ -82,10 +96,15 @@ export class Inbox<Event extends TokensEvent | Small> {
   }
 }
 
+/** Its tokens are told by nothing but its text. */
+function isPlain(event: TokensEvent | Small | undefined): event is TokensEvent {
+  return event?.type === 'tokens' && event.logprobs === undefined && event.written === undefined;
+}
+
 /** About as many as the event takes in a message, and no fewer than it takes in memory. */
 export function charsOf(event: TokensEvent | Small): number {
   if (event.type !== 'tokens') return 0;
-  let chars = event.text.length + EVENT_CHARS;
+  let chars = event.text.length + (event.written?.length ?? 0) + EVENT_CHARS;
   for (const { top, ...chosen } of event.logprobs ?? []) {
     for (const { token, bytes = [] } of [chosen, ...top]) chars += token.length + 4 * bytes.length + LIKELIHOOD_CHARS;
   }

@@ -16,7 +16,7 @@ import type { JobLine } from '../requesting/incoming-answer.ts';
 import { RaceBudget } from '../requesting/race-budget.ts';
 import { queueHints, type Requester } from '../requesting/requester.ts';
 import type { Chooser, RouteEvent } from './chooser.ts';
-import type { AnswerEvent, CompletionRequest, EmbedAnswer, EmbedRequest } from './mesh-interface.ts';
+import type { AnswerEvent, CompletionRequest, EmbedAnswer, EmbedRequest, MeshConnection } from './mesh-interface.ts';
 
 export interface AskerOptions {
   readonly clock: Clock;
@@ -32,6 +32,7 @@ export interface AskerOptions {
   defaultModel(isFit: (served: ServedModel) => boolean): ModelId | undefined;
   /** Whether a peer has served the model since this end joined. */
   wasServed(model: ModelId): boolean;
+  connection(): MeshConnection;
   isLinked(peerId: PeerId): boolean;
   lineTo(peerId: PeerId, signal: AbortSignal): Promise<JobLine>;
   onOutcome(peerId: PeerId, job: { readonly jobId: JobId; readonly model: ModelId }, outcome: JobOutcome): void;
@@ -64,7 +65,7 @@ export function createAsker(options: AskerOptions): Asker {
   function completeBy(deadline: Deadline, request: CompletionRequest): AsyncGenerator<AnswerEvent, void, undefined> {
     const features = featuresNeeded(extrasOf(request));
     const model = request.model ?? options.defaultModel((served) => hasFeatures(served, features));
-    if (model === undefined) throw MeshError.nothingServed();
+    if (model === undefined) throw outside() ?? MeshError.nothingServed();
     races.earn();
     const giveUpAtMs = clock.monotonicMs() + MAX_FIRST_TOKEN_MS;
     return answer<RouteEvent>(
@@ -132,7 +133,7 @@ export function createAsker(options: AskerOptions): Asker {
   async function embedBy({ signal, atMs }: Deadline, { model: asked, inputs, client }: EmbedRequest) {
     await options.joined(signal);
     const model = asked ?? options.defaultModel((served) => hasFeatures(served, EMBEDDINGS));
-    if (model === undefined) throw MeshError.nothingServed();
+    if (model === undefined) throw outside() ?? MeshError.nothingServed();
     const embedded = await embed(
       {
         clock,
@@ -158,10 +159,20 @@ export function createAsker(options: AskerOptions): Asker {
     if (lastError?.code === 'peer_busy') return MeshError.meshBusy(Number(lastError.details.waitMs ?? 1_000));
     if (lastError !== undefined) return lastError;
     const serving = options.serving(model);
+    const away = serving.length === 0 ? outside() : undefined;
+    if (away !== undefined) return away;
     const lacking = features.find((feature) => !serving.some(({ served }) => served.features.includes(feature)));
     if (serving.length > 0 && lacking !== undefined) return nobodyCan(lacking, model);
     const known = options.wasServed(model) || catalogModel(model) !== undefined;
     return known ? MeshError.noPeerWithModel(model) : MeshError.modelNotFound(model);
+  }
+
+  /** Why nobody can be known: this end is not in the mesh. */
+  function outside(): MeshError | undefined {
+    const connection = options.connection();
+    if (connection.state === 'refused') return MeshError.notInMesh(connection.message, 'refused');
+    if (connection.state !== 'offline') return undefined;
+    return MeshError.notInMesh(connection.reason, connection.isRefused === true ? 'refused for now' : 'out of reach');
   }
 
   return { complete, embed: embedAll };

@@ -183,6 +183,7 @@ export function createChooser(options: ChooserOptions): Chooser {
           ...(request.seed === undefined ? {} : { seed: request.seed }),
           stop: [...(request.stop ?? [])],
           ...extrasOf(request),
+          ...(request.thinking === undefined ? {} : { thinking: request.thinking }),
           ...(begun === undefined ? {} : { continues: { text: begun.text, tokenCount: givenTokens } }),
         }),
         lateMs,

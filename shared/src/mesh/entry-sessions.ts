@@ -6,6 +6,7 @@ import { EntryTime } from '../membership/entry-time.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Signaling, SignalingHandlers } from '../ports/signaling.ts';
 import type { Signer } from '../ports/signer.ts';
+import { printable } from '../printable.ts';
 import type { SignedRecord } from '../protocol/announcement.ts';
 import { type PeerId, SourceId } from '../protocol/ids.ts';
 import type { AnswerReport, Welcome } from '../protocol/signaling.ts';
@@ -142,11 +143,13 @@ export class EntrySessions {
         this.#set(session, { state: 'online' });
         if (session.isBehind) this.#announceTo(session);
       },
-      onRefused: ({ final, code, message }) => {
+      onRefused: ({ final, code, message: said }) => {
+        const message = printable(said);
         if (final) this.#set(session, { state: 'refused', code, message });
         else this.#set(session, { state: 'offline', reason: message, isRefused: true });
       },
-      onOffline: (reason) => {
+      onOffline: (said) => {
+        const reason = printable(said);
         const { connection } = session;
         // The last word of an entry says more than that its connection has ended, until another try has another end.
         const isRefused =

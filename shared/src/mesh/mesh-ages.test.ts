@@ -112,6 +112,25 @@ describe('a mesh of three ages', () => {
     expectYesterdayUndisturbed();
   });
 
+  it.each(PAIRS)(
+    'TH4: one of %s gets thoughts from one of %s, marked where both know marks',
+    async (asking, answering) => {
+      member('bob', answering, engine({ thoughts: 6 }));
+      const alice = member('alice', asking);
+      await world.clock.advance(1_000);
+      const answer = world.ask(alice, question);
+      await world.clock.advance(10_000);
+      expect(answer.state).toBe('done');
+      const tokens = answer.events.filter((event) => event.type === 'tokens');
+      const written = tokens.map((event) => event.written ?? event.text).join('');
+      expect(written).toMatch(/^<think>\n .*\n<\/think>\n\n /);
+      const knowsMarks = asking !== 'yesterday' && answering !== 'yesterday';
+      expect(tokens.some(({ thought }) => thought === true)).toBe(knowsMarks);
+      expect(answer.text === written).toBe(!knowsMarks);
+      expectYesterdayUndisturbed();
+    },
+  );
+
   it.each(PAIRS)('WR13: one of %s hears of one of %s why it was not answered', async (asking, answering) => {
     const failures = {
       tiny: MeshError.contextLengthExceeded(9_000, 1_000),
@@ -136,7 +155,7 @@ describe('a mesh of three ages', () => {
     const codes = ['context_length_exceeded', 'out_of_memory', 'engine_failed'];
     expect(answers.map(({ error }) => MeshError.is(error) && error.code)).toEqual(codes);
     expect(answers.map(({ error }) => (error as Error).message)).toEqual(
-      Object.values(failures).map(({ message }) => message),
+      Object.values(failures).map(({ message }) => expect.stringContaining(`It said: "${message}"`)),
     );
     expectYesterdayUndisturbed();
   });

@@ -247,6 +247,7 @@ describe('a peer whose wall clock is hours off', () => {
       wallMs: () => world.clock.wallMs() + hours * 3_600_000,
       monotonicMs: () => world.clock.monotonicMs(),
       after: (delayMs, callback) => world.clock.after(delayMs, callback),
+      soon: (callback) => world.clock.soon(callback),
     };
     const bob = liar('bob', (truth) => ({ ...truth, issuedAtMs: skewed.wallMs() }), skewed);
     bob.addEngine(engine());

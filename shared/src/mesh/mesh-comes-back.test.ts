@@ -116,6 +116,49 @@ describe('a member that an entry refuses', () => {
   });
 });
 
+describe('a question of a member without an entry', () => {
+  const asked = { messages: question.messages };
+
+  it.each([
+    [
+      'for now',
+      false,
+      'Not in the mesh yet: No room for another peer. Joining is tried again by itself; then ask again.',
+    ],
+    ['for good', true, 'Not in the mesh: No room for another peer.'],
+  ])('ME41: is answered with what the entry said when it refused it %s', async (_how, final, sentence) => {
+    const alice = world.member('alice', 'tab');
+    await world.clock.advance(1_000);
+    world.network.refuse('alice', { code: 'mesh_busy', message: 'No room for another peer.', final });
+    await world.clock.advance(100);
+    const [any, named] = [world.ask(alice, asked), world.ask(alice, question)];
+    await world.clock.advance(100);
+    for (const { error } of [any, named]) expect(error).toMatchObject({ message: sentence, retryable: !final });
+  });
+
+  it('ME41: is answered with what became of the way to the entry', async () => {
+    const alice = world.member('alice', 'tab');
+    await world.clock.advance(1_000);
+    world.network.disconnect('alice');
+    const any = world.ask(alice, asked);
+    await world.clock.advance(100);
+    expect(any.error).toMatchObject({
+      message: 'Not in the mesh: the entry is gone. Joining is tried again by itself; then ask again.',
+    });
+  });
+
+  it('ME41: goes to a peer that is linked all the same', async () => {
+    const bob = provider('bob');
+    const alice = world.member('alice', 'tab');
+    await world.clock.advance(1_000);
+    world.network.disconnect('alice');
+    const answer = world.ask(alice, question);
+    await world.clock.advance(10_000);
+    expect(answer).toMatchObject({ state: 'done', error: undefined });
+    expect(answer.events).toContainEqual(expect.objectContaining({ type: 'route', peerId: bob.peerId }));
+  });
+});
+
 describe('who calls itself an entry', () => {
   it('ME30: counts as one only where an entry named it so', async () => {
     const liar = world.member('mallory', 'entry');

@@ -59,6 +59,21 @@ describe('a prompt that asks for more than text', () => {
     expect(answer.error).toMatchObject({ code: 'invalid_request', details: { param: 'response_format' } });
   });
 
+  it('EX8: that an engine refuses is told by the name of the field, however long a peer makes that', async () => {
+    const alice = world.member('alice');
+    const param = `response_format.json_schema.schema${'.properties.a'.repeat(40)}`;
+    provider('bob', ['json'], {
+      // biome-ignore lint/correctness/useYield: it refuses before the first token.
+      async *generate() {
+        throw new MeshError('invalid_request', 'It can not.', { details: { param } });
+      },
+    });
+    await world.clock.advance(1_000);
+    const answer = world.ask(alice, { ...question, responseFormat: { type: 'json_object' } });
+    await world.clock.advance(3_000);
+    expect(answer.error).toMatchObject({ code: 'invalid_request', details: { param: param.slice(0, 300) } });
+  });
+
   it('EX3: gets the probability of every token, also of those that share a message', async () => {
     const alice = world.member('alice');
     const tokens = Array.from({ length: 40 }, (_, index) => `t${index} `);

@@ -61,6 +61,8 @@ export interface CompletionRequest extends Asking {
   readonly logitBias?: LogitBias | undefined;
   readonly presencePenalty?: number | undefined;
   readonly frequencyPenalty?: number | undefined;
+  /** Whether the model thinks before it answers, where its template lets one choose. */
+  readonly thinking?: boolean | undefined;
   /** Turns of one conversation share it, so that they return to the peer that holds their prefix. */
   readonly conversationId?: string | undefined;
   /** What an earlier request for this answer delivered before it failed: only what comes behind it is given. */
@@ -87,8 +89,10 @@ export interface EmbedAnswer {
 }
 
 /**
- * In order: one `route` per peer that is tried, `tokens` as they come, one `end`. A peer that refuses, is lost or leaves,
- * in the middle of the answer too, is followed by the `route` of the next, whose tokens go on behind what was given. Failure rejects the iteration with a `MeshError`; aborting with `cancelled`.
+ * In order: one `route` per peer that is tried, `tokens` as they come, one `end`. Thoughts are marked; models that are not
+ * known to think, and peers that know no marks, give them as text. A peer that refuses, is lost or leaves, in the middle of
+ * the answer too, is followed by the `route` of the next, whose tokens go on behind what was given. Failure rejects the
+ * iteration with a `MeshError`; aborting with `cancelled`.
  */
 export type AnswerEvent =
   | {
@@ -105,8 +109,10 @@ export type AnswerEvent =
       readonly type: 'end';
       readonly reason: FinishReason;
       readonly usage: Usage;
-      /** Send to first content token, at this end. */
+      /** Send to the first token with text, a thought or not, at this end. */
       readonly ttftMs: number;
+      /** Send to the first of the answer, where thoughts came before it. */
+      readonly answerTtftMs?: number;
       /** Decode rate; null when it could not be measured. */
       readonly tokensPerSecond: number | null;
     };

@@ -139,6 +139,7 @@ export function createMesh(options: MeshOptions): Mesh {
     serving: (model) => offers.serving(model),
     defaultModel: (isFit) => offers.defaultModel(isFit),
     wasServed: (model) => offers.wasServed(model),
+    connection: () => entries.connection(),
     isLinked,
     lineTo: async (peerId, signal) => (peerId === self ? localLine : links.connect(peerId, signal)),
     onOutcome(peerId, job, outcome) {

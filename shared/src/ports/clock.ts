@@ -6,4 +6,6 @@ export interface Clock {
   monotonicMs(): number;
   /** Calls `callback` once after `delayMs`. Returns the cancel. */
   after(delayMs: number, callback: () => void): () => void;
+  /** Calls `callback` once everything that has arrived by now was handled, or at the end of this turn at the earliest. */
+  soon(callback: () => void): void;
 }

@@ -38,7 +38,7 @@ export interface GenerationRequest {
   readonly seed?: number | undefined;
   /**
    * The answer ends before the first of these in its text (reason `stop`); a text that may still become one is held back.
-   * Engines without stop strings of their own use `StopScanner`.
+   * Thoughts are not looked at. Engines without stop strings of their own use `StopScanner`.
    */
   readonly stop: readonly string[];
   /** The answer is JSON, enforced by a grammar. A schema that the engine can't follow is an `invalid_request`. Feature `json`. */
@@ -50,6 +50,8 @@ export interface GenerationRequest {
   /** −2 to 2, by OpenAI's definition. Feature `penalties`. */
   readonly presencePenalty?: number | undefined;
   readonly frequencyPenalty?: number | undefined;
+  /** Whether the model thinks first, where its chat template knows `enable_thinking`. Absent: as the template has it. */
+  readonly thinking?: boolean | undefined;
   /**
    * The beginning of the answer, whole tokens as another engine of the class gave them: this one goes on right behind it
    * and yields only what is new. For engines with the feature `continue`; `maxTokens` and usage leave these tokens out.
@@ -58,6 +60,7 @@ export interface GenerationRequest {
 }
 
 export interface AnswerBeginning {
+  /** As the model wrote it: each event's `written`, else its `text`. */
   readonly text: string;
   readonly tokenCount: number;
 }
@@ -66,6 +69,13 @@ export interface TokensEvent {
   readonly type: 'tokens';
   readonly text: string;
   readonly tokenCount: number;
+  /** What the model thinks before it answers, told apart by `ThoughtSplitter`; absent: the answer. */
+  readonly thought?: true;
+  /**
+   * What the model wrote, where that is not `text`: readers see no markers of thoughts, but who goes on with the answer has
+   * to read them.
+   */
+  readonly written?: string;
   /** One for each token, where the request asks for them. */
   readonly logprobs?: readonly TokenLogprob[];
 }

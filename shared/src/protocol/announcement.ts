@@ -38,7 +38,7 @@ export const Announcement = z.object({
   /** In a state that this version doesn't know a peer takes no jobs. */
   state: openName(['ready', 'draining'], 'draining'),
   /** What the peer has for models; null when it can't tell. */
-  memoryBytes: z.nullable(z.number().check(z.minimum(0))),
+  memoryBytes: z.nullable(z.number().check(z.minimum(0), z.maximum(Number.MAX_SAFE_INTEGER))),
   models: ServedModels,
   /** Its open links, nearest first. */
   links: z

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MAX_STREAM_FRAME_BYTES } from '../limits.ts';
+import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MAX_PACKED_MESSAGES, MAX_STREAM_FRAME_BYTES } from '../limits.ts';
 import {
   FrameAssembler,
   kindOfFrame,
+  packFrame,
+  readPack,
   readStreamAck,
   readStreamData,
   STREAM_PIECE_BYTES,
@@ -70,6 +72,27 @@ describe('frames', () => {
     expect(streamDataFrame(1, STREAM_PIECE_BYTES).frame.length).toBe(MAX_STREAM_FRAME_BYTES);
     expect(() => readStreamData(Uint8Array.of(2, 0, 0, 0, 1))).toThrow(/empty/);
     expect(() => readStreamAck(Uint8Array.of(3, 0, 0, 1))).toThrow(/length/);
-    expect([kindOfFrame(new Uint8Array()), kindOfFrame(Uint8Array.of(4))]).toEqual(['message', 'unknown']);
+    expect([kindOfFrame(new Uint8Array()), kindOfFrame(Uint8Array.of(99))]).toEqual(['message', 'unknown']);
+  });
+
+  it('WR31: messages that share a frame come back one by one, and a frame that they do not fill is refused as a whole', () => {
+    const sizes = fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: MAX_PACKED_MESSAGES });
+    fc.assert(
+      fc.property(sizes, fc.nat(), (lengths, cut) => {
+        const messages = lengths.map(pattern);
+        const frame = packFrame(messages);
+        const delivered = Uint8Array.from([7, 7, ...frame]).subarray(2);
+        expect(kindOfFrame(delivered)).toBe('pack');
+        expect(readPack(delivered)).toEqual(messages);
+        // Between two messages there is the end of a shorter pack.
+        const kept = 1 + (cut % (frame.length - 1));
+        const ends = messages.map((_, index) => packFrame(messages.slice(0, index)).length);
+        if (kept === 1 || !ends.includes(kept))
+          expect(() => readPack(frame.subarray(0, kept))).toThrow(/do not fill it/);
+      }),
+    );
+    const tooMany = Array.from({ length: MAX_PACKED_MESSAGES + 1 }, () => pattern(1));
+    expect(() => readPack(packFrame(tooMany))).toThrow(/too many/);
+    expect(() => readPack(Uint8Array.of(4, 0, 0))).toThrow(/do not fill it/);
   });
 });

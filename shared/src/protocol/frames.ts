@@ -7,28 +7,32 @@
  * | 1 | a piece of a message of which more follows |
  * | 2 | four bytes with a stream's id (big-endian), and bytes of that stream |
  * | 3 | four bytes: how many bytes of stream frames came since the last frame of this kind |
+ * | 4 | whole messages, each behind two bytes with its length (big-endian) |
  *
  * The channel is ordered and keeps the bounds of frames, so one of another kind can be skipped. 2 and 3 are sent only to
- * who announced streams.
+ * who announced streams, 4 only to who announced packed frames.
  */
 import { MeshError } from '../errors.ts';
-import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MAX_STREAM_FRAME_BYTES } from '../limits.ts';
+import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MAX_PACKED_MESSAGES, MAX_STREAM_FRAME_BYTES } from '../limits.ts';
 
 const LAST = 0;
 const MORE = 1;
 const STREAM_DATA = 2;
 const STREAM_ACK = 3;
+const PACK = 4;
 const PIECE_BYTES = MAX_FRAME_BYTES - 1;
 const STREAM_HEADER_BYTES = 5;
+const LENGTH_BYTES = 2;
 /** Most bytes of a stream in one frame. */
 export const STREAM_PIECE_BYTES = MAX_STREAM_FRAME_BYTES - STREAM_HEADER_BYTES;
 
-export type FrameKind = 'message' | 'stream-data' | 'stream-ack' | 'unknown';
+export type FrameKind = 'message' | 'pack' | 'stream-data' | 'stream-ack' | 'unknown';
 
 /** An empty frame counts as a spoiled piece of a message. */
 export function kindOfFrame(frame: Uint8Array): FrameKind {
   const flag = frame[0] ?? LAST;
   if (flag === LAST || flag === MORE) return 'message';
+  if (flag === PACK) return 'pack';
   return flag === STREAM_DATA ? 'stream-data' : flag === STREAM_ACK ? 'stream-ack' : 'unknown';
 }
 
@@ -71,6 +75,44 @@ export function* toFrames(message: Uint8Array): Generator<Uint8Array> {
     frame.set(piece, 1);
     yield frame;
   }
+}
+
+/** What a message adds to the length of a packed frame. */
+export function packedBytes(message: Uint8Array): number {
+  return LENGTH_BYTES + message.length;
+}
+
+/** The messages fit one frame: see `packedBytes`, and one byte for the frame itself. */
+export function packFrame(messages: readonly Uint8Array[]): Uint8Array {
+  const frame = new Uint8Array(messages.reduce((bytes, message) => bytes + packedBytes(message), 1));
+  const view = viewOf(frame);
+  frame[0] = PACK;
+  let offset = 1;
+  for (const message of messages) {
+    view.setUint16(offset, message.length);
+    frame.set(message, offset + LENGTH_BYTES);
+    offset += packedBytes(message);
+  }
+  return frame;
+}
+
+/**
+ * The messages are parts of the frame.
+ * @throws MeshError `protocol_violation`, before the first one, when they don't fill the frame or are too many.
+ */
+export function readPack(frame: Uint8Array): readonly Uint8Array[] {
+  const view = viewOf(frame);
+  const messages: Uint8Array[] = [];
+  let offset = 1;
+  while (offset + LENGTH_BYTES < frame.length && messages.length < MAX_PACKED_MESSAGES) {
+    const end = offset + LENGTH_BYTES + view.getUint16(offset);
+    messages.push(frame.subarray(offset + LENGTH_BYTES, end));
+    offset = end;
+  }
+  if (offset !== frame.length || frame.length === 1) {
+    throw MeshError.protocolViolation('the messages of a packed frame do not fill it, or are too many');
+  }
+  return messages;
 }
 
 export class FrameAssembler {

@@ -3,7 +3,7 @@
  * UTF-8 JSON inside the frames of `frames.ts`; `decode.ts` is the only place that turns bytes into a `PeerMessage`.
  */
 import { z } from 'zod/mini';
-import { MAX_EMBED_INPUTS } from '../limits.ts';
+import { MAX_EMBED_INPUTS, MAX_PARAM_CHARS } from '../limits.ts';
 import { Capabilities } from './capabilities.ts';
 import { JobId, ModelId, PeerId } from './ids.ts';
 import { openName } from './open-list.ts';
@@ -88,9 +88,11 @@ export const JobParameters = z.object({
   logitBias: z.optional(LogitBias),
   presencePenalty: z.optional(penalty),
   frequencyPenalty: z.optional(penalty),
+  /** Whether the model thinks before it answers, where its chat template lets one choose. Absent: as the template has it. */
+  thinking: z.optional(z.boolean()),
   /**
-   * The beginning of the answer, which another peer gave before it was lost. What is asked for is the rest: `maxTokens`
-   * and the deltas count from here.
+   * The beginning of the answer as the model wrote it, thoughts and their markers included, which another peer gave before
+   * it was lost. What is asked for is the rest: `maxTokens` and the deltas count from here.
    */
   continues: z.optional(z.object({ text: z.string(), tokenCount })),
 });
@@ -109,6 +111,11 @@ export const JobStart = z.object({
   jobId: JobId,
   model: ModelId,
   ...inLine,
+  /**
+   * The asker tells thoughts from the answer: deltas may say which they are. Without it they come as the model wrote them,
+   * markers and all, which is what members know that never heard of thoughts.
+   */
+  marksThoughts: z.optional(z.boolean()),
   parameters: JobParameters,
 });
 
@@ -119,6 +126,10 @@ export const TokenDelta = z.object({
   firstToken: tokenCount,
   tokenCount: z.int().check(z.minimum(1), z.maximum(100_000)),
   text: z.string(),
+  /** What the model thinks before it answers. Never beside tokens of the answer in one delta. */
+  thought: z.optional(z.boolean()),
+  /** What the model wrote, where that is not the text: markers of thoughts, for whoever goes on with the answer. */
+  written: z.optional(z.string()),
   /** One for each token, where the job asks for them. */
   logprobs: z.optional(z.array(TokenLogprob).check(z.maxLength(100_000))),
 });
@@ -138,6 +149,8 @@ export const JobError = z.object({
   message: z.string().check(z.maxLength(2000)),
   retryable: z.boolean(),
   waitMs: z.optional(z.number().check(z.minimum(0))),
+  /** Which field of the request it is about, by its name in OpenAI's API. */
+  param: z.optional(z.string().check(z.maxLength(MAX_PARAM_CHARS))),
 });
 
 export const JobCancel = z.object({

@@ -49,7 +49,7 @@ export const Baseline = z.object({
   ttftMs: durationMs,
   tokensPerSecond,
   sampleCount: count,
-  ageMs: z.number().check(z.minimum(0)),
+  ageMs: z.number().check(z.minimum(0), z.maximum(Number.MAX_SAFE_INTEGER)),
 });
 export type Baseline = z.infer<typeof Baseline>;
 

@@ -1,6 +1,7 @@
 /**
  * Turns an engine's tokens into numbered deltas. A lone token leaves at once; tokens that come faster than one in
- * `COALESCE_MS` share a delta, so that a 1,400 tok/s engine costs 250 messages a second and not 1,400.
+ * `COALESCE_MS` share a delta, so that a 1,400 tok/s engine costs 250 messages a second and not 1,400. Thoughts and answer
+ * never share one, and an asker that does not know thoughts gets all of it as the model wrote it.
  */
 import { charsOf } from '../jobs/inbox.ts';
 import type { JobSink } from '../jobs/job-sink.ts';
@@ -17,18 +18,22 @@ export class DeltaWriter {
   readonly #jobId: JobId;
   readonly #sink: JobSink;
   readonly #clock: Clock;
+  readonly #marksThoughts: boolean;
   #sentTokens = 0;
   #text = '';
+  #written = '';
+  #thought = false;
   #tokens = 0;
   #logprobs: TokenLogprob[] | undefined;
   #lastSentMs = Number.NEGATIVE_INFINITY;
   #gatheredChars = 0;
   #cancelFlush: (() => void) | undefined;
 
-  constructor(options: { jobId: JobId; sink: JobSink; clock: Clock }) {
+  constructor(options: { jobId: JobId; sink: JobSink; clock: Clock; marksThoughts?: boolean }) {
     this.#jobId = options.jobId;
     this.#sink = options.sink;
     this.#clock = options.clock;
+    this.#marksThoughts = options.marksThoughts ?? false;
   }
 
   /** Sent so far. */
@@ -37,9 +42,13 @@ export class DeltaWriter {
   }
 
   push(event: TokensEvent): void {
-    const { text, tokenCount, logprobs } = event;
+    const { text, written = text, tokenCount, logprobs } = event;
+    const thought = this.#marksThoughts && event.thought === true;
+    if (thought !== this.#thought) this.#flush();
+    this.#thought = thought;
     this.#gatheredChars += charsOf(event);
-    this.#text += text;
+    this.#text += this.#marksThoughts ? text : written;
+    this.#written += written;
     this.#tokens += tokenCount;
     if (logprobs !== undefined) this.#logprobs = [...(this.#logprobs ?? []), ...logprobs];
     const sinceMs = this.#clock.monotonicMs() - this.#lastSentMs;
@@ -69,10 +78,13 @@ export class DeltaWriter {
       firstToken: this.#sentTokens,
       tokenCount: this.#tokens,
       text: this.#text,
+      ...(this.#thought ? { thought: true } : {}),
+      ...(this.#written === this.#text ? {} : { written: this.#written }),
       ...(this.#logprobs === undefined ? {} : { logprobs: this.#logprobs }),
     });
     this.#sentTokens += this.#tokens;
     this.#text = '';
+    this.#written = '';
     this.#tokens = 0;
     this.#logprobs = undefined;
     this.#gatheredChars = 0;

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod/mini';
 import { MeshError } from '../errors.ts';
-import type { EngineEvent } from '../ports/engine.ts';
+import type { EngineEvent, TokensEvent } from '../ports/engine.ts';
 import { Usage } from '../protocol/messages.ts';
 
 /** Narrower than the wire, which lets a newer peer's reason pass: an engine of this version gives one of these. */
@@ -13,7 +13,7 @@ const End = z.object({ type: z.literal('end'), reason: z.enum(['stop', 'length']
 /** @throws MeshError `engine_failed`, which names the field */
 export function checkEngineEvent(event: EngineEvent): void {
   // An end comes once per answer; tokens come by the hundred a second and get by without a schema.
-  if (typeof event === 'object' && event?.type === 'tokens') checkTokens(event.text, event.tokenCount);
+  if (typeof event === 'object' && event?.type === 'tokens') checkTokens(event);
   else checkEnd(event);
 }
 
@@ -26,10 +26,17 @@ function checkEnd(event: unknown): void {
   throw wrong('what is neither tokens nor an end', JSON.stringify(event)?.slice(0, 100) ?? 'nothing');
 }
 
-function checkTokens(text: unknown, tokenCount: unknown): void {
+function checkTokens(event: { readonly [Field in keyof TokensEvent]?: unknown }): void {
+  const { text, tokenCount, thought, written } = event;
   if (typeof text !== 'string') throw wrong("tokens with a wrong 'text'", `expected string, received ${typeof text}`);
   if (!Number.isSafeInteger(tokenCount) || (tokenCount as number) < 0) {
     throw wrong("tokens with a wrong 'tokenCount'", `expected a count, received ${String(tokenCount)}`);
+  }
+  if (thought !== undefined && typeof thought !== 'boolean') {
+    throw wrong("tokens with a wrong 'thought'", `expected true or nothing, received ${String(thought)}`);
+  }
+  if (written !== undefined && typeof written !== 'string') {
+    throw wrong("tokens with a wrong 'written'", `expected string, received ${typeof written}`);
   }
 }
 

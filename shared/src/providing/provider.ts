@@ -7,13 +7,20 @@ import { failedOutcome, finishedOutcome, type JobOutcome, logUnsampled } from '.
 import type { JobSink } from '../jobs/job-sink.ts';
 import { type JobMeasurement, JobTimer } from '../jobs/job-timer.ts';
 import { encodeVector } from '../jobs/vectors.ts';
-import { ENGINE_RELEASE_TIMEOUT_MS, MAX_ENGINES, MAX_QUEUE_WAIT_MS, MAX_QUEUED_PER_SLOT } from '../limits.ts';
+import {
+  ENGINE_RELEASE_TIMEOUT_MS,
+  MAX_ENGINES,
+  MAX_PARAM_CHARS,
+  MAX_QUEUE_WAIT_MS,
+  MAX_QUEUED_PER_SLOT,
+} from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Engine, EngineEvent } from '../ports/engine.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { JobId, ModelId } from '../protocol/ids.ts';
 import type { PeerMessageOf } from '../protocol/messages.ts';
 import { WIRE_CODE_OF } from '../protocol/wire-errors.ts';
+import { toldWaitMs } from '../told-wait.ts';
 import { DeltaWriter } from './delta-writer.ts';
 import { checkEngineEvent } from './engine-event.ts';
 import { checkEngineModel } from './engine-model.ts';
@@ -267,7 +274,7 @@ export class Provider {
     const { jobId } = start;
     const startedMs = clock.monotonicMs();
     const timer = new JobTimer(startedMs);
-    const writer = new DeltaWriter({ jobId, sink, clock });
+    const writer = new DeltaWriter({ jobId, sink, clock, marksThoughts: start.marksThoughts === true });
     let end: Extract<EngineEvent, { type: 'end' }> | undefined;
     let outcome: JobOutcome | undefined;
     const stopped = aborted(signal);
@@ -309,14 +316,16 @@ export class Provider {
     if (error.code === 'cancelled' || !sink.isOpen) return;
     if (error.code === 'engine_failed') this.#options.logger.warn({ jobId, error }, error.message);
     // An engine that is itself a mesh says so in the words of one.
-    const { waitMs = error.details.retryAfterMs } = error.details;
+    const waitMs = toldWaitMs(error.details.waitMs ?? error.details.retryAfterMs);
+    const { param } = error.details;
     sink.send({
       type: 'job-error',
       jobId,
       code: WIRE_CODE_OF[error.code],
       message: error.message.slice(0, 2000),
       retryable: error.retryable,
-      ...(typeof waitMs === 'number' ? { waitMs } : {}),
+      ...(waitMs === undefined ? {} : { waitMs }),
+      ...(typeof param === 'string' ? { param: param.slice(0, MAX_PARAM_CHARS) } : {}),
     });
   }
 }

@@ -75,7 +75,10 @@ export interface AnswerEnd {
   readonly type: 'end';
   readonly reason: FinishReason;
   readonly usage: Usage;
+  /** To the first text, a thought or not. */
   readonly ttftMs: number;
+  /** To the first text of the answer, where thoughts came before it. */
+  readonly answerTtftMs?: number;
   readonly tokensPerSecond: number | null;
 }
 

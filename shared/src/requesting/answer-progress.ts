@@ -22,10 +22,13 @@ export class AnswerProgress<Route> {
   readonly #signal: AbortSignal;
   readonly #startedMs: number;
   readonly #failed = new Set<PeerId>();
+  /** As the model wrote it. */
   #text = '';
   #begunBy: ClassId | undefined;
   #contextTokens = 1;
   #firstTokenMs: number | undefined;
+  /** Behind the thoughts. */
+  #firstOfAnswerMs: number | undefined;
   #standby: StandbyLink | undefined;
   #answering: PeerId | undefined;
   tokenCount = 0;
@@ -119,6 +122,7 @@ export class AnswerProgress<Route> {
     const { peerId, classId } = assignment;
     const { clock, onBegun, onAnswered, onFailed } = this.#options;
     if (event.type === 'tokens') {
+      if (event.text !== '' && !event.thought) this.#firstOfAnswerMs ??= clock.monotonicMs();
       if (this.#firstTokenMs === undefined && event.text !== '') {
         this.#firstTokenMs = clock.monotonicMs();
         onBegun();
@@ -126,7 +130,7 @@ export class AnswerProgress<Route> {
       }
       this.#answering = peerId;
       this.#begunBy ??= classId;
-      this.#text += event.text;
+      this.#text += event.written ?? event.text;
       this.tokenCount += event.tokenCount;
       // Whoever failed before may be back by the time that this one is lost.
       this.#failed.clear();
@@ -143,7 +147,16 @@ export class AnswerProgress<Route> {
 
   endWith(reason: FinishReason, usage: Usage, tokensPerSecond: number | null): AnswerEnd {
     const ttftMs = (this.#firstTokenMs ?? this.#options.clock.monotonicMs()) - this.#startedMs;
-    return { type: 'end', reason, usage, ttftMs, tokensPerSecond };
+    const firstMs = this.#firstOfAnswerMs;
+    const thought = firstMs !== undefined && firstMs !== this.#firstTokenMs;
+    return {
+      type: 'end',
+      reason,
+      usage,
+      ttftMs,
+      ...(thought ? { answerTtftMs: firstMs - this.#startedMs } : {}),
+      tokensPerSecond,
+    };
   }
 
   /** @throws what no other peer would heal */
@@ -179,7 +192,7 @@ export class AnswerProgress<Route> {
         // Who reads already waits for the next token, however late the first one may be.
         const patienceMs =
           deadlineAtMs === undefined || this.tokenCount > 0 ? undefined : deadlineAtMs - clock.monotonicMs();
-        const job = { jobId, model, ...queueHints(client, patienceMs), parameters };
+        const job = { jobId, model, ...queueHints(client, patienceMs), marksThoughts: true, parameters };
         return requester.run(line, job, stop, {
           onOutcome: (outcome) => onOutcome(peerId, jobId, outcome),
           onLeftWaiting: () => {

@@ -32,7 +32,10 @@ function start(asked: { maxTokens?: number; topLogprobs?: number } = {}) {
     clock,
     sent,
     outcomes,
-    say(text: string, more: { tokenCount?: number; logprobs?: TokenLogprob[] } = {}) {
+    say(
+      text: string,
+      more: { tokenCount?: number; written?: string; thought?: boolean; logprobs?: TokenLogprob[] } = {},
+    ) {
       const { tokenCount = 1 } = more;
       requester.handleReply(mallory, { type: 'token-delta', jobId, firstToken: next, text, ...more, tokenCount });
       next += tokenCount;
@@ -110,6 +113,21 @@ describe('an answer', () => {
     const { heard, error } = await reading;
     expect(error).toMatchObject({ code: 'peer_lost' });
     expect(textOf(heard).length).toBeLessThanOrEqual(16 * 1024 * 1024);
+  });
+
+  it('TH5: has at most 16 MB of what its model wrote, however little text it shows', async () => {
+    const { say, end, rest } = start();
+    const reading = rest();
+    for (let token = 0; token < 40; token += 1) {
+      say('a', { written: HALF_MEGABYTE, thought: true });
+      await new Promise<void>((resolve) => queueMicrotask(resolve));
+      await Promise.resolve();
+      await Promise.resolve();
+    }
+    end();
+    const { heard, error } = await reading;
+    expect(error).toMatchObject({ code: 'peer_lost' });
+    expect(textOf(heard).length).toBeLessThanOrEqual(32);
   });
 
   const likelihood = { token: 'x', logprob: -1, bytes: Array.from({ length: 256 }, () => 0) };

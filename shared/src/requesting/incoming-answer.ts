@@ -59,6 +59,7 @@ export class IncomingAnswer {
   #receivedTokens = 0;
   /** Of the text so far: no tokenizer makes more tokens of it. */
   #receivedBytes = 0;
+  #writtenBytes = 0;
   /** The tokens that count for the rate. */
   #creditedTokens = 0;
   #error: Error | undefined;
@@ -111,9 +112,14 @@ export class IncomingAnswer {
       this.fail(MeshError.peerLost('it sent more tokens than it was asked for'));
       return;
     }
-    const text = delta.text.replace(/\p{Surrogate}/gu, '\ufffd');
+    const text = wholeCharacters(delta.text);
+    const written = delta.written === undefined ? text : wholeCharacters(delta.written);
     this.#receivedBytes += encoder.encode(text).length;
-    if (this.#receivedBytes > MAX_ANSWER_BYTES || (delta.logprobs ?? []).length > delta.tokenCount) {
+    this.#writtenBytes += encoder.encode(written).length;
+    if (
+      Math.max(this.#receivedBytes, this.#writtenBytes) > MAX_ANSWER_BYTES ||
+      (delta.logprobs ?? []).length > delta.tokenCount
+    ) {
       this.fail(MeshError.peerLost('it sent more than its tokens can hold'));
       return;
     }
@@ -122,9 +128,11 @@ export class IncomingAnswer {
       type: 'tokens',
       text,
       tokenCount,
+      ...(delta.thought === true ? { thought: true } : {}),
+      ...(written === text ? {} : { written }),
       ...(topLogprobs !== undefined && logprobs ? { logprobs } : {}),
     };
-    if (text === '') this.#hold(event);
+    if (text === '') this.#hold(withoutMarkers(event));
     else this.#give(event);
   }
 
@@ -169,9 +177,9 @@ export class IncomingAnswer {
     this.#wakeReader();
   }
 
-  /** Nobody reads on. @param error why the reading ended before the answer did */
+  /** Nobody reads on. @param error why the reading ended before the answer did; undefined: the reader left */
   close(error: unknown): void {
-    this.#settle(failedOutcome(error));
+    if (!this.#isSettled) this.#settle(failedOutcome(error ?? MeshError.cancelled()));
     this.#leave();
     this.#inbox.clear();
   }
@@ -197,9 +205,17 @@ export class IncomingAnswer {
   #withHeld(event: TokensEvent): TokensEvent {
     const held = this.#inbox.takeHeld();
     if (held.tokenCount === 0) return event;
+    const { text, thought } = event;
+    const written = held.written + (event.written ?? text);
     const logprobs = [...(held.logprobs ?? []), ...(event.logprobs ?? [])];
-    const tokenCount = held.tokenCount + event.tokenCount;
-    return { type: 'tokens', text: event.text, tokenCount, ...(logprobs.length === 0 ? {} : { logprobs }) };
+    return {
+      type: 'tokens',
+      text,
+      tokenCount: held.tokenCount + event.tokenCount,
+      ...(thought ? { thought } : {}),
+      ...(written === text ? {} : { written }),
+      ...(logprobs.length === 0 ? {} : { logprobs }),
+    };
   }
 
   #push(event: JobEvent): void {
@@ -226,4 +242,15 @@ export class IncomingAnswer {
     this.#wake = undefined;
     wake?.();
   }
+}
+
+/** What comes with the next text should not tell probabilities of markers that nobody sees. */
+function withoutMarkers(event: TokensEvent): TokensEvent {
+  if (!event.thought) return event;
+  const { logprobs: _, ...rest } = event;
+  return rest;
+}
+
+function wholeCharacters(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd');
 }

@@ -6,7 +6,7 @@ import type { JobReply } from '../jobs/job-sink.ts';
 import { JobId, ModelId } from '../protocol/ids.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createSeededRandom } from '../testing/seeded-random.ts';
-import type { JobEvent } from './incoming-answer.ts';
+import type { JobEvent, JobRequest } from './incoming-answer.ts';
 import { Requester } from './requester.ts';
 
 const random = createSeededRandom(5);
@@ -34,7 +34,7 @@ const end: JobReply = {
   usage: { promptTokens: 3, completionTokens: 2, cachedTokens: 0 },
 };
 
-function start(maxTokens = parameters.maxTokens) {
+function start(maxTokens = parameters.maxTokens, extras: Partial<JobRequest['parameters']> = {}) {
   const clock = new ManualClock();
   const requester = new Requester({ clock });
   const sent: string[] = [];
@@ -44,7 +44,7 @@ function start(maxTokens = parameters.maxTokens) {
   const outcome = (async () => {
     for await (const event of requester.run(
       line,
-      { jobId, model: ModelId.parse('m'), parameters: { ...parameters, maxTokens } },
+      { jobId, model: ModelId.parse('m'), parameters: { ...parameters, maxTokens, ...extras } },
       controller.signal,
     )) {
       events.push(event);
@@ -235,9 +235,12 @@ describe('the requester', () => {
   });
 
   it('IN23: tokens without text are given with the next text, and the last ones before the end', async () => {
-    const { requester, outcome, events } = start();
+    const { clock, requester, outcome, events } = start();
     const replies = [delta(0, ''), delta(1, ''), delta(2, 'a'), delta(3, 'b'), delta(4, ''), end];
-    for (const reply of replies) requester.handleReply(bob, reply);
+    for (const reply of replies) {
+      requester.handleReply(bob, reply);
+      await clock.advance(1);
+    }
     await outcome;
     expect(events).toMatchObject([
       { type: 'tokens', text: 'a', tokenCount: 3 },
@@ -245,6 +248,27 @@ describe('the requester', () => {
       { type: 'tokens', text: '', tokenCount: 1 },
       { type: 'end' },
     ]);
+  });
+
+  it('IN25: texts that nobody has read yet are given as one, those with probabilities as they came', async () => {
+    const { clock, requester, outcome, events } = start();
+    for (const [token, text] of ['a', 'b', 'c'].entries()) requester.handleReply(bob, delta(token, text));
+    await clock.advance(1);
+    requester.handleReply(bob, delta(3, 'd'));
+    requester.handleReply(bob, end);
+    await outcome;
+    expect(events).toMatchObject([
+      { type: 'tokens', text: 'abc', tokenCount: 3 },
+      { type: 'tokens', text: 'd', tokenCount: 1 },
+      { type: 'end' },
+    ]);
+
+    const likely = start(10_000, { topLogprobs: 0 });
+    const logprobs = [{ token: 'a', logprob: -1, top: [] }];
+    for (const token of [0, 1]) likely.requester.handleReply(bob, { ...delta(token, 'a'), logprobs } as JobReply);
+    likely.requester.handleReply(bob, end);
+    await likely.outcome;
+    expect(likely.events).toMatchObject([{ tokenCount: 1, logprobs }, { tokenCount: 1, logprobs }, { type: 'end' }]);
   });
 
   it('MS9: the asker measures the first token from its text', async () => {

@@ -6,12 +6,13 @@ import { MeshError } from '../errors.ts';
 import { UnreadTotal } from '../jobs/inbox.ts';
 import type { JobReply } from '../jobs/job-sink.ts';
 import { decodeVectors } from '../jobs/vectors.ts';
-import { MAX_STALL_MS, MAX_TOLD_WAIT_MS } from '../limits.ts';
+import { MAX_STALL_MS } from '../limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Embeddings } from '../ports/engine.ts';
 import type { JobId, PeerId } from '../protocol/ids.ts';
 import type { PeerMessageOf } from '../protocol/messages.ts';
 import { IncomingAnswer, type JobEvent, type JobLine, type JobRequest, type JobWatch } from './incoming-answer.ts';
+import { PeerRefusal } from './peer-refusal.ts';
 
 /** How a job says who waits for it and how long; what is absent is not said. */
 export function queueHints(
@@ -65,7 +66,7 @@ export class Requester {
     this.#jobs.set(job.jobId, answer);
     const onAbort = () => answer.cancel();
     signal.addEventListener('abort', onAbort);
-    let failure: unknown = MeshError.cancelled();
+    let failure: unknown;
     try {
       line.send({ type: 'job-start', ...job });
       for (let ended = false; !ended; ) {
@@ -160,17 +161,6 @@ export class Requester {
     for (const { line, reject } of this.#embeds.values()) {
       if (line.remote === remote && !line.isOpen) reject(MeshError.peerLost(reason));
     }
-  }
-}
-
-/** What a provider answered instead of tokens. */
-class PeerRefusal extends MeshError {
-  constructor(reply: PeerMessageOf<'job-error'>) {
-    super(reply.code, reply.message, {
-      // One peer's word on its own state: another peer may do better, whatever this one says of that.
-      retryable: true,
-      details: reply.waitMs === undefined ? {} : { waitMs: Math.min(reply.waitMs, MAX_TOLD_WAIT_MS) },
-    });
   }
 }
 

@@ -38,6 +38,9 @@ export class StallWatch {
   #isTextless = false;
   /** Between two texts at most, by and by forgotten. */
   #longPauseMs = 0;
+  #stallMs = 0;
+  /** When the timer fires; it may be sooner than there is something to tell. */
+  #firesAtMs = Number.POSITIVE_INFINITY;
   #cancel: () => void = () => {};
 
   /** @param firstStallMs without a first text for so long the peer counts as lost */
@@ -82,14 +85,24 @@ export class StallWatch {
     this.#cancel();
   }
 
+  /** A timer that would fire too soon looks again then: texts come by the thousand, and each would cost a timer. */
   #expect(): void {
-    const stallMs = this.#stallMs();
-    this.#cancel();
-    const elapsedMs = this.#clock.monotonicMs() - this.#lastTextMs;
-    this.#cancel = this.#clock.after(stallMs - elapsedMs, () => this.#onStall(stallMs));
+    this.#stallMs = this.#patienceMs();
+    const dueMs = this.#lastTextMs + this.#stallMs;
+    if (this.#firesAtMs > dueMs) this.#fireAt(dueMs);
   }
 
-  #stallMs(): number {
+  #fireAt(dueMs: number): void {
+    this.#cancel();
+    this.#firesAtMs = dueMs;
+    this.#cancel = this.#clock.after(dueMs - this.#clock.monotonicMs(), () => {
+      const stalledAtMs = this.#lastTextMs + this.#stallMs;
+      if (stalledAtMs > this.#clock.monotonicMs()) this.#fireAt(stalledAtMs);
+      else this.#onStall(this.#stallMs);
+    });
+  }
+
+  #patienceMs(): number {
     if (this.#texts === 0) return this.#firstStallMs;
     const patience = this.#isTextless ? TEXTLESS_FACTOR : 1;
     if (this.#texts < KNOWN_PACE_TEXTS) return patience * SECOND_TEXT_STALL_MS;

@@ -20,7 +20,9 @@ const LOOK_MS = 500;
 
 export class StandbyLink {
   readonly #options: StandbyLinkOptions;
-  readonly #stop = new AbortController();
+  /** Made with the first link that is asked for: few answers come so far. */
+  #stop: AbortController | undefined;
+  #isClosed = false;
   /** To whom no link came about, for the rest of this answer. */
   readonly #unreachable = new Set<PeerId>();
   #cancel: () => void;
@@ -33,7 +35,8 @@ export class StandbyLink {
   /** Links stay open. Idempotent. */
   close(): void {
     this.#cancel();
-    this.#stop.abort();
+    this.#isClosed = true;
+    this.#stop?.abort();
   }
 
   #look(): void {
@@ -45,6 +48,7 @@ export class StandbyLink {
 
   async #connect(peerId: PeerId): Promise<void> {
     try {
+      this.#stop ??= new AbortController();
       await this.#options.connect(peerId, this.#stop.signal);
     } catch {
       this.#unreachable.add(peerId);
@@ -53,6 +57,6 @@ export class StandbyLink {
   }
 
   #lookLater(): void {
-    if (!this.#stop.signal.aborted) this.#cancel = this.#options.clock.after(LOOK_MS, () => this.#look());
+    if (!this.#isClosed) this.#cancel = this.#options.clock.after(LOOK_MS, () => this.#look());
   }
 }

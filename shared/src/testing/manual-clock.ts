@@ -38,6 +38,10 @@ export class ManualClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
+  soon(callback: () => void): void {
+    queueMicrotask(callback);
+  }
+
   /** For tests that assert that nothing is left running. */
   pendingTimers(): number {
     return this.#timers.size;

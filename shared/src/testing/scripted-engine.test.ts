@@ -11,6 +11,7 @@ import { createScriptedEngine, type EngineScenario } from './scripted-engine.ts'
 const hurriedClock: Clock = {
   wallMs: () => 0,
   monotonicMs: () => 0,
+  soon: (callback) => queueMicrotask(callback),
   after(_, callback) {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {

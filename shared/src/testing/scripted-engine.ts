@@ -32,6 +32,8 @@ export interface ScriptedEngineOptions {
   readonly contextTokens?: number | undefined;
   /** Length of every answer that nothing cuts short. Default 24. */
   readonly tokens?: number | undefined;
+  /** Tokens of them that are thoughts, behind one and in front of another that is a marker. Default 0: no thoughts. */
+  readonly thoughts?: number | undefined;
   /** Default 10, `slow` 500. */
   readonly tokenIntervalMs?: number | undefined;
   /** Default 20, `slow` 5000. */
@@ -53,6 +55,7 @@ export function createScriptedEngine(options: ScriptedEngineOptions): ScriptedEn
   const ttftMs = options.ttftMs ?? (slow ? 5_000 : 20);
   const tokenIntervalMs = options.tokenIntervalMs ?? (slow ? 500 : 10);
   const answerTokens = options.tokens ?? 24;
+  const thoughts = options.thoughts ?? 0;
   const model = scriptedModel(options);
   const requests: GenerationRequest[] = [];
   const prompts = new PromptCache();
@@ -80,10 +83,15 @@ export function createScriptedEngine(options: ScriptedEngineOptions): ScriptedEn
     let held: Held = NOTHING_HELD;
 
     if (scenario === 'silent') await untilAborted(signal);
-    for (const word of words.slice(0, room)) {
+    const thinks = thoughts > 0 && request.thinking !== false && request.responseFormat === undefined;
+    for (const [index, word] of words.slice(0, room).entries()) {
       await pause(clock, completionTokens === 0 ? ttftMs : tokenIntervalMs, signal);
       if (scenario === 'dies-midway' && completionTokens >= words.length / 2) throw die();
       completionTokens += 1;
+      if (thinks && begun + index <= thoughts + 1) {
+        yield thoughtOf(word, begun + index, thoughts);
+        continue;
+      }
       const scanned = scanner.push(word);
       stopped = scanned.stopped;
       held = {
@@ -219,6 +227,12 @@ interface Held {
 }
 
 const NOTHING_HELD: Held = { arrived: 0, text: '', tokenCount: 0, logprobs: [] };
+
+function thoughtOf(word: string, index: number, thoughts: number): EngineEvent {
+  const tokens = { type: 'tokens', tokenCount: 1, thought: true } as const;
+  if (index === 0) return { ...tokens, text: '', written: '<think>\n' };
+  return index <= thoughts ? { ...tokens, text: word } : { ...tokens, text: '', written: '\n</think>\n\n' };
+}
 
 function tokensOf({ text, tokenCount, logprobs }: Held): EngineEvent {
   return { type: 'tokens', text, tokenCount, ...(logprobs.length === 0 ? {} : { logprobs }) };

@@ -43,6 +43,8 @@ interface Connection {
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
+/** Of an entry that does not take the socket either. */
+const REFUSAL_TIMEOUT_MS = 2_000;
 const RETRIES = { firstMs: 250, longestMs: 10_000 };
 
 /** @throws MeshError `invalid_request` when `url` is no http(s) address. */
@@ -132,8 +134,17 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
       const record = accept(SignedRecord, said, 'description');
       if (record !== undefined) handlers.onDescription(record);
     });
-    socket.on('connect_error', (error) => lose(connection, handlers, whyUnreachable(error, origin)));
+    socket.on('connect_error', (error) => void tellUnreachable(connection, handlers, error));
     socket.on('disconnect', (reason) => lose(connection, handlers, `the connection to ${origin} ended (${reason})`));
+  }
+
+  /** A page is not told why its socket did not open. Where the entry refuses it, it refuses all else and says why. */
+  async function tellUnreachable(connection: Connection, handlers: SignalingHandlers, error: Error): Promise<void> {
+    const said = typeof document === 'undefined' ? undefined : await refusalAt(origin);
+    if (current !== connection) return;
+    if (said === undefined) return lose(connection, handlers, whyUnreachable(error, origin));
+    handlers.onRefused({ code: 'unauthorized', message: said, final: false });
+    lose(connection, handlers, said);
   }
 
   function lose(connection: Connection, handlers: SignalingHandlers, reason: string): void {
@@ -169,6 +180,17 @@ export function createSocketIoSignaling(options: SocketIoSignalingOptions): Sign
     isClosed = true;
     clearTimeout(retry);
     drop();
+  }
+}
+
+/** The sentence with which an entry refuses whoever asks, if it does; its error has OpenAI's shape. */
+async function refusalAt(origin: string): Promise<string | undefined> {
+  try {
+    const reply = await fetch(`${origin}/healthz`, { signal: AbortSignal.timeout(REFUSAL_TIMEOUT_MS) });
+    if (reply.status !== 403) return undefined;
+    return JoinRefusal.shape.message.safeParse((await reply.json())?.error?.message).data;
+  } catch {
+    return undefined;
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { REQUEST_ID_HEADER } from '../http/request-id.ts';
 import { PREFLIGHT_KEPT_S } from '../limits/limits.ts';
 import type { AccessSettings } from './access-settings.ts';
 import type { KeyGate } from './key-gate.ts';
@@ -11,6 +12,7 @@ import type { KeyGate } from './key-gate.ts';
 /** What a page may read of a reply beside its body. */
 const EXPOSED_HEADERS = [
   'retry-after',
+  REQUEST_ID_HEADER,
   ...['sla-status', 'sla-tier', 'sla-candidates', 'sla-best-ttft-ms', 'sla-best-tps'].map(
     (name) => `x-tabmesh-${name}`,
   ),

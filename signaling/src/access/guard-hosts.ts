@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from '@tabmesh/shared';
 import type { FastifyInstance } from 'fastify';
 import { type ErrorReply, refusal } from '../http/error-reply.ts';
+import { REQUEST_ID_HEADER, requestIdOf } from '../http/request-id.ts';
 import { ECHOED_CHARS } from '../limits/limits.ts';
 import type { Callers } from './callers.ts';
 
@@ -14,11 +15,14 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Before the other hooks of the app. */
 export function guardRoutes(app: FastifyInstance, callers: Callers, logger: Logger): void {
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const host = callers.foreignHostOf(request.raw);
-    if (host === undefined) return;
+    if (host === undefined) {
+      done();
+      return;
+    }
     const { status, body } = foreignHost(host, logger);
-    return reply.code(status).send(body);
+    reply.code(status).send(body);
   });
 }
 
@@ -30,6 +34,7 @@ export function guardServer(server: Server, callers: Callers, logger: Logger): v
     const { status, body } = foreignHost(host, logger);
     const text = JSON.stringify(body);
     response.writeHead(status, {
+      [REQUEST_ID_HEADER]: requestIdOf(request),
       'content-type': JSON_TYPE,
       'content-length': Buffer.byteLength(text),
       connection: 'close',
@@ -41,7 +46,8 @@ export function guardServer(server: Server, callers: Callers, logger: Logger): v
     const host = callers.foreignHostOf(request);
     if (host === undefined) return false;
     const text = JSON.stringify(foreignHost(host, logger).body);
-    const head = `HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-type: ${JSON_TYPE}\r\n`;
+    const id = `${REQUEST_ID_HEADER}: ${requestIdOf(request)}`;
+    const head = `HTTP/1.1 403 Forbidden\r\n${id}\r\nconnection: close\r\ncontent-type: ${JSON_TYPE}\r\n`;
     // Whoever has left by then hears nothing, and that is no failure of this process.
     socket.on('error', () => socket.destroy());
     socket.end(`${head}content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);

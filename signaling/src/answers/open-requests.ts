@@ -3,7 +3,7 @@
  * or silent, and its prompt stays in memory for as long. Whoever asks much is refused before everybody is.
  */
 import { MeshError } from '@tabmesh/shared';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import { lengthOf } from '../http/large-requests.ts';
 import {
   MAX_CLIENT_OPEN_BYTES,
@@ -18,9 +18,14 @@ import { networkOf } from '../limits/network.ts';
 /** Behind the guards that refuse a request without looking at its body, and so before the routes are registered. */
 export function boundOpenRequests(app: FastifyInstance): void {
   const open = new OpenRequests();
-  const hold = async (request: FastifyRequest, reply: FastifyReply) => {
-    const release = open.take(clientOf(request), lengthOf(request));
-    reply.raw.once('close', release);
+  const hold: onRequestHookHandler = (request, reply, done) => {
+    try {
+      reply.raw.once('close', open.take(clientOf(request), lengthOf(request)));
+    } catch (error) {
+      done(error as MeshError);
+      return;
+    }
+    done();
   };
   app.addHook('onRoute', (route) => {
     if ([route.method].flat().includes('POST')) route.onRequest = [...[route.onRequest ?? []].flat(), hold];

@@ -2,7 +2,7 @@
  * From any error to what an HTTP client sees: OpenAI's shape, a status, and `retry-after` where trying again helps. The
  * only place that knows which code has which status.
  */
-import { MeshError, type MeshErrorCode } from '@tabmesh/shared';
+import { MeshError, type MeshErrorCode, toldWaitMs } from '@tabmesh/shared';
 import { HTTP_BODY_BYTES, RETRY_AFTER_S } from '../limits/limits.ts';
 
 /** The codes that clients may rely on. What else goes wrong inside the mesh is told as one of these. */
@@ -66,7 +66,8 @@ export function refusal(code: ApiErrorCode, message: string): ErrorReply {
 function replyOf({ code, message, param, retryAfterMs }: ErrorDescription): ErrorReply {
   const status = STATUS[code];
   const retryable = status === 429 || status === 503;
-  const retryAfterS = retryAfterMs === undefined ? RETRY_AFTER_S : Math.max(1, Math.ceil(retryAfterMs / 1000));
+  const waitMs = toldWaitMs(retryAfterMs);
+  const retryAfterS = waitMs === undefined ? RETRY_AFTER_S : Math.max(1, Math.ceil(waitMs / 1000));
   return {
     status,
     headers: retryable ? { 'retry-after': String(retryAfterS) } : {},
@@ -166,7 +167,6 @@ function sentenceFor(fastifyCode: string | undefined): string {
 }
 
 function typeOf(status: number): string {
-  if (status === 401) return 'authentication_error';
   if (status === 429) return 'rate_limit_error';
   return status < 500 ? 'invalid_request_error' : 'server_error';
 }

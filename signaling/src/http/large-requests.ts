@@ -8,12 +8,13 @@ import { HTTP_BODY_BYTES, LARGE_REQUEST_BYTES } from '../limits/limits.ts';
 /** Before the routes are registered. */
 export function spreadLargeRequests(app: FastifyInstance): void {
   let lastTurn: Promise<unknown> = Promise.resolve();
-  const takeTurn = (): Promise<unknown> => {
+  app.addHook('preValidation', (request, _reply, done) => {
+    if (lengthOf(request) <= LARGE_REQUEST_BYTES) {
+      done();
+      return;
+    }
     lastTurn = lastTurn.then(() => new Promise((resolve) => setImmediate(resolve)));
-    return lastTurn;
-  };
-  app.addHook('preValidation', async (request) => {
-    if (lengthOf(request) > LARGE_REQUEST_BYTES) await takeTurn();
+    void lastTurn.then(() => done());
   });
 }
 

@@ -15,14 +15,16 @@ declare module 'fastify' {
 export function boundUnreadReplies(app: FastifyInstance, logger: Logger): void {
   const unread = new UnreadReplies(logger);
   app.decorate('unreadReplies', unread);
-  app.addHook('onSend', async (_request, reply, payload) => {
+  app.addHook('onSend', (_request, reply, payload, done) => {
     const bytes = typeof payload === 'string' || Buffer.isBuffer(payload) ? payload.length : undefined;
-    // The kernel takes them all, and nothing is worth a timer.
-    if (bytes !== undefined && bytes <= SMALL_REPLY_BYTES) return;
-    const { raw } = reply;
-    // Node counts a reply that moves, however slowly, as active; files move as they are read.
-    raw.setTimeout(STREAM_UNREAD_MS, () => raw.destroy());
-    if (bytes !== undefined) unread.hold(reply).set(bytes);
+    // The kernel takes small ones, and nothing is worth a timer.
+    if (bytes === undefined || bytes > SMALL_REPLY_BYTES) {
+      const { raw } = reply;
+      // Node counts a reply that moves, however slowly, as active; files move as they are read.
+      raw.setTimeout(STREAM_UNREAD_MS, () => raw.destroy());
+      if (bytes !== undefined) unread.hold(reply).set(bytes);
+    }
+    done(null, payload);
   });
 }
 

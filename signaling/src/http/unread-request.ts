@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { HTTP_HEADERS_TIMEOUT_MS, HTTP_REQUEST_TIMEOUT_MS } from '../limits/limits.ts';
 import { type ErrorReply, refusal } from './error-reply.ts';
+import { newRequestId, REQUEST_ID_HEADER } from './request-id.ts';
 
 /** Answers on the bare connection, then ends it. */
 export function answerUnread(error: Error & { readonly code?: string }, socket: Socket): void {
@@ -9,7 +10,7 @@ export function answerUnread(error: Error & { readonly code?: string }, socket: 
   if (socket.writable) {
     const { status, reason, body } = answerTo(error.code);
     const text = JSON.stringify(body);
-    const head = `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json; charset=utf-8\r\nconnection: close\r\n`;
+    const head = `HTTP/1.1 ${status} ${reason}\r\n${REQUEST_ID_HEADER}: ${newRequestId()}\r\ncontent-type: application/json; charset=utf-8\r\nconnection: close\r\n`;
     socket.write(`${head}content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
   }
   socket.destroy(error);

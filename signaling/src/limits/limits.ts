@@ -125,6 +125,8 @@ export const RETRY_AFTER_S = 2;
 export const ECHOED_CHARS = 200;
 /** Paths into a body are repeated a little further, since their end says where. */
 export const ECHOED_FIELD_CHARS = 300;
+/** Of a client's own `x-request-id`, which its reply and the log repeat: a UUID has 36, OpenAI takes as many. */
+export const MAX_REQUEST_ID_CHARS = 512;
 /** A turn of the event loop that brings more for one client is written in parts, so that it feels back-pressure within. */
 export const STREAM_FLUSH_CHARS = 64 * 1024;
 /** Whoever takes nothing for so long does not read: its answer and its connection would stay for ever. */

@@ -2,24 +2,25 @@
 import type { FinishReason, TokenLogprob, Usage } from '@tabmesh/shared';
 import { endedTooSoon, type OpenedAnswer } from '../answers/opened-answer.ts';
 import type { EventStream } from '../http/event-stream.ts';
+import { type Called, type CallStyle, callFieldsOf, finishReasonOf } from './call-style.ts';
 import {
   type AnswerHead,
   type ChatFinishReason,
   ChunkWriter,
-  callId,
   logprobsOf,
   usageChunk,
   usageOf,
   usageOfAll,
 } from './chat-chunks.ts';
-import type { AnswerPart, ToolCallReader } from './tools/tool-call-reader.ts';
+import type { CallPart, CallReader } from './tools/freeform-calls.ts';
 
 /** One of the answers to a question. */
 export interface ChatChoice {
   readonly index: number;
   readonly answer: OpenedAnswer;
   /** Takes the calls out of its text; undefined: all of it is text. */
-  readonly tools: ToolCallReader | undefined;
+  readonly tools: CallReader | undefined;
+  readonly style: CallStyle;
 }
 
 export type ChatChoices = readonly [ChatChoice, ...ChatChoice[]];
@@ -55,15 +56,15 @@ export async function streamChoices(
 }
 
 async function streamChoice(
-  { index, answer: { jobId, events }, tools }: ChatChoice,
+  { index, answer: { jobId, events }, tools, style }: ChatChoice,
   head: AnswerHead,
   includeUsage: boolean,
   stream: EventStream,
 ): Promise<Usage> {
-  const chunks = new ChunkWriter(head, { index, jobId, tools: tools !== undefined }, includeUsage);
+  const chunks = new ChunkWriter(head, { index, jobId, tools: tools !== undefined, style }, includeUsage);
   stream.send(chunks.start());
   let pendingLogprobs: TokenLogprob[] = [];
-  const send = (parts: readonly AnswerPart[]) => {
+  const send = (parts: readonly CallPart[]) => {
     for (const part of parts) {
       stream.send(chunks.part(part, pendingLogprobs));
       pendingLogprobs = [];
@@ -72,7 +73,7 @@ async function streamChoice(
   for await (const event of events) {
     if (event.type === 'end') {
       if (tools !== undefined) send(tools.end());
-      stream.send(chunks.finish(finishOf(event.reason, tools), pendingLogprobs));
+      stream.send(chunks.finish(finishOf(event.reason, tools, style), pendingLogprobs));
       return event.usage;
     }
     const { text, logprobs } = event;
@@ -89,17 +90,17 @@ async function streamChoice(
   throw endedTooSoon();
 }
 
-async function collectChoice({ index, answer: { jobId, events }, tools }: ChatChoice) {
+async function collectChoice({ index, answer: { jobId, events }, tools, style }: ChatChoice) {
   let content = '';
-  const calls: { name: string; arguments: string }[] = [];
+  const calls: Called[] = [];
   const logprobs: TokenLogprob[] = [];
   let hasLogprobs = false;
-  const take = (parts: readonly AnswerPart[]) => {
+  const take = (parts: readonly CallPart[]) => {
     for (const part of parts) {
       const call = part.type === 'text' ? undefined : calls[part.index];
       if (part.type === 'text') content += part.text;
-      else if (part.type === 'call') calls.push({ name: part.name, arguments: '' });
-      else if (call !== undefined) call.arguments += part.text;
+      else if (part.type === 'call') calls.push({ name: part.name, given: '' });
+      else if (call !== undefined) call.given += part.text;
     }
   };
   for await (const event of events) {
@@ -114,19 +115,18 @@ async function collectChoice({ index, answer: { jobId, events }, tools }: ChatCh
       continue;
     }
     if (tools !== undefined) take(tools.end());
-    const toolCalls = calls.map((call, place) => ({ id: callId(jobId, place), type: 'function', function: call }));
     const message = {
       role: 'assistant',
-      content: content === '' && toolCalls.length > 0 ? null : content,
+      content: content === '' && calls.length > 0 ? null : content,
       refusal: null,
-      ...(toolCalls.length === 0 ? {} : { tool_calls: toolCalls }),
+      ...callFieldsOf(calls, style, jobId),
     };
     return {
       choice: {
         index,
         message,
         logprobs: hasLogprobs ? logprobsOf(logprobs) : null,
-        finish_reason: finishOf(event.reason, tools),
+        finish_reason: finishOf(event.reason, tools, style),
       },
       usage: event.usage,
     };
@@ -134,12 +134,12 @@ async function collectChoice({ index, answer: { jobId, events }, tools }: ChatCh
   throw endedTooSoon();
 }
 
-function partsOf(text: string, tools: ToolCallReader | undefined): readonly AnswerPart[] {
+function partsOf(text: string, tools: CallReader | undefined): readonly CallPart[] {
   if (tools !== undefined) return tools.push(text);
   return text === '' ? [] : [{ type: 'text', text }];
 }
 
 /** A call that was cut off is no call to follow. */
-function finishOf(reason: FinishReason, tools: ToolCallReader | undefined): ChatFinishReason {
-  return reason === 'stop' && tools !== undefined && tools.calls > 0 ? 'tool_calls' : reason;
+function finishOf(reason: FinishReason, tools: CallReader | undefined, style: CallStyle): ChatFinishReason {
+  return reason === 'stop' && tools !== undefined && tools.calls > 0 ? finishReasonOf(style) : reason;
 }

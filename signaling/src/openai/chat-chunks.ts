@@ -1,6 +1,9 @@
 /** OpenAI's shapes of a chat answer, whole and in chunks. */
 import type { FinishReason, JobId, TokenLogprob, Usage } from '@tabmesh/shared';
-import type { AnswerPart } from './tools/tool-call-reader.ts';
+import { type CallStyle, callDeltaOf, type finishReasonOf } from './call-style.ts';
+import type { CallPart } from './tools/freeform-calls.ts';
+
+export { callId } from './call-style.ts';
 
 /** What all chunks of one reply share. */
 export interface AnswerHead {
@@ -15,22 +18,25 @@ export interface ChoiceHead {
   readonly jobId: JobId;
   /** Whether there may be calls instead of a content. */
   readonly tools: boolean;
+  readonly style: CallStyle;
 }
 
-export type ChatFinishReason = FinishReason | 'tool_calls';
+export type ChatFinishReason = FinishReason | ReturnType<typeof finishReasonOf>;
 
 /** Only the text of a token is encoded per token; everything around it is made once per choice. */
 export class ChunkWriter {
   readonly #jobId: JobId;
   readonly #tools: boolean;
+  readonly #style: CallStyle;
   readonly #before: string;
   readonly #after: string;
   readonly #beforeText: string;
   readonly #afterText: string;
 
-  constructor(head: AnswerHead, { index, jobId, tools }: ChoiceHead, includeUsage: boolean) {
+  constructor(head: AnswerHead, { index, jobId, tools, style }: ChoiceHead, includeUsage: boolean) {
     this.#jobId = jobId;
     this.#tools = tools;
+    this.#style = style;
     this.#before = `${beforeChoices(head)}"choices":[{"index":${index},"delta":`;
     this.#after = includeUsage ? '}],"usage":null}' : '}]}';
     this.#beforeText = `${this.#before}{"content":`;
@@ -45,8 +51,9 @@ export class ChunkWriter {
     return this.#beforeText + JSON.stringify(text) + this.#afterText;
   }
 
-  part(part: AnswerPart, logprobs: readonly TokenLogprob[]): string {
-    return this.#chunk(JSON.stringify(deltaOf(part, this.#jobId)), logprobs, 'null');
+  part(part: CallPart, logprobs: readonly TokenLogprob[]): string {
+    const delta = part.type === 'text' ? { content: part.text } : callDeltaOf(part, this.#style, this.#jobId);
+    return this.#chunk(JSON.stringify(delta), logprobs, 'null');
   }
 
   finish(reason: ChatFinishReason, logprobs: readonly TokenLogprob[]): string {
@@ -60,11 +67,6 @@ export class ChunkWriter {
 
 export function usageChunk(head: AnswerHead, usage: Usage): string {
   return `${beforeChoices(head)}"choices":[],"usage":${JSON.stringify(usageOf(usage))}}`;
-}
-
-/** Unique in a conversation, and short enough for every client. */
-export function callId(jobId: JobId, index: number): string {
-  return `call_${jobId.slice(0, 24)}_${index}`;
 }
 
 export function logprobsOf(logprobs: readonly TokenLogprob[]) {
@@ -98,22 +100,6 @@ export function usageOfAll([first, ...others]: readonly [Usage, ...Usage[]]): Us
 
 function beforeChoices({ id, created, model }: AnswerHead): string {
   return `{"id":"${id}","object":"chat.completion.chunk","created":${created},"model":${JSON.stringify(model)},`;
-}
-
-function deltaOf(part: AnswerPart, jobId: JobId): object {
-  switch (part.type) {
-    case 'text':
-      return { content: part.text };
-    case 'call': {
-      const { index, name } = part;
-      const call = { index, id: callId(jobId, index), type: 'function', function: { name, arguments: '' } };
-      return { tool_calls: [call] };
-    }
-    case 'arguments':
-      return { tool_calls: [{ index: part.index, function: { arguments: part.text } }] };
-    default:
-      return part satisfies never;
-  }
 }
 
 function logprobsText(logprobs: readonly TokenLogprob[]): string {

@@ -91,12 +91,12 @@ async function openChoices(
     asRoomComes(() => openFirst(first)),
   );
   const [opened, ...rest] = await openAll([opening, ...openings], abort);
-  const tools = question.toolReader;
+  const { toolReader: tools, style } = question;
   return {
     question,
     choices: [
-      { index: 0, answer: opened, tools: tools?.() },
-      ...rest.map((answer, index) => ({ index: index + 1, answer, tools: tools?.() })),
+      { index: 0, answer: opened, tools: tools?.(), style },
+      ...rest.map((answer, index) => ({ index: index + 1, answer, tools: tools?.(), style })),
     ],
   };
 }

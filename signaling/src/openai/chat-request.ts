@@ -5,13 +5,10 @@
 import type { CompletionRequest, ResponseFormat } from '@tabmesh/shared';
 import { z } from 'zod';
 import { fieldError, type RefusedField, readBody } from '../http/request-body.ts';
-import {
-  MAX_CHAT_CHOICES,
-  MAX_CHOICE_NAME_CHARS,
-  MAX_MESSAGES,
-  MAX_PAST_CALLS_PER_MESSAGE,
-  MAX_TOP_LOGPROBS,
-} from '../limits/limits.ts';
+import { MAX_CHAT_CHOICES, MAX_TOP_LOGPROBS } from '../limits/limits.ts';
+import type { CallStyle } from './call-style.ts';
+import { ChatMessages, toTurn } from './chat-messages.ts';
+import { readTools, ToolFields } from './chat-tools.ts';
 import {
   MaxTokens,
   SamplingFields,
@@ -22,8 +19,7 @@ import {
   toStreaming,
 } from './request-fields.ts';
 import { flatSchema } from './tools/flat-schema.ts';
-import { FunctionName, FunctionTool, type ToolChoice, toolOffer } from './tools/function-tools.ts';
-import type { Turn } from './tools/hermes.ts';
+import { type CallReader, FreeformCalls } from './tools/freeform-calls.ts';
 import { planTools, type ToolPlan } from './tools/tool-plan.ts';
 
 export interface ChatQuestion {
@@ -31,42 +27,32 @@ export interface ChatQuestion {
   /** Answers that are wanted, at least 1. */
   readonly choices: number;
   /** Takes the calls out of an answer; undefined: all of it is text. */
-  readonly toolReader: ToolPlan['toolReader'];
+  readonly toolReader: (() => CallReader) | undefined;
+  /** How those calls are told. */
+  readonly style: CallStyle;
   /** Which field asks for JSON. */
-  readonly formatField: 'response_format' | 'tool_choice';
+  readonly formatField: 'response_format' | 'tool_choice' | 'function_call';
   readonly stream: boolean;
   readonly includeUsage: boolean;
 }
 
-const TextPart = z.object({ type: z.literal('text'), text: z.string() });
-
-const PastCall = z.object({
-  id: z.string(),
-  type: z.literal('function').nullish(),
-  function: z.object({ name: FunctionName, arguments: z.string() }),
-});
+/** Of one kind of answer the fields of another, which would be passed over. */
+const Nothing = z.null('belongs to another type of answer. Choose that type, or leave it out').optional();
+const jsonObject = z.record(z.string(), z.unknown());
 
 const Format = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('text') }),
-  z.object({ type: z.literal('json_object') }),
+  z.object({ type: z.literal('text'), schema: Nothing, json_schema: Nothing }),
+  // llama.cpp's server and others take a schema here.
+  z.object({ type: z.literal('json_object'), schema: jsonObject.nullish(), json_schema: Nothing }),
   z.object({
     type: z.literal('json_schema'),
-    json_schema: z.object({ schema: z.record(z.string(), z.unknown()).nullish() }),
+    json_schema: z.looseObject({ schema: jsonObject.nullish() }),
+    schema: Nothing,
   }),
 ]);
 
 const Body = SamplingFields.extend({
-  messages: z
-    .array(
-      z.object({
-        role: z.enum(['system', 'developer', 'user', 'assistant', 'tool']),
-        content: z.union([z.string(), z.array(TextPart)], 'expected a text or a list of text parts').nullish(),
-        tool_calls: z.array(PastCall).max(MAX_PAST_CALLS_PER_MESSAGE).nullish(),
-        tool_call_id: z.string().nullish(),
-      }),
-    )
-    .min(1)
-    .max(MAX_MESSAGES),
+  messages: ChatMessages,
   ...StreamFields.shape,
   max_tokens: MaxTokens,
   max_completion_tokens: MaxTokens,
@@ -75,30 +61,35 @@ const Body = SamplingFields.extend({
   response_format: Format.nullish(),
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
-  tools: z.array(z.object({ type: z.literal('function'), function: FunctionTool })).nullish(),
-  tool_choice: z
-    .union(
-      [
-        z.enum(['none', 'auto', 'required']),
-        z.object({ type: z.literal('function'), function: z.object({ name: z.string().max(MAX_CHOICE_NAME_CHARS) }) }),
-      ],
-      "expected 'none', 'auto', 'required' or {type: 'function', function: {name}}",
-    )
-    .nullish(),
-  parallel_tool_calls: z.boolean().nullish(),
+  ...ToolFields.shape,
 });
 type Body = z.infer<typeof Body>;
 
 const LEAVE_OUT = 'Leave it out.';
+const USE_FORMAT = "Leave it out, and send a JSON schema as 'response_format'.";
+const formOfOthers: RefusedField = { asksForNothing: isEmpty, instead: USE_FORMAT };
+const continuation = "Leave it out: an answer begins anew. Ask for its rest in a user's message.";
 const REFUSED: Readonly<Record<string, RefusedField>> = {
-  // Succeeded by `tools` in 2023.
-  functions: { asksForNothing: isEmpty, instead: LEAVE_OUT },
-  function_call: { asksForNothing: (value) => value === 'none' || value === 'auto', instead: LEAVE_OUT },
   modalities: {
     asksForNothing: (value) => Array.isArray(value) && value.every((modality) => modality === 'text'),
     instead: LEAVE_OUT,
   },
   audio: { asksForNothing: () => false, instead: LEAVE_OUT },
+  web_search_options: {
+    asksForNothing: () => false,
+    instead: 'Leave it out, and offer a function that searches, if you have one.',
+  },
+  // What other servers take, and what would make another answer of it without a word.
+  grammar: formOfOthers,
+  json_schema: formOfOthers,
+  guided_json: formOfOthers,
+  guided_regex: formOfOthers,
+  guided_choice: formOfOthers,
+  guided_grammar: formOfOthers,
+  structured_outputs: formOfOthers,
+  continue_final_message: { asksForNothing: (value) => value === false, instead: continuation },
+  add_generation_prompt: { asksForNothing: (value) => value === true, instead: continuation },
+  chat_template: { asksForNothing: isEmpty, instead: "Leave it out: each model's own is used." },
 };
 
 /** @throws MeshError `invalid_request` that names the field, `model_not_found` for a name that no model can have. */
@@ -106,7 +97,8 @@ export function readChatRequest(payload: unknown): ChatQuestion {
   const body = readBody(payload, Body, REFUSED);
   const stop = toStopTexts(body.stop);
   const responseFormat = formatOf(body);
-  const plan = planTools(body.messages.map(toTurn), offerOf(body), { responseFormat, stop });
+  const { offer, style } = readTools(body);
+  const plan = planTools(body.messages.map(toTurn), offer, { responseFormat, stop });
   return {
     completion: {
       ...toSampling(body),
@@ -117,53 +109,36 @@ export function readChatRequest(payload: unknown): ChatQuestion {
       topLogprobs: topLogprobsOf(body),
     },
     choices: body.n ?? 1,
-    toolReader: plan.toolReader,
-    formatField: responseFormat === undefined ? 'tool_choice' : 'response_format',
+    toolReader: readerOf(plan, style),
+    style,
+    formatField: responseFormat === undefined ? choiceFieldOf(style) : 'response_format',
     ...toStreaming(body),
   };
 }
 
-function toTurn({ role, content, tool_calls, tool_call_id }: Body['messages'][number]): Turn {
-  const text = typeof content === 'string' ? content : (content ?? []).map((part) => part.text).join('');
-  switch (role) {
-    case 'assistant':
-      return {
-        role,
-        content: text,
-        calls: (tool_calls ?? []).map(({ id, function: { name, arguments: given } }) => ({
-          id,
-          name,
-          arguments: given,
-        })),
-      };
-    case 'tool':
-      return { role, callId: tool_call_id ?? undefined, content: text };
-    case 'developer':
-      return { role: 'system', content: text };
-    default:
-      return { role, content: text };
-  }
+function readerOf({ toolReader }: ToolPlan, style: CallStyle): (() => CallReader) | undefined {
+  if (toolReader === undefined || style.kind === 'function' || style.custom.size === 0) return toolReader;
+  return () => new FreeformCalls(toolReader(), style.custom);
 }
 
-function offerOf({ tools, tool_choice, parallel_tool_calls }: Body) {
-  if ((tools ?? []).length === 0 && (tool_choice ?? 'none') === 'none') return undefined;
-  const choice: ToolChoice | undefined =
-    typeof tool_choice === 'object' && tool_choice !== null ? tool_choice.function : (tool_choice ?? undefined);
-  return toolOffer({
-    tools: (tools ?? []).map((tool) => tool.function),
-    choice,
-    parallel: parallel_tool_calls ?? true,
-    fieldOf: (index) => `tools[${index}].function`,
-  });
+function choiceFieldOf({ kind }: CallStyle) {
+  return kind === 'function' ? 'function_call' : 'tool_choice';
 }
 
 function formatOf({ response_format: format }: Body): ResponseFormat | undefined {
   if (format === null || format === undefined || format.type === 'text') return undefined;
-  if (format.type === 'json_object') return format;
-  const { schema } = format.json_schema;
-  if (schema === null || schema === undefined) return { type: 'json_object' };
-  return { type: 'json_schema', schema: flatSchema(schema, 'response_format.json_schema.schema') };
+  const isObject = format.type === 'json_object';
+  const field = isObject ? 'response_format.schema' : 'response_format.json_schema.schema';
+  const schema = isObject ? format.schema : format.json_schema.schema;
+  if (schema !== null && schema !== undefined) return { type: 'json_schema', schema: flatSchema(schema, field) };
+  if (!isObject && SCHEMA_KEYWORDS.some((keyword) => keyword in format.json_schema)) {
+    throw fieldError(field, "is missing: the schema stands beside it. Put it into the field 'schema'.");
+  }
+  return { type: 'json_object' };
 }
+
+/** Of a schema that was put where its name belongs. */
+const SCHEMA_KEYWORDS = ['type', 'properties', '$ref', 'anyOf', 'items'];
 
 function topLogprobsOf({ logprobs, top_logprobs }: Body): number | undefined {
   if (logprobs) return top_logprobs ?? 0;
@@ -172,5 +147,6 @@ function topLogprobsOf({ logprobs, top_logprobs }: Body): number | undefined {
 }
 
 function isEmpty(value: unknown): boolean {
+  if (value === '') return true;
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }

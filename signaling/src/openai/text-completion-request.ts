@@ -22,6 +22,7 @@ export interface TextCompletionQuestion {
   /** One for each choice: `n` of the first prompt, then `n` of the second. */
   readonly requests: readonly [CompletionRequest, ...CompletionRequest[]];
   readonly choicesEach: number;
+  readonly fieldNames: Readonly<Record<string, string>>;
   readonly stream: boolean;
   readonly includeUsage: boolean;
 }
@@ -73,6 +74,7 @@ export function readTextCompletion(payload: unknown): TextCompletionQuestion {
   return {
     requests: requests as [CompletionRequest, ...CompletionRequest[]],
     choicesEach,
+    fieldNames: { messages: 'prompt' },
     ...toStreaming(body),
   };
 }

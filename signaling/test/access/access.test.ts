@@ -50,7 +50,7 @@ describe('API keys', () => {
       if (method !== 'HEAD') {
         expect(reply.json().error).toMatchObject({
           code: 'invalid_api_key',
-          type: 'authentication_error',
+          type: 'invalid_request_error',
           param: null,
         });
       }

@@ -20,6 +20,7 @@ async function mesh() {
   const clock: Clock = {
     wallMs: () => systemClock.wallMs(),
     monotonicMs: () => systemClock.monotonicMs(),
+    soon: systemClock.soon,
     after: (ms, callback) => (ms === MEMBER_UNREAD_MS ? minutes : systemClock).after(ms, callback),
   };
   const { hub, connect } = await startHub({ clock, limits: { announcements: MUCH, descriptions: MUCH } });

@@ -119,7 +119,7 @@ describe('errors', () => {
     ['tool_choice', { tools: [tool], tool_choice: 'sometimes' }],
     ['tool_choice', { tools: [tool], tool_choice: { type: 'function', function: { name: 'g' } } }],
     ['messages[0].tool_calls[0].function', { messages: [{ role: 'assistant', tool_calls: [{ id: 'a' }] }] }],
-    ['functions', { functions: [{ name: 'f' }] }],
+    ['functions[0].name', { functions: [{ name: 'f f' }] }],
     ['function_call', { function_call: { name: 'f' } }],
     ['modalities', { modalities: ['text', 'audio'] }],
     ['audio', { audio: { voice: 'alloy' } }],

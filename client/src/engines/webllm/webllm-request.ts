@@ -4,6 +4,7 @@
  * those after temperature, grammar and penalties, at temperature 0 thus all or nothing.
  */
 import { type GenerationRequest, MeshError } from '@tabmesh/shared';
+import { endedByUser, inTurns } from '@tabmesh/shared/arranged-turns';
 import { withoutLikelyControl } from '@tabmesh/shared/control-texts';
 import { grammarOfSchema } from '@tabmesh/shared/json-grammar';
 import type { ConversationMessage } from './mlc-conversation.ts';
@@ -54,7 +55,10 @@ export function toWebllmCompletion(request: GenerationRequest, text: string, pro
 
 /** Results of tools need the calls that they answer, which the port does not carry: they are given as the user's. */
 function messagesOf({ messages }: GenerationRequest): ConversationMessage[] {
-  return messages.map(({ role, content }) => ({
+  // WebLLM takes a system message only as the first, and only a user's as the last.
+  const isTaken = messages.at(-1)?.role === 'user' && !messages.slice(1).some(({ role }) => role === 'system');
+  const taken = isTaken ? messages : endedByUser(inTurns(messages));
+  return taken.map(({ role, content }) => ({
     role: role === 'tool' ? 'user' : role,
     // WebLLM's tokenizer makes control tokens of them wherever they stand.
     content: withoutLikelyControl(content),

@@ -6,6 +6,7 @@ import { ModelStore } from '../../models/model-store.ts';
 import { examine, type Finding } from '../doctor.ts';
 import { jsonOption, portOption, portOr } from '../options.ts';
 import { runTask } from '../run-task.ts';
+import { print, printJson } from '../terminal.ts';
 
 export function doctorCommand(): Command {
   return new Command('doctor')
@@ -25,13 +26,14 @@ async function doctor(port: number, json: boolean): Promise<boolean> {
   });
   for await (const finding of examined) {
     findings.push(finding);
-    if (!json) console.log(lineOf(finding));
+    if (!json) print(...linesOf(finding));
   }
   const ok = findings.every((finding) => finding.ok);
-  if (json) console.log(JSON.stringify({ ok, findings }, null, 2));
+  if (json) printJson({ ok, findings });
   return ok;
 }
 
-function lineOf({ name, ok, detail, advice }: Finding): string {
-  return `${ok ? 'ok     ' : 'PROBLEM'} ${name.padEnd(10)} ${detail}${advice === undefined ? '' : `\n        ${advice}`}`;
+function linesOf({ name, ok, detail, advice }: Finding): string[] {
+  const line = `${ok ? 'ok     ' : 'PROBLEM'} ${name.padEnd(10)} ${detail}`;
+  return advice === undefined ? [line] : [line, `        ${advice}`];
 }

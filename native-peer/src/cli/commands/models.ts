@@ -9,6 +9,7 @@ import { expectedRates } from '../../speed/expected-rates.ts';
 import { jsonOption } from '../options.ts';
 import { createProgressBar } from '../progress-bar.ts';
 import { runTask } from '../run-task.ts';
+import { print, printJson } from '../terminal.ts';
 
 interface PullFlags {
   readonly sha256?: string;
@@ -80,8 +81,8 @@ type RatedModel = ListedModel & {
 async function ls(json: boolean): Promise<void> {
   const home = await openHome(homePath());
   const rated = await rate(await new ModelStore({ home, embeddedPath: repository.models }).list(), home);
-  if (json) console.log(JSON.stringify(rated, null, 2));
-  else for (const line of table(rated)) console.log(line);
+  if (json) printJson(rated);
+  else print(...table(rated));
 }
 
 async function rate(models: readonly ListedModel[], home: Home): Promise<readonly RatedModel[]> {
@@ -131,9 +132,9 @@ async function pull(source: string, { sha256, name }: PullFlags, stop: AbortSign
     const checked = pulled.verified ? 'its SHA-256 is the expected one' : `nobody told its SHA-256 (${pulled.sha256})`;
     const parts = pulled.files.length > 1 ? ` in ${pulled.files.length} parts` : '';
     const size = formatBytes(pulled.sizeBytes) + parts;
-    if (pulled.isNew) console.log(`Pulled ${pulled.id}, ${size}; ${checked}.`);
-    else console.log(`${pulled.id} is here already, ${size}. To get it anew: npx tabmesh models rm ${pulled.id}`);
-    console.log(`Serve it: npx tabmesh serve ${pulled.id}`);
+    if (pulled.isNew) print(`Pulled ${pulled.id}, ${size}; ${checked}.`);
+    else print(`${pulled.id} is here already, ${size}. To get it anew: npx tabmesh models rm ${pulled.id}`);
+    print(`Serve it: npx tabmesh serve ${pulled.id}`);
   } catch (error) {
     bars.download.close();
     bars.check.close();
@@ -148,7 +149,7 @@ async function rm(names: readonly string[]): Promise<void> {
   const store = await openStore();
   for (const name of names) {
     await store.remove(name);
-    console.log(`Removed ${name}.`);
+    print(`Removed ${name}.`);
   }
 }
 

@@ -14,6 +14,7 @@ import { createLogger } from '../logging.ts';
 import { contextOption, gpuOption, httpUrl, integer, list, slotsOption, threadsOption } from '../options.ts';
 import { createProgressBar } from '../progress-bar.ts';
 import { runService, type Service } from '../run-service.ts';
+import { complain, print } from '../terminal.ts';
 
 type EngineChoice = 'llama' | HttpEngineKind;
 
@@ -111,7 +112,7 @@ async function serve(options: ServeOptions, models: readonly string[], stop: Abo
         baselineFile: home.baselineFile,
         graceMs: options.grace * 1000,
         logger,
-        onServing: ({ model }) => console.log(`Serving ${model.id} as ${opened.identity.peerId}`),
+        onServing: ({ model }) => print(`Serving ${model.id} as ${opened.identity.peerId}`),
       },
       stop,
     );
@@ -153,7 +154,7 @@ async function withLlama(options: ServeOptions, names: readonly string[], home: 
         hashCacheFile: home.hashCacheFile,
         onProgress: loadProgress(),
         freeMemoryBytes: () => freeMemoryBytes({ gpu, logger: serving.logger }),
-        onDropped: (sentence) => console.error(sentence),
+        onDropped: (sentence) => complain(sentence),
       },
       stop,
     );

@@ -21,6 +21,7 @@ import {
 } from '../options.ts';
 import { printReady } from '../print-ready.ts';
 import { runService, type Service } from '../run-service.ts';
+import { complain } from '../terminal.ts';
 
 interface UpOptions extends FallbackFlags {
   readonly port?: number;
@@ -77,7 +78,7 @@ async function up(options: UpOptions, stop: AbortSignal): Promise<Service> {
   });
   const missing = missingLlama();
   if (missing !== undefined) {
-    console.error(`${missing}\nThe web app and the entry run without it: lend a tab, or tabmesh serve --engine …`);
+    complain(missing, 'The web app and the entry run without it: lend a tab, or tabmesh serve --engine …');
     return announced(entry.url, options, { failed: new Promise<never>(() => {}), close: () => entry.close() });
   }
   const peer = supervisePeer({

@@ -39,14 +39,16 @@ export function toolOffer(offer: {
   readonly choice: ToolChoice | undefined;
   readonly parallel: boolean;
   readonly fieldOf: (index: number) => string;
+  /** How the request names what it says of the choice. */
+  readonly choiceField?: string;
 }): ToolOffer | undefined {
-  const { tools, choice = 'auto', parallel, fieldOf } = offer;
+  const { tools, choice = 'auto', parallel, fieldOf, choiceField = 'tool_choice' } = offer;
   checkDefinitions(tools, fieldOf);
   if (tools.length === 0 && choice !== 'none' && choice !== 'auto') {
-    throw fieldError('tool_choice', 'asks for a call, but there are no tools. Send tools, or leave it out.');
+    throw fieldError(choiceField, 'asks for a call, but there are no tools. Send tools, or leave it out.');
   }
   if (typeof choice === 'object' && !tools.some(({ name }) => name === choice.name)) {
-    throw fieldError('tool_choice', `names '${choice.name}', which is none of the tools. Name one of them.`);
+    throw fieldError(choiceField, `names '${choice.name}', which is none of the tools. Name one of them.`);
   }
   return tools.length === 0 || choice === 'none' ? undefined : { tools, choice, parallel, fieldOf };
 }

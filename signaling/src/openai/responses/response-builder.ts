@@ -3,8 +3,8 @@
  * only the first are told of the events.
  */
 import type { FinishReason, JobId, TokenLogprob, Usage } from '@tabmesh/shared';
-import { callId, logprobsOf } from './chat-chunks.ts';
-import type { AnswerPart } from './tools/tool-call-reader.ts';
+import { callId, logprobsOf } from '../chat-chunks.ts';
+import type { AnswerPart } from '../tools/tool-call-reader.ts';
 
 export interface ResponseEvent {
   readonly type: `response.${string}`;

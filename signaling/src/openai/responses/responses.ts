@@ -1,12 +1,12 @@
 /** `POST /v1/responses`: OpenAI's newer endpoint, whole or as its events. Nothing is kept between two requests. */
 import type { Logger, TokenLogprob } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { endedTooSoon } from '../answers/opened-answer.ts';
-import { streamReply } from '../http/stream-reply.ts';
-import { type AnsweringParts, type MeshAnswers, openAnswers } from './mesh-answers.ts';
-import { ResponseBuilder, type ResponseHead } from './responses-builder.ts';
-import { type ResponseQuestion, readResponseRequest } from './responses-request.ts';
-import type { AnswerPart } from './tools/tool-call-reader.ts';
+import { endedTooSoon } from '../../answers/opened-answer.ts';
+import { streamReply } from '../../http/stream-reply.ts';
+import { type AnsweringParts, type MeshAnswers, openAnswers } from '../mesh-answers.ts';
+import type { AnswerPart } from '../tools/tool-call-reader.ts';
+import { ResponseBuilder, type ResponseHead } from './response-builder.ts';
+import { type ResponseQuestion, readResponseRequest } from './response-request.ts';
 
 export interface ResponsesParts extends AnsweringParts {
   readonly logger: Logger;

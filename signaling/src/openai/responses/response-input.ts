@@ -3,9 +3,9 @@
  * mean something to a server that keeps conversations are refused.
  */
 import { z } from 'zod';
-import { MAX_ID_CHARS, MAX_MESSAGES } from '../limits/limits.ts';
-import { FunctionName } from './tools/function-tools.ts';
-import type { PastCall, Turn } from './tools/hermes.ts';
+import { MAX_ID_CHARS, MAX_MESSAGES } from '../../limits/limits.ts';
+import { FunctionName } from '../tools/function-tools.ts';
+import type { PastCall, Turn } from '../tools/hermes.ts';
 
 const textPart = { text: z.string() };
 const Part = z.discriminatedUnion(

@@ -1,8 +1,8 @@
 import { type AnswerEvent, MeshError } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
-import { startListening } from '../setup/listening-server.ts';
-import { JOB_ID } from '../setup/scripted-mesh.ts';
-import { call, eventsOf, startResponses, weather } from '../setup/start-responses.ts';
+import { startListening } from '../../setup/listening-server.ts';
+import { JOB_ID } from '../../setup/scripted-mesh.ts';
+import { call, eventsOf, startResponses, weather } from '../../setup/start-responses.ts';
 
 describe('a response in one piece', () => {
   it("AP80: has OpenAI's shape, usage, its settings and the headers of the mesh", async () => {

@@ -1,10 +1,10 @@
 import { MeshError } from '@tabmesh/shared';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { startListening } from '../setup/listening-server.ts';
-import type { ScriptStep } from '../setup/scripted-mesh.ts';
-import { startResponses, weather } from '../setup/start-responses.ts';
-import { startServer } from '../setup/start-server.ts';
+import { startListening } from '../../setup/listening-server.ts';
+import type { ScriptStep } from '../../setup/scripted-mesh.ts';
+import { startResponses, weather } from '../../setup/start-responses.ts';
+import { startServer } from '../../setup/start-server.ts';
 
 describe('a response that is refused', () => {
   it.each([

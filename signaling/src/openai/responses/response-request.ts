@@ -1,7 +1,7 @@
 /** OpenAI's body of `/v1/responses`, read into what the mesh is asked and into the settings that a response repeats. */
 import type { CompletionRequest, ResponseFormat } from '@tabmesh/shared';
 import { z } from 'zod';
-import { type RefusedField, readBody, unsupportedField } from '../http/request-body.ts';
+import { type RefusedField, readBody, unsupportedField } from '../../http/request-body.ts';
 import {
   MAX_FORMAT_NAME_CHARS,
   MAX_INCLUDE_CHARS,
@@ -9,13 +9,13 @@ import {
   MAX_METADATA_VALUE_CHARS,
   MAX_TOP_LOGPROBS,
   MAX_USER_CHARS,
-} from '../limits/limits.ts';
-import { MaxTokens, SamplingFields, toSampling } from './request-fields.ts';
-import { ResponseInput, toTurns } from './responses-input.ts';
-import { flatSchema } from './tools/flat-schema.ts';
-import { FunctionTool, type ToolChoice, toolOffer } from './tools/function-tools.ts';
-import type { ToolCallReader } from './tools/tool-call-reader.ts';
-import { planTools } from './tools/tool-plan.ts';
+} from '../../limits/limits.ts';
+import { MaxTokens, SamplingFields, toSampling } from '../request-fields.ts';
+import { flatSchema } from '../tools/flat-schema.ts';
+import { FunctionTool, type ToolChoice, toolOffer } from '../tools/function-tools.ts';
+import type { ToolCallReader } from '../tools/tool-call-reader.ts';
+import { planTools } from '../tools/tool-plan.ts';
+import { ResponseInput, toTurns } from './response-input.ts';
 
 export interface ResponseQuestion {
   readonly requests: readonly [CompletionRequest];
