@@ -13,6 +13,7 @@ import { createKeyGate } from './access/key-gate.ts';
 import { boundOpenRequests } from './answers/open-requests.ts';
 import type { Fallback } from './fallback/fallback.ts';
 import { errorReply } from './http/error-reply.ts';
+import { registerKeptStreams } from './http/kept-streams.ts';
 import { spreadLargeRequests } from './http/large-requests.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from './http/request-id.ts';
 import { boundUnreadReplies } from './http/unread-replies.ts';
@@ -108,6 +109,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   guardChat(app, { callers, askForKey, requestsPerMinute, clock });
   boundOpenRequests(app);
   spreadLargeRequests(app);
+  registerKeptStreams(app, clock);
   registerChatCompletions(app, parts);
   registerTextCompletions(app, parts);
   registerEmbeddings(app, parts);

@@ -3,8 +3,9 @@
  * or silent, and its prompt stays in memory for as long. Whoever asks much is refused before everybody is.
  */
 import { MeshError } from '@tabmesh/shared';
-import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
+import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 import { lengthOf } from '../http/large-requests.ts';
+import { clientOf } from '../limits/client-of.ts';
 import {
   MAX_CLIENT_OPEN_BYTES,
   MAX_CLIENT_OPEN_REQUESTS,
@@ -13,7 +14,6 @@ import {
   OPEN_SHARE_FOR_ALL,
   SMALL_CLIENT_REQUESTS,
 } from '../limits/limits.ts';
-import { networkOf } from '../limits/network.ts';
 
 /** Behind the guards that refuse a request without looking at its body, and so before the routes are registered. */
 export function boundOpenRequests(app: FastifyInstance): void {
@@ -75,10 +75,6 @@ export class OpenRequests {
     this.#requests += requests;
     this.#bytes += bytes;
   }
-}
-
-function clientOf(request: FastifyRequest): string {
-  return request.keyName === undefined ? networkOf(request.ip) : `key ${request.keyName}`;
 }
 
 function tooMany(message: string): MeshError {

@@ -20,6 +20,7 @@ export type ApiErrorCode =
   | 'payload_too_large'
   | 'upstream_failed'
   | 'unknown_url'
+  | 'stream_not_found'
   | 'internal_error';
 
 export interface ApiErrorBody {
@@ -45,6 +46,7 @@ const STATUS: Record<ApiErrorCode, number> = {
   forbidden_origin: 403,
   model_not_found: 404,
   unknown_url: 404,
+  stream_not_found: 404,
   request_timeout: 408,
   payload_too_large: 413,
   headers_too_large: 431,
