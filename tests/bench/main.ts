@@ -39,6 +39,7 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   cancel: () => import('./cancel.ts'),
   resume: () => import('./resume.ts'),
   stalls: () => import('./attacks/stalls.ts'),
+  startup: () => import('./startup.ts'),
 };
 
 /** Asked for by name only: half an hour each. */
