@@ -49,6 +49,25 @@ export const MAX_RESTARTS = 7;
 /** An engine that served this long was sound; its next break is the first one again. */
 export const SOUND_AFTER_MS = 300_000;
 
+// --- Looking at the device ---
+
+/** Both short runs on a GPU, its device and its shaders together: a person waits for them once. */
+export const SPEED_RUN_MS = 1_500;
+/** A batch of work this long is told apart from the millisecond that a browser takes to say that it is done. */
+export const ENOUGH_WORK_MS = 80;
+/** Read again and again. Larger than the caches of nearly all GPUs, small enough for any that runs models. */
+export const READ_BUFFER_BYTES = 256 * 1024 * 1024;
+/** The same for a core: larger than its caches, and there in an instant. */
+export const CPU_READ_BYTES = 64 * 1024 * 1024;
+/** At a stretch on the thread of the page: a third of what a frame may take. */
+export const CPU_SLICE_MS = 5;
+/** Drivers, batteries and power plans change; who lends for months is measured anew now and then. */
+export const SPEED_KEPT_MS = 30 * 24 * 3_600_000;
+/** More adapters than one browser meets. */
+export const MAX_KEPT_DEVICES = 8;
+/** The last models that a device ran. */
+export const MAX_KEPT_RATES = 24;
+
 // --- Loading a model ---
 
 /** Firefox and Safari tell no memory; devices with less than 4 GiB are rare. */

@@ -1,6 +1,9 @@
 import { MeshError } from '@tabmesh/shared';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { ModelOffer } from '../src/engines/index.ts';
+import { expectationsOf } from '../src/engines/speed/expectations.ts';
 import type { Engines } from '../src/lend/contribution.svelte.ts';
+import { createSpeedStore } from '../src/lend/speed-store.ts';
 import { createLendingTab, source } from './lending-tab.ts';
 
 const closing: (() => Promise<void>)[] = [];
@@ -106,6 +109,89 @@ describe('lending', () => {
     });
     await contribution.probe();
     expect(contribution.device).toMatchObject({ state: 'failed' });
+  });
+});
+
+describe('how fast it should be', () => {
+  const offer: ModelOffer = {
+    id: 'scripted',
+    label: 'scripted',
+    source,
+    engine: 'wllama',
+    sizeBytes: 2e9,
+    fits: true,
+    recommended: true,
+    expected: { tokensPerSecond: 12 },
+  };
+
+  function setUpMeasured() {
+    const runs: string[] = [];
+    const measure = {
+      gpu: async () => undefined,
+      async cpu() {
+        runs.push('cpu');
+        return { memoryBytesPerSecond: 40e9, operationsPerSecond: 1e12, tokenOverheadMs: 0 };
+      },
+    };
+    const lending = createLendingTab(
+      {
+        modelOffers: async () => [offer],
+        expectationsOf: (report, options) => expectationsOf(report, { ...options, measure }),
+      },
+      [],
+      createSpeedStore(undefined),
+    );
+    closing.push(lending.close);
+    const ready = () => {
+      const { device } = lending.contribution;
+      if (device.state !== 'ready') throw new Error(device.state);
+      return device;
+    };
+    return { ...lending, runs, ready };
+  }
+
+  it('LC19: a device is measured once, and again when its user wants it, but not while it lends', async () => {
+    const { contribution, runs, start, ready } = setUpMeasured();
+    const states: string[] = [];
+    const probing = contribution.probe();
+    while (contribution.device.state !== 'ready') {
+      if (states.at(-1) !== contribution.device.state) states.push(contribution.device.state);
+      await Promise.resolve();
+    }
+    await probing;
+    expect(states).toEqual(['probing', 'measuring']);
+    expect(ready().expectations?.cpu.speed.memoryBytesPerSecond).toBe(40e9);
+    await contribution.probe();
+    expect(runs).toEqual(['cpu']);
+    await contribution.probe({ measureAnew: true });
+    expect(runs).toEqual(['cpu', 'cpu']);
+    await start();
+    await contribution.probe({ measureAnew: true });
+    expect(runs).toEqual(['cpu', 'cpu']);
+  });
+
+  it('LC20: beside what was expected of the lent model stands what it reached, and the next estimate knows it', async () => {
+    const { clock, contribution, start, ready } = setUpMeasured();
+    await contribution.probe();
+    expect(ready().expectations?.cpu.rates).toEqual([]);
+    await start();
+    expect(contribution.rate).toEqual({ expected: 12 });
+    await clock.advance(60_000);
+    expect(contribution.rate).toEqual({ expected: 12, measured: expect.closeTo(10, 0) });
+    await contribution.probe();
+    expect(ready().expectations?.cpu.rates).toEqual([
+      expect.objectContaining({ model: 'scripted', sizeBytes: 2e9, possibleTokensPerSecond: expect.closeTo(20, 5) }),
+    ]);
+  });
+
+  it('LC19: a device that can not be measured is offered what fits by memory', async () => {
+    const { contribution, phase } = setUp({
+      modelOffers: async (_report, _entry, expectations) => (expectations === undefined ? [offer] : []),
+      expectationsOf: () => Promise.reject(new Error('no time')),
+    });
+    await contribution.probe();
+    expect(contribution.device).toMatchObject({ state: 'ready', offers: [offer], expectations: undefined });
+    expect(phase()).toBe('idle');
   });
 });
 

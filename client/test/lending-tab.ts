@@ -2,6 +2,8 @@
 import { BaselineCollector, type Engine, MeshError, type ModelId, silentLogger } from '@tabmesh/shared';
 import { createScriptedEngine, createSeededRandom, VirtualMesh } from '@tabmesh/shared/testing';
 import type { ModelSource } from '../src/engines/index.ts';
+import { expectationsOf, learnedRate } from '../src/engines/speed/expectations.ts';
+import { SpeedBook, type SpeedStore } from '../src/engines/speed/speed-book.ts';
 import { Contribution, type Engines } from '../src/lend/contribution.svelte.ts';
 import { watchTab } from '../src/lend/lifecycle-page.ts';
 import { createBaselineStorage } from '../src/mesh/baseline-storage.ts';
@@ -19,7 +21,11 @@ const report = {
   storageFreeBytes: null,
 };
 
-export function createLendingTab(overrides: Partial<Engines> = {}, pauseOn: readonly PauseSwitch[] = []) {
+export function createLendingTab(
+  overrides: Partial<Engines> = {},
+  pauseOn: readonly PauseSwitch[] = [],
+  speedStore?: SpeedStore,
+) {
   const virtual = new VirtualMesh();
   const { clock } = virtual;
   const tab = createScriptedTab();
@@ -56,6 +62,9 @@ export function createLendingTab(overrides: Partial<Engines> = {}, pauseOn: read
   let engines: Engines = {
     probeDevice: async () => report,
     modelOffers: async () => [],
+    expectationsOf,
+    learnedRate,
+    SpeedBook,
     claimEngineLock: async () => () => void log.push('unlocked'),
     loadEngine: async (_source, { onProgress }) => {
       onProgress({ phase: 'download', loadedBytes: 1, totalBytes: 2, bytesPerSecond: 1 });
@@ -74,13 +83,17 @@ export function createLendingTab(overrides: Partial<Engines> = {}, pauseOn: read
     preferences,
     loadEngines: async () => engines,
     entryUrl: 'https://entry.example',
-    collectBaseline: async (loaded, joined) =>
+    speedStore,
+    collectBaseline: async (loaded, joined, onBaseline) =>
       new BaselineCollector({
         engine: loaded,
         clock,
         store: createBaselineStorage(undefined),
         logger: silentLogger,
-        onBaseline: (baseline) => joined.setBaseline(loaded.model.id, baseline),
+        onBaseline(baseline) {
+          joined.setBaseline(loaded.model.id, baseline);
+          onBaseline(baseline);
+        },
       }),
   });
 

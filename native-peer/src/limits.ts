@@ -46,6 +46,19 @@ export const MOST_SUGGESTIONS = 3;
 /** Browsers follow 20; hubs use 2. */
 export const MOST_REDIRECTS = 10;
 
+// speed/: what this machine should reach
+
+/** Of reading, and of computing: with the threads' start half a second in all. */
+export const SPEED_RUN_MS = 120;
+/** Together, on a machine that is busy with something else. */
+export const SPEED_PATIENCE_MS = 3000;
+/** Of all threads together: more than caches hold. */
+export const SPEED_BYTES = 256 * 1024 * 1024;
+/** As many get all that a machine's memory gives. */
+export const MOST_SPEED_THREADS = 8;
+/** Memory does not change, but what runs beside it and how a machine is cooled. */
+export const SPEED_KEPT_MS = 30 * 24 * 3_600_000;
+
 // llama/: memory, batches, caches
 
 /** Longer contexts are for those who ask: the cache of 4 slots at 32k takes 19 GB for an 8B model. */

@@ -2,6 +2,7 @@
 
 export { backoffMs, doublingMs } from './backoff.ts';
 export * from './catalog/catalog.ts';
+export * from './catalog/expected-rate.ts';
 export * from './catalog/fit.ts';
 export * from './catalog/sla-gate.ts';
 export { AnswerText } from './engine-kit/answer-text.ts';

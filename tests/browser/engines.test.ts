@@ -239,6 +239,40 @@ describe('WebLLM without an adapter', () => {
   });
 });
 
+describe('the speed of this device', () => {
+  it('EN161: without a GPU the cores are measured once, and each offer that fits has its expected rate', async () => {
+    const page = await openEnginePage(browser, server.url);
+    const { first, second, offers } = await inPage(page, 'expectations', server.url);
+
+    expect(first.expected.gpu).toBeUndefined();
+    expect(first.expected.cpu.speed.memoryBytesPerSecond).toBeGreaterThan(1e8);
+    expect(first.tookMs).toBeLessThan(2000);
+    expect(second.expected).toEqual(first.expected);
+    expect(second.tookMs).toBeLessThan(50);
+    expect(offers.filter(({ fits }) => fits).every(({ expected }) => (expected?.tokensPerSecond ?? 0) > 0)).toBe(true);
+    expect(offers.find(({ recommended }) => recommended)?.atChatSpeed).toBe(true);
+  });
+
+  it('EN160: two small shaders tell how fast an adapter reads memory and computes', async () => {
+    const withGpu = await launchChromium(SOFTWARE_GPU);
+    const page = await openEnginePage(withGpu, server.url);
+    const { speed, tookMs } = await inPage(page, 'measureGpu');
+
+    expect(speed?.memoryBytesPerSecond).toBeGreaterThan(1e7);
+    expect(speed?.memoryBytesPerSecond).toBeLessThan(1e12);
+    expect(speed?.operationsPerSecond).toBeGreaterThan(1e7);
+    expect(speed?.operationsPerSecond).toBeLessThan(1e13);
+    expect(tookMs).toBeLessThan(2000);
+    await withGpu.close();
+  });
+
+  it('EN161: an adapter that is not there is not measured', async () => {
+    const page = await openEnginePage(browser, server.url);
+
+    expect((await inPage(page, 'measureGpu')).speed).toBeUndefined();
+  });
+});
+
 describe('WebLLM with a software adapter', () => {
   let withGpu: Browser;
   let page: Page;

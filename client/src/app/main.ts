@@ -14,6 +14,7 @@ import { createMemoryStorage } from '../conversations/memory-storage.ts';
 import { createOtherTabs } from '../conversations/other-tabs.ts';
 import { Contribution, type Engines } from '../lend/contribution.svelte.ts';
 import { watchTab } from '../lend/lifecycle-page.ts';
+import { createSpeedStore } from '../lend/speed-store.ts';
 import { MeshState } from '../mesh/mesh-state.svelte.ts';
 import { createRouter } from '../navigation/router.svelte.ts';
 import { Conversations } from '../open-conversations/conversations.svelte.ts';
@@ -77,10 +78,11 @@ function createParts(): AppParts {
     preferences,
     loadEngines: demo ? demoEngines : realEngines,
     entryUrl: location.origin,
-    async collectBaseline(engine, joined) {
+    async collectBaseline(engine, joined, onBaseline) {
       const { collectBaseline } = await import('../mesh/collect-baseline.ts');
-      return collectBaseline(engine, joined, await database);
+      return collectBaseline(engine, joined, await database, onBaseline);
     },
+    speedStore: createSpeedStore(localStorageOrNothing()),
   });
   return {
     router: createRouter(),

@@ -1,5 +1,7 @@
 /** Engines without models, for looking at the Contribute page: they load slowly and answer nothing. */
-import { ClassId, type Engine, MeshError, ModelId, pause, systemClock } from '@tabmesh/shared';
+import { ClassId, type Engine, isChatSpeed, MeshError, ModelId, pause, systemClock } from '@tabmesh/shared';
+import { type Expectation, expectationsOf, expectedRate, learnedRate } from '../engines/speed/expectations.ts';
+import { SpeedBook } from '../engines/speed/speed-book.ts';
 import type { Engines } from '../lend/contribution.svelte.ts';
 
 const GIGABYTE = 1e9;
@@ -19,7 +21,20 @@ export const scriptedEngines: Engines = {
       storageFreeBytes: 42 * GIGABYTE,
     };
   },
-  async modelOffers() {
+  learnedRate,
+  SpeedBook,
+  expectationsOf(report, options) {
+    const speed = { memoryBytesPerSecond: 68 * GIGABYTE, operationsPerSecond: 2.1e12, tokenOverheadMs: 4 };
+    const measure = {
+      async gpu() {
+        await pause(systemClock, 1_200, new AbortController().signal);
+        return speed;
+      },
+      cpu: async () => ({ ...speed, operationsPerSecond: 4e10, tokenOverheadMs: 0.2 }),
+    };
+    return expectationsOf(report, { ...options, measure });
+  },
+  async modelOffers(_report, _entryUrl, expectations) {
     const offer = (id: string, sizeBytes: number, recommended = false, reason?: string) => ({
       id,
       label: `${id} · GGUF`,
@@ -34,11 +49,12 @@ export const scriptedEngines: Engines = {
       fits: reason === undefined,
       recommended,
       ...(reason !== undefined && { reason }),
+      ...(reason === undefined && expectations?.gpu && rated(id, sizeBytes, expectations.gpu)),
     });
     return [
-      offer('mesh-tiny', 5_620_864, true),
+      offer('mesh-tiny', 5_620_864),
       offer('mesh-mini', 1_224_288),
-      offer('Llama-3.2-3B', 2.02 * GIGABYTE),
+      offer('Llama-3.2-3B', 2.02 * GIGABYTE, true),
       offer('Qwen2.5-Coder-7B-Instruct', 4.68 * GIGABYTE),
       offer('Qwen3-8B', 5.03 * GIGABYTE, false, 'It needs 6.1 GB of memory; this device has about 5.6 GB.'),
       offer('DeepSeek-R1-Distill-Qwen-14B', 8.99 * GIGABYTE, false, 'Browsers load GGUF files of up to 2 GB only.'),
@@ -65,6 +81,11 @@ export const scriptedEngines: Engines = {
     return new URLSearchParams(location.search).get('scenario') === 'other-tab' ? undefined : () => {};
   },
 };
+
+function rated(id: string, sizeBytes: number, expectation: Expectation) {
+  const expected = expectedRate(id, sizeBytes, expectation);
+  return { expected, atChatSpeed: isChatSpeed(expected.measuredTokensPerSecond ?? expected.tokensPerSecond) };
+}
 
 function scriptedEngine(id: string, slots: number): Engine {
   return {

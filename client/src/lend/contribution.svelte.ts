@@ -2,8 +2,24 @@
  * Lending this device: choose, load, serve, hold back, start anew, drain. It belongs to the app, so it goes on while the
  * user chats, and while the tab is hidden.
  */
-import { backoffMs, type Clock, type Engine, MeshError, pause, type Random } from '@tabmesh/shared';
-import type { DeviceReport, LoadProgress, ModelOffer, ModelSource } from '../engines/index.ts';
+import {
+  type Baseline,
+  backoffMs,
+  type Clock,
+  type Engine,
+  type Mesh,
+  MeshError,
+  pause,
+  type Random,
+} from '@tabmesh/shared';
+import type {
+  DeviceReport,
+  Expectations,
+  LoadProgress,
+  ModelOffer,
+  ModelSource,
+  SpeedStore,
+} from '../engines/index.ts';
 import { DRAIN_GRACE_MS, MAX_RESTARTS, SOUND_AFTER_MS } from '../limits.ts';
 import type { MeshState } from '../mesh/mesh-state.svelte.ts';
 import { PAUSE_SWITCHES, type PauseSwitch } from '../settings/pause-switch.ts';
@@ -22,17 +38,33 @@ export interface ContributionOptions {
   readonly preferences: { pauseOn: ReadonlySet<PauseSwitch> };
   readonly loadEngines: () => Promise<Engines>;
   readonly entryUrl: string;
-  readonly collectBaseline: CollectBaseline;
+  readonly collectBaseline: (
+    engine: Engine,
+    mesh: Mesh,
+    onBaseline: (baseline: Baseline) => void,
+  ) => ReturnType<CollectBaseline>;
+  /** Keeps what was measured of this device; absent: nothing is measured, and offers go by memory alone. */
+  readonly speedStore?: SpeedStore | undefined;
 }
 
 export type DevicePhase =
   | { readonly state: 'probing' }
+  /** The short runs that tell how fast it is. */
+  | { readonly state: 'measuring'; readonly report: DeviceReport }
   | {
       readonly state: 'ready';
       readonly report: DeviceReport;
       readonly offers: readonly ModelOffer[];
+      readonly expectations: Expectations | undefined;
     }
   | { readonly state: 'failed'; readonly message: string };
+
+/** In tokens a second. */
+export interface LentRate {
+  readonly expected?: number;
+  /** Absent until the engine was left alone for half a minute. */
+  readonly measured?: number;
+}
 
 interface Lent {
   readonly engine: Engine;
@@ -49,6 +81,9 @@ export class Contribution {
   /** Of this tab, as the switches show them. */
   conditions = $state.raw<TabConditions>({ frozen: false, hidden: false, battery: null, metered: null });
 
+  /** Of the model that is lent: what was expected of it, and what its engine does alone. */
+  rate = $state.raw<LentRate>({});
+
   readonly #options: ContributionOptions;
   readonly #unsubscribe: () => void;
   /** What held when the user said 'resume now', until it is over. */
@@ -57,6 +92,8 @@ export class Contribution {
   #ending: AbortController | undefined;
   #ended: Promise<void> = Promise.resolve();
   #lent: Lent | undefined;
+  /** That is lent, unless it is a model of the user's own. */
+  #offer: ModelOffer | undefined;
 
   constructor(options: ContributionOptions) {
     this.#options = options;
@@ -65,23 +102,35 @@ export class Contribution {
   }
 
   /** Looks at the device and whether another tab lends. Called whenever the page that shows it opens. */
-  async probe(): Promise<void> {
+  async probe({ measureAnew = false } = {}): Promise<void> {
     if (this.device.state === 'failed') this.device = { state: 'probing' };
     try {
       const engines = await this.#options.loadEngines();
-      if (this.phase.state === 'idle' || this.phase.state === 'failed') {
+      const isFree = this.phase.state === 'idle' || this.phase.state === 'failed';
+      if (isFree) {
         const unlock = await engines.claimEngineLock();
         this.lentElsewhere = unlock === undefined;
         unlock?.();
       }
       const report = await engines.probeDevice();
-      this.device = {
-        state: 'ready',
-        report,
-        offers: await engines.modelOffers(report, this.#options.entryUrl),
-      };
+      const expectations = await this.#expectations(engines, report, measureAnew && isFree);
+      const offers = await engines.modelOffers(report, this.#options.entryUrl, expectations);
+      this.device = { state: 'ready', report, offers, expectations };
     } catch (error) {
       this.device = { state: 'failed', message: sentenceOf(error) };
+    }
+  }
+
+  /** Undefined where they can't be told: the offers then go by memory alone. */
+  async #expectations(engines: Engines, report: DeviceReport, anew: boolean): Promise<Expectations | undefined> {
+    const { speedStore, clock } = this.#options;
+    if (speedStore === undefined) return undefined;
+    const book = new engines.SpeedBook(speedStore);
+    if (this.device.state !== 'ready' || anew) this.device = { state: 'measuring', report };
+    try {
+      return await engines.expectationsOf(report, { book, wallMs: () => clock.wallMs(), anew });
+    } catch {
+      return undefined;
     }
   }
 
@@ -91,6 +140,9 @@ export class Contribution {
     this.phase = { state: 'loading', label, progress: undefined };
     const ending = new AbortController();
     this.#ending = ending;
+    this.#offer = offerOf(this.device, source);
+    const expected = this.#offer?.expected?.tokensPerSecond;
+    this.rate = expected === undefined ? {} : { expected };
     this.#ended = this.#run(source, label, slots, ending.signal);
     return this.#ended;
   }
@@ -192,7 +244,9 @@ export class Contribution {
     signal: AbortSignal,
     onBroken: (error: unknown, servedMs: number) => void,
   ): Promise<void> {
-    const { clock, collectBaseline } = this.#options;
+    const { clock } = this.#options;
+    const collectBaseline: CollectBaseline = (measured, joined) =>
+      this.#options.collectBaseline(measured, joined, ({ tokensPerSecond }) => this.#learn(measured, tokensPerSecond));
     const mesh = await this.#options.mesh.started();
     const startedMs = clock.monotonicMs();
     const lender = new Lender({ engine, mesh, collectBaseline, onChange: () => this.#show() });
@@ -217,6 +271,21 @@ export class Contribution {
       unsubscribe();
       await lender.close();
     }
+  }
+
+  /** What a model reached on this device is what is expected of it from now on, and tells of others. */
+  #learn({ model }: Engine, measured: number): void {
+    this.rate = { ...this.rate, measured };
+    const { device } = this;
+    const { speedStore } = this.#options;
+    if (device.state !== 'ready' || speedStore === undefined) return;
+    const { gpu, cpu } = device.expectations ?? {};
+    const expectation = /WebGPU/.test(model.backend) ? gpu : cpu;
+    if (expectation === undefined) return;
+    const { id = model.id, sizeBytes = model.sizeBytes } = this.#offer ?? {};
+    void this.#options.loadEngines().then(({ learnedRate, SpeedBook }) => {
+      new SpeedBook(speedStore).keepRate(learnedRate(id, sizeBytes, expectation, measured));
+    });
   }
 
   /** Brings the engine to where the conditions want it. */
@@ -245,6 +314,10 @@ export class Contribution {
   #reasons() {
     return pauseReasons(this.conditions, this.#options.preferences.pauseOn, this.#overruled);
   }
+}
+
+function offerOf(device: DevicePhase, source: ModelSource): ModelOffer | undefined {
+  return device.state === 'ready' ? device.offers.find((offer) => offer.source === source) : undefined;
 }
 
 function givenUp(error: unknown): MeshError {

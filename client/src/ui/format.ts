@@ -23,6 +23,11 @@ export function formatRate(tokensPerSecond: number): string {
   return `${formatCount(tokensPerSecond)} tok/s`;
 }
 
+/** Of an estimate: two digits are more than it is worth. */
+export function roundedRate(tokensPerSecond: number): number {
+  return Number(tokensPerSecond.toPrecision(2));
+}
+
 /** 5.3, 41, 850, 1.4k, 12k, 3.1M */
 export function formatCount(count: number): string {
   if (Math.round(count) < 1_000) return figure(count);
@@ -35,6 +40,12 @@ export function formatBytes(bytes: number): string {
   if (bytes < 1e6) return `${Math.ceil(bytes / 1e3)} KB`;
   if (bytes < 1e9) return `${figure(bytes / 1e6)} MB`;
   return `${figure(bytes / 1e9)} GB`;
+}
+
+/** Operations a second on floats: `2.1 TFLOPS`. */
+export function formatFlops(operationsPerSecond: number): string {
+  if (operationsPerSecond < 999.5e9) return `${figure(operationsPerSecond / 1e9)} GFLOPS`;
+  return `${figure(operationsPerSecond / 1e12)} TFLOPS`;
 }
 
 export function formatShare(share: number): string {

@@ -11,6 +11,8 @@ export interface Home {
   readonly baselineFile: string;
   /** Where each downloaded model came from. */
   readonly downloadsFile: string;
+  /** How fast this machine is, and what its models reached. */
+  readonly speedFile: string;
 }
 
 /** `TABMESH_HOME`, else `~/.tabmesh`. */
@@ -30,6 +32,7 @@ export async function openHome(path: string): Promise<Home> {
     hashCacheFile: join(path, 'hashes.json'),
     baselineFile: join(path, 'baselines.json'),
     downloadsFile: join(path, 'downloads.json'),
+    speedFile: join(path, 'speed.json'),
   };
   try {
     // Keys and counts of its user; what is there already keeps the mode that it was given.

@@ -58,6 +58,18 @@ export async function freeMemoryBytes(options: LlamaOptions): Promise<number> {
   }
 }
 
+/** The same, with the GPUs that llama.cpp finds: without memory of its own one is a renderer that the CPU plays. */
+export async function machineMemory(options: LlamaOptions) {
+  const llama = await startLlama(options);
+  try {
+    const { free } = await llama.getVramState();
+    const { freeBytes, gpu } = await freeMemory(llama);
+    return { freeBytes, gpuBytes: gpu ? free : 0, gpuNames: gpu ? await llama.getGpuDeviceNames() : [] };
+  } finally {
+    await llama.dispose();
+  }
+}
+
 /** The error for a machine that ran out of memory in spite of the estimate. */
 export function outOfMemory(name: string, cause: unknown): MeshError {
   return new MeshError(

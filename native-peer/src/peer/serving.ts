@@ -4,12 +4,14 @@
  */
 import { totalmem } from 'node:os';
 import {
+  type Baseline,
   BaselineCollector,
   checkEngineEvent,
   createMesh,
   createSocketIoSignaling,
   DeviceLoad,
   type Engine,
+  type EngineModel,
   type Identity,
   type Logger,
   type Mesh,
@@ -17,7 +19,7 @@ import {
   systemClock,
   systemRandom,
 } from '@tabmesh/shared';
-import { createNodeTransport, verifySignatureInNode } from '@tabmesh/shared/node';
+import { createNodeTransport, signInNode, verifySignatureInNode } from '@tabmesh/shared/node';
 import { createBaselineFile } from '../home/baseline-file.ts';
 import { VERSION } from '../home/version.ts';
 import { LISTING_PATIENCE_MS } from '../limits.ts';
@@ -31,6 +33,8 @@ export interface ServingOptions {
   readonly logger: Logger;
   /** Where the native baselines are kept. */
   readonly baselineFile: string;
+  /** Called with what a model does alone in this machine, whenever it is known anew. */
+  readonly onBaseline?: ((model: EngineModel, baseline: Baseline) => void) | undefined;
   /** How long running answers may take to end when the peer leaves. */
   readonly graceMs: number;
   /** Called once per engine, when it answers, the mesh is joined and the entry lists its model. */
@@ -68,7 +72,7 @@ interface Served {
 export function openServing(options: ServingOptions): Serving {
   const { identity, logger, join, graceMs } = options;
   const mesh = createMesh({
-    identity,
+    identity: signInNode(identity),
     kind: 'native',
     version: VERSION,
     signaling: [createSocketIoSignaling({ url: join, logger })],
@@ -123,7 +127,10 @@ export function openServing(options: ServingOptions): Serving {
         store: baselines,
         logger,
         load,
-        onBaseline: (baseline) => mesh.setBaseline(loaded.model.id, baseline),
+        onBaseline(baseline) {
+          mesh.setBaseline(loaded.model.id, baseline);
+          options.onBaseline?.(loaded.model, baseline);
+        },
       });
       const { engine } = collector;
       served.set(loaded, { collector, engine });

@@ -121,6 +121,8 @@ export const LARGE_REQUEST_BYTES = 64 * 1024;
 export const LARGE_WORK_SHARE = 0.25;
 /** A turn in which the machine did something else is no reason to wait for ever. */
 export const LARGE_TURN_PAUSE_MS = 50;
+/** Of a turn of the event loop, for answers that begin; a token waits no longer behind them. */
+export const OPENINGS_PER_TURN_MS = 4;
 /** For the whole request to arrive; answers may take as long as they like. */
 export const HTTP_REQUEST_TIMEOUT_MS = 30_000;
 /** For its headers: a packet or two, on the slowest line. */
@@ -220,7 +222,8 @@ export const MAX_METADATA_VALUE_CHARS = 512;
 export const MAX_FORMAT_NAME_CHARS = 64;
 /** Three times the longest name that there is. */
 export const MAX_INCLUDE_CHARS = 100;
-/** Efforts, tiers: words of OpenAI's, at several times the longest. */
+/** Kinds of tools and of blocks, versions included, at twice the longest; efforts and tiers are shorter words. */
+export const MAX_TOOL_TYPE_CHARS = 100;
 export const MAX_WORD_CHARS = 64;
 /** OpenAI's own bound of the tool calls that one answer may be given. */
 export const MAX_TOOL_CALLS = 1_000;
@@ -262,8 +265,6 @@ export const MAX_TOOLS = 128;
 export const MAX_TOOL_NAME_CHARS = 64;
 /** Anthropic's own bound. */
 export const MAX_MESSAGE_TOOL_NAME_CHARS = 128;
-/** A type of tools or of blocks, version included. */
-export const MAX_TOOL_TYPE_CHARS = 100;
 /** All tools of a request: the model has to read them before the conversation. */
 export const MAX_TOOL_DEFINITION_BYTES = 256 * 1024;
 /** A name in `tool_choice`; which of the tools it is decides, so it may be longer than theirs and is then refused by name. */

@@ -10,6 +10,7 @@ import { streamReply } from '../http/stream-reply.ts';
 import { countedAnswer } from '../ledger/counted-answer.ts';
 import { LARGE_REQUEST_BYTES } from '../limits/limits.ts';
 import { type AnsweringParts, inFieldNames, openAnswers } from '../openai/mesh-answers.ts';
+import { checked } from '../openai/tools/schema-check.ts';
 import { BackgroundResponses } from './background-responses.ts';
 import { bytesToRead, conversationsOf } from './conversation.ts';
 import { followResponse } from './follow-response.ts';
@@ -111,7 +112,7 @@ async function writeInBackground(
   const open = async (readNext: () => ResponseQuestion) => {
     const asked = readNext();
     const opening = openAnswer(mesh.complete({ ...asked.requests[0], ...asking }, signal));
-    return { asked, answer: await countedAnswer(rooms.ledger, opening) };
+    return { asked, answer: checked(await countedAnswer(rooms.ledger, opening), asked.check) };
   };
   const { answer, asked } = await openShortened(() => question, open).catch((error: unknown) => {
     throw inFieldNames(error, question.fieldNames);

@@ -2,12 +2,15 @@
 import { type Engine, type GenerationRequest, MeshError, type Usage } from '@tabmesh/shared';
 import {
   claimEngineLock,
+  expectationsOf,
   type LoadProgress,
   loadEngine,
   type ModelSource,
   modelOffers,
   probeDevice,
+  SpeedBook,
 } from '../../../client/src/engines/index.ts';
+import { measureGpuSpeed } from '../../../client/src/engines/speed/gpu-speed.ts';
 import { type EngineSubject, engineContract } from '../../../shared/src/testing/engine-contract.ts';
 import { featureContract } from '../../../shared/src/testing/engine-feature-contract.ts';
 
@@ -162,7 +165,35 @@ function failureOf(error: unknown): Failure {
   return { code: 'not a MeshError', message: String(error), details: {} };
 }
 
+async function measureGpu() {
+  const began = performance.now();
+  const speed = await measureGpuSpeed();
+  return { speed, tookMs: performance.now() - began };
+}
+
+/** Twice with one book, as two visits of one page. */
+async function expectations(entryUrl: string) {
+  let text: string | undefined;
+  const store = {
+    read: () => text,
+    write(written: string) {
+      text = written;
+    },
+  };
+  const report = await probeDevice();
+  const visit = async () => {
+    const began = performance.now();
+    const options = { book: new SpeedBook(store), wallMs: () => Date.now() };
+    const expected = await expectationsOf(report, options);
+    return { expected, tookMs: performance.now() - began };
+  };
+  const [first, second] = [await visit(), await visit()];
+  return { first, second, offers: await modelOffers(report, entryUrl, second.expected) };
+}
+
 const functions = {
+  measureGpu,
+  expectations,
   load,
   loadFile,
   contract,

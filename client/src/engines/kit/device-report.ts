@@ -1,4 +1,5 @@
 /** What this browser has, for people who think about lending it and for the choice of a model that fits. */
+import { MAX_THREADS } from '../../limits.ts';
 
 export interface DeviceReport {
   webgpu: {
@@ -32,6 +33,18 @@ export async function probeDevice(): Promise<DeviceReport> {
 /** A software adapter answers slower than llama.cpp on the CPU does. */
 export function hasFastGpu({ webgpu }: DeviceReport): boolean {
   return webgpu.available && webgpu.reason === undefined;
+}
+
+/** wllama wants half floats of the GPU; without them it would run on the CPU and not say so. */
+export function hasGpuForGguf(report: DeviceReport): boolean {
+  return hasFastGpu(report) && report.webgpu.features.includes('shader-f16');
+}
+
+/** Of llama.cpp in a tab without a GPU. */
+export function threadsFor({ crossOriginIsolated, threads }: DeviceReport): number {
+  // Threads need shared memory; on few cores they wait for each other (two on two busy cores: a tenth of one's speed).
+  if (!crossOriginIsolated || threads < 4) return 1;
+  return Math.min(MAX_THREADS, Math.floor(threads / 2));
 }
 
 async function probeWebGpu(): Promise<DeviceReport['webgpu']> {

@@ -24,11 +24,10 @@ import {
   MAX_CONTEXT_TOKENS,
   MAX_EMBEDDING_ROOM_BYTES,
   MAX_GGUF_BYTES,
-  MAX_THREADS,
   SLOWEST_LOAD_BYTES_PER_MS,
 } from '../../limits.ts';
 import { abortable } from '../kit/abortable.ts';
-import { type DeviceReport, hasFastGpu, probeDevice } from '../kit/device-report.ts';
+import { type DeviceReport, hasGpuForGguf, probeDevice, threadsFor } from '../kit/device-report.ts';
 import { downloadError } from '../kit/download-error.ts';
 import type { LoadOptions, ModelSource } from '../kit/model-source.ts';
 import { ProgressMeter } from '../kit/progress-meter.ts';
@@ -123,8 +122,7 @@ async function checkFile(id: ModelId, blob: Blob, meter: ProgressMeter, signal: 
 async function startEngine(file: ModelFile, options: LoadOptions): Promise<WllamaEngine> {
   const { slots, signal } = options;
   const device = await probeDevice();
-  // wllama wants half floats of the GPU; without them it would run on the CPU and not say so.
-  const onGpu = hasFastGpu(device) && device.webgpu.features.includes('shader-f16');
+  const onGpu = hasGpuForGguf(device);
   const threads = options.threads ?? threadsFor(device);
   const contextTokens = Math.min(file.metadata.contextTokens ?? MAX_CONTEXT_TOKENS, MAX_CONTEXT_TOKENS);
   const embeds = file.metadata.vocabularySize * BATCH_TOKENS * FLOAT_BYTES <= MAX_EMBEDDING_ROOM_BYTES;
@@ -235,12 +233,6 @@ function withinLoadTime<Value>(loading: Promise<Value>, sizeBytes: number): Prom
     );
     loading.then(resolve, reject).finally(() => clearTimeout(timer));
   });
-}
-
-function threadsFor(device: DeviceReport): number {
-  // Threads need shared memory; on few cores they wait for each other (two on two busy cores: a tenth of one's speed).
-  if (!device.crossOriginIsolated || device.threads < 4) return 1;
-  return Math.min(MAX_THREADS, Math.floor(device.threads / 2));
 }
 
 function backendName(onGpu: boolean, device: DeviceReport, threads: number): string {

@@ -1,10 +1,11 @@
 /** `tabmesh models`: what can be served from this machine. */
-import { fitsIn, MeshError, ModelId, memoryNeededBytes } from '@tabmesh/shared';
+import { fitsIn, largestAtChatSpeed, MeshError, ModelId, memoryNeededBytes } from '@tabmesh/shared';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { homePath, openHome } from '../../home/home.ts';
+import { type Home, homePath, openHome } from '../../home/home.ts';
 import { repository } from '../../home/repository.ts';
 import { formatBytes } from '../../models/format-bytes.ts';
 import { type ListedModel, ModelStore } from '../../models/model-store.ts';
+import { expectedRates } from '../../speed/expected-rates.ts';
 import { jsonOption } from '../options.ts';
 import { createProgressBar } from '../progress-bar.ts';
 import { runTask } from '../run-task.ts';
@@ -27,7 +28,7 @@ export function modelsCommand(): Command {
     .addCommand(
       new Command('ls')
         .description(
-          'list the models that are here and the ones that can be pulled, and which of them fit this machine',
+          'list the models that are here and the ones that can be pulled, which of them fit this machine, and how fast it should run them',
         )
         .addOption(jsonOption())
         .action(({ json }: { json: boolean }) => runTask(() => ls(json))),
@@ -67,14 +68,50 @@ async function openStore(): Promise<ModelStore> {
   return new ModelStore({ home: await openHome(homePath()), embeddedPath: repository.models });
 }
 
+type RatedModel = ListedModel & {
+  readonly fits: boolean;
+  /** In tokens a second; null where it can't be told. */
+  readonly expectedTokensPerSecond: number | null;
+  /** What it did alone in this machine when it was served last. */
+  readonly measuredTokensPerSecond: number | null;
+  /** At most one: the largest that should answer at the speed of a chat. */
+  readonly isBestChoice: boolean;
+};
+
 async function ls(json: boolean): Promise<void> {
-  const { freeMemoryBytes } = await import('../../llama/memory-fit.ts');
-  const store = await openStore();
+  const home = await openHome(homePath());
+  const rated = await rate(await new ModelStore({ home, embeddedPath: repository.models }).list(), home);
+  if (json) printJson(rated);
+  else print(...table(rated));
+}
+
+async function rate(models: readonly ListedModel[], home: Home): Promise<readonly RatedModel[]> {
+  const { machineMemory } = await import('../../llama/memory-fit.ts');
   // Where llama.cpp does not run, doctor tells why; the list is of use all the same.
-  const freeBytes = await freeMemoryBytes({}).catch(() => process.availableMemory());
-  const models = (await store.list()).map((model) => ({ ...model, fits: fitsIn(freeBytes, model.fullSizeBytes) }));
-  if (json) printJson(models);
-  else print(...table(models));
+  const unknown = { freeBytes: process.availableMemory(), gpuBytes: 0, gpuNames: [] };
+  const machine = await machineMemory({}).catch(() => unknown);
+  const rates = await expectedRates({ file: home.speedFile, machine }).catch(() => undefined);
+  const rated = models.map((model) => {
+    const { expected, measured } = rates?.of(model.id, model.fullSizeBytes) ?? {};
+    return {
+      ...model,
+      fits: fitsIn(machine.freeBytes, model.fullSizeBytes),
+      expectedTokensPerSecond: expected ?? null,
+      measuredTokensPerSecond: measured ?? null,
+      isBestChoice: false,
+    };
+  });
+  const best = largestAtChatSpeed(
+    rated
+      .filter(({ fits, state }) => fits && state !== 'partial')
+      .map((model) => ({
+        model,
+        sizeBytes: model.fullSizeBytes,
+        tokensPerSecond: model.measuredTokensPerSecond ?? model.expectedTokensPerSecond ?? 0,
+        isDailyDriver: model.tier === 'daily-driver',
+      })),
+  );
+  return rated.map((model) => ({ ...model, isBestChoice: model === best?.model }));
 }
 
 async function pull(source: string, { sha256, name }: PullFlags, stop: AbortSignal): Promise<void> {
@@ -123,16 +160,34 @@ const STATE_WORDS: Record<ListedModel['state'], string> = {
   available: 'can be pulled',
 };
 
-function table(models: readonly (ListedModel & { readonly fits: boolean })[]): string[] {
-  const rows = models.map(({ id, tier, state, sizeBytes, fullSizeBytes, fits }) => [
-    id,
-    formatBytes(sizeBytes),
-    tier,
-    STATE_WORDS[state],
-    fits ? 'fits' : `needs ${formatBytes(memoryNeededBytes(fullSizeBytes))} of memory`,
+function table(models: readonly RatedModel[]): string[] {
+  const rows = models.map((model) => [
+    model.id,
+    formatBytes(model.sizeBytes),
+    model.tier,
+    STATE_WORDS[model.state],
+    rateWords(model),
+    model.fits ? 'fits' : `needs ${formatBytes(memoryNeededBytes(model.fullSizeBytes))} of memory`,
   ]);
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
+  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
+  const best = models.find(({ isBestChoice }) => isBestChoice);
+  return best === undefined
+    ? lines
+    : [...lines, '', `The best choice for this machine: ${best.id}, ${rateWords(best)}`];
+}
+
+/** `~12 tok/s`, or `14 tok/s measured (~12 expected)`. What does not fit has none: it would not run. */
+function rateWords({ fits, expectedTokensPerSecond, measuredTokensPerSecond }: RatedModel): string {
+  const expected = expectedTokensPerSecond === null ? undefined : `~${twoDigits(expectedTokensPerSecond)}`;
+  if (measuredTokensPerSecond !== null) {
+    return `${twoDigits(measuredTokensPerSecond)} tok/s measured${expected === undefined ? '' : ` (${expected} expected)`}`;
+  }
+  return !fits || expected === undefined ? '—' : `${expected} tok/s`;
+}
+
+function twoDigits(rate: number): string {
+  return String(Number(rate.toPrecision(2)));
 }
 
 function sha256(text: string): string {

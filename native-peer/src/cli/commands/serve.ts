@@ -9,6 +9,7 @@ import { BAR_FROM_BYTES, DEFAULT_GRACE_SECONDS } from '../../limits.ts';
 import type { LoadProgress } from '../../llama/load-llama-engine.ts';
 import { ModelStore } from '../../models/model-store.ts';
 import type { NativePeer, ServingOptions } from '../../peer/serving.ts';
+import { keepRate } from '../../speed/expected-rates.ts';
 import { createLogger } from '../logging.ts';
 import { contextOption, gpuOption, httpUrl, integer, list, slotsOption, threadsOption } from '../options.ts';
 import { createProgressBar } from '../progress-bar.ts';
@@ -141,6 +142,10 @@ async function withLlama(options: ServeOptions, names: readonly string[], home: 
     return startNativePeer(
       {
         ...serving,
+        onBaseline({ id, sizeBytes, backend }, { tokensPerSecond }) {
+          const kept = keepRate(home.speedFile, id, sizeBytes, !backend.includes('CPU'), tokensPerSecond);
+          kept.catch((error: unknown) => serving.logger.warn({ error: String(error) }, 'A rate could not be kept.'));
+        },
         models,
         slots,
         threads,
