@@ -253,8 +253,10 @@ export const MAX_STORED_BYTES = 64 * 1024 * 1024;
 /** What an entry of the store costs beside its text, and each name in its index. */
 export const STORED_RESPONSE_COST_BYTES = 512;
 export const STORED_ITEM_COST_BYTES = 128;
-/** A conversation that goes on here: two of the longest bodies, past the context of any model. */
-export const MAX_STORED_CONVERSATION_BYTES = 2 * 1024 * 1024;
+/** Of a conversation that goes on here: as long as the longest body, past the context of any model. */
+export const MAX_STORED_CONVERSATION_BYTES = HTTP_BODY_BYTES;
+/** Of what has to be read for the items that one request refers to: mostly they are all in the last response. */
+export const MAX_REFERRED_BYTES = 4 * HTTP_BODY_BYTES;
 /** Answers that are written while nobody waits for them. */
 export const MAX_CLIENT_BACKGROUND_RESPONSES = 16;
 export const MAX_BACKGROUND_RESPONSES = 128;
