@@ -18,13 +18,16 @@ afterEach(async () => {
 });
 
 /** Alice's page in a mesh where Bob serves one model. Frames are painted by the timer of a hidden page. */
-function setUp(options: { scenario?: EngineScenario; contextTokens?: number; served?: boolean } = {}) {
+function setUp(
+  options: { scenario?: EngineScenario; contextTokens?: number; served?: boolean; thoughts?: number } = {},
+) {
   const virtual = new VirtualMesh();
   const { clock } = virtual;
   const engine = createScriptedEngine({
     clock,
     scenario: options.scenario ?? 'steady',
     contextTokens: options.contextTokens,
+    thoughts: options.thoughts,
   });
   const bob = virtual.member('bob', 'native');
   if (options.served !== false) bob.addEngine(engine);
@@ -78,6 +81,23 @@ describe('asking', () => {
     expect(answers.announcement).toBe('');
     await clock.advance(5_000);
     expect(answers.announcement).toBe(`scripted-model answered: ${lastOf(thread)?.content}`);
+  });
+
+  it('TH20: thoughts are shown apart, with the time until the answer began, and are neither read out nor asked again', async () => {
+    const { clock, engine, answers } = setUp({ scenario: 'slow', thoughts: 10 });
+    const thread = answers.ask(undefined, 'Hello');
+    await clock.advance(8_000);
+    expect(lastOf(thread)).toMatchObject({ content: '', thoughts: { tookMs: null }, status: { state: 'streaming' } });
+    await clock.advance(30_000);
+    const { thoughts, content } = lastOf(thread) ?? {};
+    expect(thoughts?.text.split(' ').length).toBeGreaterThan(5);
+    expect(thoughts?.tookMs).toBeGreaterThanOrEqual(5_000);
+    expect(thoughts?.tookMs).toBeLessThan(6_000);
+    expect(answers.announcement).toBe(`scripted-model answered: ${content}`);
+
+    answers.ask(thread, 'And now?');
+    await clock.advance(30_000);
+    expect(engine.requests.at(-1)?.messages[1]).toEqual({ role: 'assistant', content });
   });
 
   it('UI22: Stop frees the slot and keeps what had arrived', async () => {

@@ -57,6 +57,35 @@ describe('an answer', () => {
     });
   });
 
+  it('TH19: keeps its thoughts apart, says how long they took, and can be gone on with as the model wrote it', () => {
+    const thought = (text: string, written?: string): AnswerUpdate => ({
+      type: 'tokens',
+      text,
+      tokenCount: 1,
+      thought: true,
+      ...(written === undefined ? {} : { written }),
+    });
+    const thinking = answer(routed(alice), thought('Hm', '<think>Hm'), thought(', two.'));
+    expect(thinking).toMatchObject({ content: '', thoughts: { text: 'Hm, two.', tookMs: null } });
+
+    const lost: AnswerUpdate = { type: 'failed', code: 'peer_lost', message: 'gone' };
+    const cutInThought = answer(routed(alice), thought('Hm', '<think>Hm'), lost);
+    expect(beginningOf(cutInThought)).toEqual({ text: '<think>Hm', tokenCount: 1, classId });
+
+    const answering: AnswerUpdate = { type: 'tokens', text: 'Two', tokenCount: 1, written: '</think>Two' };
+    const cut = answer(
+      routed(alice),
+      thought('Hm', '<think>Hm'),
+      answering,
+      { type: 'thought', tookMs: 7_000 },
+      tokens('.'),
+      lost,
+    );
+    expect(cut).toMatchObject({ content: 'Two.', thoughts: { text: 'Hm', tookMs: 7_000 } });
+    expect(beginningOf(cut)).toEqual({ text: '<think>Hm</think>Two.', tokenCount: 3, classId });
+    expect(answer(routed(alice), thought('Hm'), answering, end).resumable).toBeUndefined();
+  });
+
   it('UI5: is attributed to the last peer that was tried', () => {
     expect(answer(routed(alice), routed(bob), tokens('x')).host?.peerName).toBe('bob');
   });

@@ -39,7 +39,12 @@ const conversation: Conversation = {
       route: null,
       omittedMessages: 2,
       begunBy: [{ peer: PeerId.parse(`${'b'.repeat(42)}A`), peerName: 'amber-finch', until: 4, sameBuild: false }],
-      resumable: { tokenCount: 4, classId: ClassId.parse('c'.repeat(32)) },
+      thoughts: { text: 'Hm.', tookMs: 1_200 },
+      resumable: {
+        tokenCount: 4,
+        classId: ClassId.parse('c'.repeat(32)),
+        written: '<think>Hm.</think>The round trip.',
+      },
     },
   ],
 };
@@ -58,6 +63,14 @@ function refusal(text: string): string {
 describe('the conversation file', () => {
   it('UI39: brings back what was exported', () => {
     expect(readConversationFile(file)).toEqual([conversation]);
+  });
+
+  it('TH21: thoughts come back, and what is none is refused', () => {
+    expect(readConversationFile(file)[0]?.messages[1]?.thoughts).toEqual({ text: 'Hm.', tookMs: 1_200 });
+    expect(refusal(file.replace('"tookMs": 1200', '"tookMs": "long"'))).toMatch(/number in it is missing/);
+    expect(refusal(file.replace('"text": "Hm."', '"text": ["Hm."]'))).toMatch(/text in it is missing/);
+    const unfinished = readConversationFile(file.replace('"tookMs": 1200', '"tookMs": null'));
+    expect(unfinished[0]?.messages[1]?.thoughts?.tookMs).toBeNull();
   });
 
   it('OP6: an answer from outside the mesh comes back as one', () => {

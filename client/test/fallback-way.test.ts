@@ -94,6 +94,16 @@ describe('a question by HTTP', () => {
     });
   });
 
+  it('TH22: has the thoughts of the entry marked, and its first token may be one', async () => {
+    const thinks = event({ choices: [{ delta: { reasoning_content: 'Hm.' }, finish_reason: null }] });
+    const { updates } = await ask([100, thinks, 100, says('One'), stops(), counts(2), done]);
+    expect(updates.filter(({ type }) => type === 'tokens')).toEqual([
+      { type: 'tokens', text: 'Hm.', tokenCount: 1, thought: true },
+      { type: 'tokens', text: 'One', tokenCount: 1 },
+    ]);
+    expect(updates.at(-1)).toMatchObject({ type: 'end', ttftMs: 100 });
+  });
+
   it('OP5: has no rate when nobody counted the tokens, and says when the length limit ended it', async () => {
     const { updates } = await ask([100, says('One'), 100, says(' two'), stops('length'), done]);
     expect(updates.at(-1)).toMatchObject({ type: 'end', reason: 'length', ttftMs: 100, tokensPerSecond: null });

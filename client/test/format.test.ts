@@ -1,7 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { formatAge, formatBytes, formatCount, formatMs, formatRate, plural } from '../src/ui/format.ts';
+import { formatAge, formatBytes, formatCount, formatMs, formatRate, formatSeconds, plural } from '../src/ui/format.ts';
 
 describe('figures', () => {
+  it('TH23: run as a clock does', () => {
+    expect([0, 999, 1_000, 12_400, 59_999, 60_000, 125_000].map(formatSeconds)).toEqual([
+      'under 1 s',
+      'under 1 s',
+      '1 s',
+      '12 s',
+      '59 s',
+      '1 min 0 s',
+      '2 min 5 s',
+    ]);
+  });
+
   it('UI41: have one decimal below ten and none above, with their unit', () => {
     expect([0.4, 4.93, 84.3, 999.6, 1_234, 59_000, 61_000].map(formatMs)).toEqual([
       ...['<1 ms', '4.9 ms', '84 ms', '1 s', '1.2 s', '59 s', '1 min'],

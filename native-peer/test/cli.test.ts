@@ -97,6 +97,12 @@ describe('command line', () => {
     expect(stderr).toContain('(invalid_request)');
   });
 
+  it.each(['0', '-1', 'many'])('CL54: %s members of a network are refused by the name of the flag', async (count) => {
+    const { code, stderr } = await run(['entry', '--port', '0', '--members-per-network', count]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/--members-per-network.*whole number/);
+  });
+
   it('CL5: a port that is taken is named, with the next step', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     onTestFinished(() => void server.close());

@@ -8,6 +8,7 @@ export * from './catalog/sla-gate.ts';
 export { AnswerText } from './engine-kit/answer-text.ts';
 export * from './engine-kit/baseline.ts';
 export { StopScanner } from './engine-kit/stop-scanner.ts';
+export { opensThought, ThoughtSplitter } from './engine-kit/thought-splitter.ts';
 export * from './errors.ts';
 export * from './identity/identity.ts';
 export * from './identity/peer-name.ts';

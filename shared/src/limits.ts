@@ -190,6 +190,23 @@ export const MAX_SCHEMA_PARTS = 2_000;
 export const MAX_SCHEMA_REPETITION = 2_000;
 /** … and writes each out: so many of all together. */
 export const MAX_SCHEMA_REPETITIONS = 20_000;
+/** What one value may be once alternatives within each other are combined. */
+export const MAX_SCHEMA_CASES = 512;
+/** The longest that libraries write is zod's for an IPv6 network, of 1,100. */
+export const MAX_PATTERN_CHARS = 3_000;
+export const MAX_PATTERN_LEVELS = 64;
+/** Of all patterns of a schema: sets of texts that are told apart, and steps from one to another. 100,000 take 50 ms. */
+export const MAX_LANGUAGE_PARTS = 60_000;
+export const MAX_LANGUAGE_STEPS = 400_000;
+/** Of one pattern; a length of 2,000 fits. */
+export const MAX_AUTOMATON_STATES = 2_100;
+export const MAX_AUTOMATON_STEPS = 60_000;
+/** Of all patterns of a schema. */
+export const MAX_ALL_STATES = 8_000;
+/** What llama.cpp parses in some 10 ms. */
+export const MAX_GRAMMAR_CHARS = 512 * KIB;
+/** Looks at an answer, once it is complete: some 100 ms of them. */
+export const MAX_CHECK_STEPS = 2_000_000;
 
 /**
  * Tokens of the vocabulary × choices at one place: llama.cpp compares each with each for a token that does not fit at once,

@@ -11,11 +11,14 @@ import { guardChat } from './access/guard-chat.ts';
 import { guardRoutes } from './access/guard-hosts.ts';
 import { createKeyGate } from './access/key-gate.ts';
 import { boundOpenRequests } from './answers/open-requests.ts';
+import { inShapeOf } from './anthropic/message-errors.ts';
+import { registerMessages } from './anthropic/messages.ts';
 import type { Fallback } from './fallback/fallback.ts';
-import { errorReply } from './http/error-reply.ts';
+import { errorReply, refusal } from './http/error-reply.ts';
 import { registerKeptStreams } from './http/kept-streams.ts';
 import { spreadLargeRequests } from './http/large-requests.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from './http/request-id.ts';
+import { spreadOpenings } from './http/spread-openings.ts';
 import { boundUnreadReplies } from './http/unread-replies.ts';
 import { answerUnread } from './http/unread-request.ts';
 import type { Ledger } from './ledger/ledger.ts';
@@ -29,8 +32,8 @@ import {
 import { registerChatCompletions } from './openai/chat-completions.ts';
 import { registerEmbeddings } from './openai/embeddings.ts';
 import { registerModels } from './openai/models.ts';
-import { registerResponses } from './openai/responses/responses.ts';
 import { registerTextCompletions } from './openai/text-completions.ts';
+import { registerResponses } from './responses/responses.ts';
 import { registerEvents } from './status/events.ts';
 import { registerMetrics } from './status/metrics.ts';
 import { registerPrometheus } from './status/prometheus.ts';
@@ -90,17 +93,12 @@ export function buildServer(parts: ServerParts): FastifyInstance {
     if (reply.raw.destroyed) logger.debug(fields, 'The client left before the answer began.');
     else if (status === 500) logger.error({ ...fields, error }, 'A request failed inside the entry.');
     else logger.info(fields, body.error.message);
-    return reply.code(status).headers(headers).send(body);
+    return reply.code(status).headers(headers).send(inShapeOf(request, body));
   });
   app.setNotFoundHandler((request, reply) => {
     const message = `There is no ${request.method} ${request.url.slice(0, ECHOED_CHARS)} here. The API starts at /v1.`;
-    const error = {
-      message,
-      type: 'invalid_request_error',
-      code: 'unknown_url',
-      param: null,
-    };
-    return reply.code(404).send({ error });
+    const { status, body } = refusal('unknown_url', message);
+    return reply.code(status).send(inShapeOf(request, body));
   });
 
   const { keys, requestsPerMinute } = access;
@@ -109,11 +107,13 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   guardChat(app, { callers, askForKey, requestsPerMinute, clock });
   boundOpenRequests(app);
   spreadLargeRequests(app);
+  spreadOpenings(app);
   registerKeptStreams(app, clock);
   registerChatCompletions(app, parts);
   registerTextCompletions(app, parts);
   registerEmbeddings(app, parts);
   registerResponses(app, parts);
+  registerMessages(app, parts);
   registerModels(app, parts);
   registerStatus(app, parts);
   registerEvents(app, parts);

@@ -1,4 +1,5 @@
-/** The `ai` SDK through `@ai-sdk/openai-compatible`, as its users set it up. */
+/** The `ai` SDK through `@ai-sdk/openai-compatible` and `@ai-sdk/openai`, as its users set it up. */
+import { createOpenAI } from '@ai-sdk/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { APICallError, embed, embedMany, generateText, Output, stepCountIs, streamText, tool } from 'ai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -20,7 +21,7 @@ const provider = (apiKey = key) =>
     includeUsage: true,
     supportsStructuredOutputs: true,
   });
-const model = () => provider()(mesh.model);
+const openai = (apiKey = key) => createOpenAI({ baseURL: mesh.baseURL, apiKey });
 
 const weather = tool({
   description: 'Tells the weather of a city.',
@@ -29,7 +30,10 @@ const weather = tool({
 });
 const Place = z.object({ city: z.string(), degrees: z.number() });
 
-describe('the ai SDK', () => {
+describe.each([
+  ['openai-compatible', () => provider()(mesh.model)],
+  ['openai', () => openai().chat(mesh.model)],
+])('the ai SDK through %s', (_name, model) => {
   it('AP90: chats, with usage', async () => {
     const { text, finishReason, usage } = await generateText({ model: model(), prompt: 'How are you?' });
     expect({ text, finishReason }).toEqual({ text: 'How are you?', finishReason: 'stop' });
@@ -82,6 +86,18 @@ describe('the ai SDK', () => {
     expect(partial.at(-1)).toEqual({ city: 'Paris', degrees: 21 });
   });
 
+  it('AP90: hears of an answer that breaks in the middle', async () => {
+    const errors: unknown[] = [];
+    const onError = ({ error }: { readonly error: unknown }) => void errors.push(error);
+    const { textStream } = streamText({ model: model(), prompt: BREAK, maxRetries: 0, onError });
+    let text = '';
+    for await (const part of textStream) text += part;
+    expect(text).toBe('Bre');
+    expect(JSON.stringify(errors)).toContain('upstream_failed');
+  });
+});
+
+describe('the ai SDK', () => {
   it('AP90: completes a text and streams one', async () => {
     const prompt = 'Once upon a time';
     const completion = provider().completionModel(mesh.model);
@@ -116,21 +132,11 @@ describe('the ai SDK', () => {
       statusCode: 503,
       isRetryable: true,
     });
-    expect(await failure(generateText({ ...ask, model: model(), temperature: 3 }))).toMatchObject({
+    expect(await failure(generateText({ ...ask, model: provider()(mesh.model), temperature: 3 }))).toMatchObject({
       statusCode: 400,
       isRetryable: false,
     });
     const stranger = provider('no-key-of-this-entry');
     expect(await failure(generateText({ ...ask, model: stranger(mesh.model) }))).toMatchObject({ statusCode: 401 });
-  });
-
-  it('AP90: hears of an answer that breaks in the middle', async () => {
-    const errors: unknown[] = [];
-    const onError = ({ error }: { readonly error: unknown }) => void errors.push(error);
-    const { textStream } = streamText({ model: model(), prompt: BREAK, maxRetries: 0, onError });
-    let text = '';
-    for await (const part of textStream) text += part;
-    expect(text).toBe('Bre');
-    expect(JSON.stringify(errors)).toContain('upstream_failed');
   });
 });

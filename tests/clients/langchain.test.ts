@@ -2,6 +2,7 @@
 import { HumanMessage, ToolMessage } from '@langchain/core/messages';
 import { tool } from '@langchain/core/tools';
 import { ChatOpenAI, type ChatOpenAIFields, OpenAI, OpenAIEmbeddings } from '@langchain/openai';
+import { createAgent } from 'langchain';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type AnsweringMesh, BREAK, HANG, startAnsweringMesh } from './answering-mesh.ts';
@@ -70,6 +71,19 @@ describe.each([
     const [call] = called.tool_calls ?? [];
     const result = new ToolMessage({ tool_call_id: call?.id ?? '', content: await weather.invoke({ city: 'Paris' }) });
     expect((await model.invoke([question, called, result])).text).toBe('I hear 21 degrees in Paris.');
+  });
+
+  it('AP91: as an agent calls a tool and answers with what it gave, in one piece and streamed', async () => {
+    const agent = createAgent({ model: chat({ useResponsesApi }), tools: [weather], systemPrompt: 'Be brief.' });
+    const question = { messages: [new HumanMessage('How warm is it?')] };
+    const { messages } = await agent.invoke(question);
+    expect(messages.map((message) => message.type)).toEqual(['human', 'ai', 'tool', 'ai']);
+    expect(messages.at(-1)?.text).toBe('I hear 21 degrees in Paris.');
+    let text = '';
+    for await (const [chunk, { langgraph_node }] of await agent.stream(question, { streamMode: 'messages' })) {
+      if (langgraph_node !== 'tools') text += chunk.text;
+    }
+    expect(text).toBe('Let me look.I hear 21 degrees in Paris.');
   });
 
   it('AP91: puts a streamed call together', async () => {

@@ -160,7 +160,7 @@ export class ActiveAnswers {
       const model = begun === undefined ? (fallback?.model ?? this.#options.chosenModel()) : host?.model;
       const answering: AnswerSource = fallback ?? (await mesh.answerable(controller.signal));
       const question = { model, conversationId: thread.id, begun };
-      await stream(answering, question, turns, omittedMessages, batch, controller.signal);
+      await stream(timed(answering, clock), question, turns, omittedMessages, batch, controller.signal);
     } catch (error) {
       batch.push(controller.signal.aborted ? { type: 'stopped' } : updateOfError(error));
     } finally {
@@ -192,6 +192,24 @@ async function stream(
       omit = omitted + Math.ceil(messages.length / 2);
     }
   }
+}
+
+/** Tells how long an answer thought as soon as it answers: its end, which has the figures, may be long in coming. */
+function timed({ complete }: AnswerSource, clock: Clock): AnswerSource {
+  return {
+    async *complete(request, signal) {
+      let sinceMs: number | undefined;
+      for await (const update of complete(request, signal)) {
+        yield update;
+        if (update.type !== 'tokens' || update.text === '') continue;
+        if (update.thought) sinceMs ??= clock.monotonicMs();
+        else if (sinceMs !== undefined) {
+          yield { type: 'thought', tookMs: clock.monotonicMs() - sinceMs };
+          sinceMs = undefined;
+        }
+      }
+    },
+  };
 }
 
 function spoken(answer: Message): string {

@@ -9,8 +9,9 @@ import {
   type MeshErrorCode,
   type ModelId,
   type PeerId,
+  type TokensEvent,
 } from '@tabmesh/shared';
-import type { Host, Message } from './conversation.ts';
+import type { Host, Message, Resumable } from './conversation.ts';
 import { routeRecord } from './route-record.ts';
 
 export type AnswerUpdate =
@@ -20,6 +21,8 @@ export type AnswerUpdate =
   /** The outside provider did not get the question after all. */
   | { readonly type: 'unseen' }
   | { readonly type: 'omitted'; readonly count: number }
+  /** It thought for so long before it began to answer. */
+  | { readonly type: 'thought'; readonly tookMs: number }
   /** It broke off, and is asked for from where it stands. */
   | { readonly type: 'resumed' }
   | { readonly type: 'stopped' }
@@ -67,12 +70,13 @@ export function reduceAnswer(answer: Message, update: AnswerUpdate, peers: Known
     case 'tokens':
       return {
         ...answer,
-        content: answer.content + update.text,
-        resumable: answer.resumable && {
-          ...answer.resumable,
-          tokenCount: answer.resumable.tokenCount + update.tokenCount,
-        },
+        ...(update.thought
+          ? { thoughts: { text: (answer.thoughts?.text ?? '') + update.text, tookMs: null } }
+          : { content: answer.content + update.text }),
+        resumable: answer.resumable && grown(answer.resumable, answer.content, update),
       };
+    case 'thought':
+      return { ...answer, thoughts: answer.thoughts && { ...answer.thoughts, tookMs: update.tookMs } };
     case 'end':
       return {
         ...answer,
@@ -96,6 +100,16 @@ export function reduceAnswer(answer: Message, update: AnswerUpdate, peers: Known
     default:
       return update satisfies never;
   }
+}
+
+/** From the first thought on it keeps what the model wrote, because the content is not that any more. */
+function grown(resumable: Resumable, content: string, { text, thought, written, tokenCount }: TokensEvent): Resumable {
+  const isOther = resumable.written !== undefined || thought || written !== undefined;
+  return {
+    ...resumable,
+    tokenCount: resumable.tokenCount + tokenCount,
+    ...(isOther ? { written: (resumable.written ?? content) + (written ?? text) } : {}),
+  };
 }
 
 function resumable(classId: ClassId | undefined): Message['resumable'] {

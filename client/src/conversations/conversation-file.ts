@@ -4,7 +4,7 @@
  */
 import { ClassId, MESH_ERROR_CODES, MeshError, ModelId, PeerId } from '@tabmesh/shared';
 import { MAX_HOST_CHARACTERS, MAX_IMPORTED_CHARACTERS } from '../limits.ts';
-import type { Beginner, Conversation, Host, Message, MessageStatus } from './conversation.ts';
+import type { Beginner, Conversation, Host, Message, MessageStatus, Thoughts } from './conversation.ts';
 
 const FORMAT = 'tabmesh-conversations';
 const VERSION = 1;
@@ -61,6 +61,7 @@ function readMessage(value: unknown): Message {
     omittedMessages: number(source.omittedMessages ?? 0),
     ...(source.outside === undefined ? {} : { outside: string(source.outside).slice(0, MAX_HOST_CHARACTERS) }),
     ...(source.begunBy === undefined ? {} : { begunBy: list(source.begunBy).map(readBeginner) }),
+    ...(source.thoughts === undefined ? {} : { thoughts: readThoughts(source.thoughts) }),
     ...(source.resumable === undefined ? {} : { resumable: readResumable(source.resumable) }),
   };
 }
@@ -92,7 +93,16 @@ function readResumable(value: unknown): Message['resumable'] {
   const source = record(value);
   const classId = ClassId.safeParse(source.classId);
   if (!classId.success) throw refused('a message names a build of a model that cannot exist');
-  return { tokenCount: number(source.tokenCount), classId: classId.data };
+  return {
+    tokenCount: number(source.tokenCount),
+    classId: classId.data,
+    ...(source.written === undefined ? {} : { written: string(source.written) }),
+  };
+}
+
+function readThoughts(value: unknown): Thoughts {
+  const source = record(value);
+  return { text: string(source.text), tookMs: source.tookMs === null ? null : number(source.tookMs) };
 }
 
 function readStatus(value: unknown): MessageStatus {

@@ -56,8 +56,21 @@ export interface Message {
   readonly outside?: string | undefined;
   /** Who wrote before `host` did, in order. Absent: one peer wrote it all. */
   readonly begunBy?: readonly Beginner[] | undefined;
+  /** What the model thought before it answered. Absent: nothing. */
+  readonly thoughts?: Thoughts | undefined;
   /** What another peer needs beside the text to go on with it. Absent: it is whole, or nobody can. */
-  readonly resumable?: Omit<BegunAnswer, 'text'> | undefined;
+  readonly resumable?: Resumable | undefined;
+}
+
+export interface Thoughts {
+  readonly text: string;
+  /** Until the answer began; null: it has not. */
+  readonly tookMs: number | null;
+}
+
+export interface Resumable extends Omit<BegunAnswer, 'text'> {
+  /** What the model wrote, thoughts and all. Absent: the content. */
+  readonly written?: string | undefined;
 }
 
 export interface ConversationHead {
@@ -99,8 +112,9 @@ export function pendingAnswer(id: string, now: Date, outside?: string): Message 
 
 /** From where a peer could go on with an answer that broke off. */
 export function beginningOf({ content, resumable, status }: Message): BegunAnswer | undefined {
-  if (status.state !== 'error' || content === '' || resumable === undefined) return undefined;
-  return { text: content, ...resumable };
+  if (status.state !== 'error' || resumable === undefined) return undefined;
+  const { written: text = content, ...others } = resumable;
+  return text === '' ? undefined : { text, ...others };
 }
 
 /** The first line of what was asked, without markup, cut at a word. */

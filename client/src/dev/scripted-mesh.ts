@@ -1,6 +1,6 @@
 /**
  * A mesh without a network, for looking at the page: `?demo=5` shows five peers that answer from a script. Add
- * `&scenario=` joining, offline, failing or slow; with more peers than five, `&churn=100` changes that many a second. Only
+ * `&scenario=` joining, offline, failing, slow or thinking; with more peers than five, `&churn=100` changes that many a second. Only
  * in development; no build contains it.
  */
 import {
@@ -25,7 +25,7 @@ import {
 } from '@tabmesh/shared';
 import { scriptedCrowd, stir } from './scripted-crowd.ts';
 
-type Scenario = 'steady' | 'joining' | 'offline' | 'failing' | 'slow';
+type Scenario = 'steady' | 'joining' | 'offline' | 'failing' | 'slow' | 'thinking';
 
 const NAMES = ['quiet-rowan', 'amber-finch', 'still-larch', 'north-heron', 'pale-otter'];
 const MODELS = ['mesh-tiny', 'mesh-tiny', 'Qwen3-8B', 'Llama-3.2-3B', 'mesh-tiny'].map((id) => ModelId.parse(id));
@@ -50,6 +50,12 @@ const expectedMs =
 | amber-finch | 120 ms | 38 tok/s |
 
 Within ten per cent, the less busy one is taken. See [the contract](https://example.org/contract) for the formula.`;
+
+const THOUGHTS = `Okay, the user asks what the router measures. Let me recall: each peer announces its own figures, and this tab keeps samples of what it saw.
+
+So there are three sources. I should say which one wins, and then give the formula, since that is what the question is really about. A small table of two peers makes it concrete.
+
+Wait, is it the round trip of the link or of the job? Of the link: it is measured by pings. Good. Then the time to the first token, and the decode rate.`;
 
 export function createScriptedMesh(parameters: URLSearchParams): Mesh {
   const scenario = (parameters.get('scenario') ?? 'steady') as Scenario;
@@ -109,6 +115,11 @@ export function createScriptedMesh(parameters: URLSearchParams): Mesh {
         explanation: explain(others, provider.peerId),
       };
       await passTime(84, signal);
+      const thoughts = scenario === 'thinking' ? THOUGHTS.split(/(?<=\s)/) : [];
+      for (const text of thoughts) {
+        yield { type: 'tokens', text, tokenCount: 1, thought: true };
+        await passTime(48, signal);
+      }
       const words = ANSWER.split(/(?<=\s)/);
       for (const [index, word] of words.entries()) {
         if (scenario === 'failing' && index === 24) throw MeshError.peerLost('its tab was closed');

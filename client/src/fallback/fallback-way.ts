@@ -89,10 +89,12 @@ async function* updatesOf(
       if (data === '[DONE]') break;
       const chunk = readChunk(data);
       if (chunk.usage !== undefined) usage = chunk.usage;
-      if (chunk.text !== '') {
+      for (const thought of [true, false]) {
+        const text = thought ? chunk.thought : chunk.text;
+        if (text === '') continue;
         if (lastTokenMs === undefined) timer.tokens(clock.monotonicMs(), 1);
         lastTokenMs = clock.monotonicMs();
-        yield { type: 'tokens', text: chunk.text, tokenCount: 1 };
+        yield { type: 'tokens', text, tokenCount: 1, ...(thought ? { thought } : {}) };
       }
       reason = chunk.reason ?? reason;
     }
@@ -115,6 +117,7 @@ async function* updatesOf(
 }
 
 interface Chunk {
+  readonly thought: string;
   readonly text: string;
   readonly reason: FinishReason | undefined;
   readonly usage: { promptTokens: number; completionTokens: number; cachedTokens: number } | undefined;
@@ -126,9 +129,10 @@ function readChunk(data: string): Chunk {
   if (chunk === undefined) throw brokenOff();
   if (chunk.error !== undefined) throw errorIn(chunk.error);
   const choice = record(Array.isArray(chunk.choices) ? chunk.choices[0] : undefined);
-  const content = record(choice?.delta)?.content;
+  const { content, reasoning_content: thought } = record(choice?.delta) ?? {};
   const usage = record(chunk.usage);
   return {
+    thought: typeof thought === 'string' ? thought : '',
     text: typeof content === 'string' ? content : '',
     reason:
       choice?.finish_reason === 'length' ? 'length' : typeof choice?.finish_reason === 'string' ? 'stop' : undefined,

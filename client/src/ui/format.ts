@@ -7,6 +7,13 @@ export function formatMs(ms: number): string {
   return `${Math.round(ms / 60_000)} min`;
 }
 
+/** As a clock runs: whole seconds. */
+export function formatSeconds(ms: number): string {
+  const seconds = Math.floor(ms / 1_000);
+  if (seconds === 0) return 'under 1 s';
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
 /** Seconds are fine enough for what was. */
 export function formatAge(ms: number): string {
   return ms < 1_000 ? 'just now' : `${formatMs(ms)} ago`;

@@ -51,6 +51,14 @@ export const trustedProxiesOption = () =>
     .env('TABMESH_TRUSTED_PROXIES')
     .argParser(list);
 
+export const membersPerNetworkOption = () =>
+  new Option(
+    '--members-per-network <number>',
+    'members that may join from one address (default: 64); more for a school behind one router',
+  )
+    .env('TABMESH_MEMBERS_PER_NETWORK')
+    .argParser(integer(1, 10_000));
+
 export const slotsOption = () =>
   new Option('--slots <number>', 'answers that run at the same time')
     .env('TABMESH_SLOTS')

@@ -1,7 +1,6 @@
 /**
  * The `Engine` port on a model that another program serves over HTTP. The protocol only carries; what the mesh expects of an
- * answer is made here: whole characters, token counts that add up, stop strings that never show, thoughts in the text as
- * the model wrote them.
+ * answer is made here: whole characters, token counts that add up, stop strings that never show, thoughts told apart.
  */
 import {
   AnswerText,
@@ -33,6 +32,8 @@ export class HttpEngine implements Engine {
   readonly #lostListeners = new Set<(error: Error) => void>();
   readonly #closing = new AbortController();
   #lost: MeshError | undefined;
+  /** Its server would look for stop strings in thoughts too, so they are looked for here. */
+  #thinks = false;
   #checking: Promise<void> | undefined;
   #cancelCheck: () => void = () => {};
 
@@ -122,11 +123,12 @@ export class HttpEngine implements Engine {
     const parts = new PartText();
     let usage: { promptTokens?: number; cachedTokens?: number; completionTokens?: number } = {};
     let reason: 'stop' | 'length' | undefined;
-    for await (const part of this.#options.protocol.answer(request, signal)) {
+    const asked = this.#thinks ? { ...request, stop: [] } : request;
+    for await (const part of this.#options.protocol.answer(asked, signal)) {
+      this.#thinks ||= part.thought !== '';
       usage = { ...usage, ...part.usage };
       reason ??= part.reason;
-      // Where JSON is promised the thoughts stay out.
-      const arrived = parts.push(request.responseFormat === undefined ? part : { text: part.text, thought: '' });
+      const arrived = parts.push(part);
       // Not every server tells the probability of each token that it counts; where they are asked for, they count.
       const told = request.topLogprobs === undefined ? part.usage.completionTokens : undefined;
       const guessed = Math.max(part.logprobs.length, part.text + part.thought === '' ? 0 : 1);
@@ -152,6 +154,7 @@ export class HttpEngine implements Engine {
       type: 'end',
       reason,
       usage: { promptTokens, cachedTokens: Math.min(cachedTokens, promptTokens), completionTokens: text.tokenCount },
+      ...text.stop,
       ...(usage.completionTokens === undefined ? { usageIsGuess: true } : {}),
     };
   }

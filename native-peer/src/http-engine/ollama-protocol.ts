@@ -38,9 +38,11 @@ export async function ollamaProtocol(
   );
   const { version } = parsed(Version, await server.get('/api/version', signal), 'its version');
   const model = describe(tag, shown, version, wanted);
+  // One that can't is refused where it is told to.
+  const thinks = shown.capabilities?.includes('thinking') ?? false;
   return {
     model,
-    answer: (request, stop) => answer(server, tag.name, model, request, stop),
+    answer: (request, stop) => answer(server, bodyOf(tag.name, model, request, thinks), request, stop),
     embed: (inputs, stop) => embed(server, tag.name, model, inputs, stop),
     async check(stop) {
       await server.get('/api/version', stop);
@@ -63,6 +65,7 @@ const Shown = z.object({
   parameters: z.string().nullish(),
   /** `llama.context_length` and many others. */
   model_info: z.record(z.string(), z.unknown()).nullish(),
+  capabilities: z.array(z.string()).nullish().catch(undefined),
 });
 const Version = z.object({ version: z.string() });
 
@@ -93,7 +96,12 @@ function describe(
   };
 }
 
-function bodyOf(name: string, { contextTokens }: ServerProtocol['model'], request: GenerationRequest): object {
+function bodyOf(
+  name: string,
+  { contextTokens }: ServerProtocol['model'],
+  request: GenerationRequest,
+  thinks: boolean,
+): object {
   const { responseFormat, topLogprobs, stop, maxTokens } = request;
   return {
     model: name,
@@ -106,6 +114,7 @@ function bodyOf(name: string, { contextTokens }: ServerProtocol['model'], reques
       ? {}
       : { format: responseFormat.type === 'json_schema' ? responseFormat.schema : 'json' }),
     ...(topLogprobs === undefined ? {} : { logprobs: true, top_logprobs: topLogprobs }),
+    ...(thinks && request.thinking !== undefined ? { think: request.thinking } : {}),
     options: {
       num_ctx: contextTokens,
       ...(maxTokens < contextTokens ? { num_predict: maxTokens } : {}),
@@ -133,12 +142,11 @@ const Line = z.object({
 
 async function* answer(
   server: ModelServer,
-  name: string,
-  model: ServerProtocol['model'],
+  body: object,
   request: GenerationRequest,
   signal: AbortSignal,
 ): AsyncGenerator<AnswerPart> {
-  for await (const text of server.lines('/api/chat', bodyOf(name, model, request), signal)) {
+  for await (const text of server.lines('/api/chat', body, signal)) {
     const line = parsed(Line, json(text), 'a part of an answer');
     if (line.error !== undefined && line.error !== null) throw refusalOf(500, text, null);
     yield {

@@ -163,6 +163,8 @@ function bodyOf(name: string, model: ServerProtocol['model'], program: Program, 
     // llama-server takes 0 for none at all.
     ...(topLogprobs === undefined ? {} : { logprobs: true, top_logprobs: Math.max(1, topLogprobs) }),
     logit_bias: request.logitBias,
+    // Taken by llama-server, vLLM and SGLang; others pass over it.
+    ...(request.thinking === undefined ? {} : { chat_template_kwargs: { enable_thinking: request.thinking } }),
     presence_penalty: request.presencePenalty,
     frequency_penalty: request.frequencyPenalty,
     ...program.extras,

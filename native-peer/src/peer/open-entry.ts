@@ -25,13 +25,15 @@ export interface OpenEntryOptions {
   readonly allowedHosts?: readonly string[] | undefined;
   /** Whose forwarded headers count. */
   readonly trustedProxies?: readonly string[] | undefined;
+  /** Absent: as many as the entry takes by itself. */
+  readonly membersPerNetwork?: number | undefined;
   readonly fallback?: FallbackTexts;
   readonly logger: Logger;
 }
 
 /** @throws MeshError `invalid_request`, `home_not_writable`, `port_in_use` */
 export async function openEntry(options: OpenEntryOptions): Promise<Entry> {
-  const { port, host, isPublic, allowedHosts = [], trustedProxies = [], fallback, logger } = options;
+  const { port, host, isPublic, allowedHosts = [], trustedProxies = [], membersPerNetwork, fallback, logger } = options;
   checkBindAddress(host, isPublic);
   const settings = fallbackSettings(fallback ?? {});
   const access = accessSettings({
@@ -57,6 +59,7 @@ export async function openEntry(options: OpenEntryOptions): Promise<Entry> {
       redisUrl: process.env.REDIS_URL,
       logger,
       access,
+      ...(membersPerNetwork === undefined ? {} : { hubLimits: { membersPerNetwork } }),
       fallback: settings && { settings, store: createBudgetFile(join(home.path, 'fallback-budget.json'), logger) },
     });
     return {

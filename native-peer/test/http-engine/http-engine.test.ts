@@ -254,17 +254,47 @@ describe('an answer', () => {
     expect(usage.completionTokens).toBe(4);
   });
 
-  it('HE13: has the thoughts where the model wrote them, and none where JSON is promised', async () => {
+  it('HE13: has the thoughts marked, JSON or not, and written as the model wrote them', async () => {
     const engine = await openSaying([
       delta({ role: 'assistant', content: null, reasoning_content: 'A fox' }),
       delta({ reasoning: ' runs.' }),
       delta({ content: '{}' }),
       end,
     ]);
-    expect((await answerOf(engine)).text).toBe('<think>\nA fox runs.\n</think>\n\n{}');
-    const json = await answerOf(engine, ask({ responseFormat: { type: 'json_object' } }));
-    expect(json.text).toBe('{}');
-    expect(json.usage.completionTokens).toBe(3);
+    for (const responseFormat of [undefined, { type: 'json_object' } as const]) {
+      const { tokens, usage } = await answerOf(engine, ask({ responseFormat }));
+      expect(tokens).toEqual([
+        { type: 'tokens', text: 'A fox', tokenCount: 1, thought: true, written: '<think>\nA fox' },
+        { type: 'tokens', text: ' runs.', tokenCount: 1, thought: true },
+        { type: 'tokens', text: '{}', tokenCount: 1, written: '\n</think>\n\n{}' },
+      ]);
+      expect(usage.completionTokens).toBe(3);
+    }
+  });
+
+  it('HE13: has thoughts that a server leaves in the text marked as well', async () => {
+    const engine = await openSaying([
+      ...['<think>', 'A fox.', '</think>', '\n\nYes.'].map((content) => delta({ content })),
+      end,
+    ]);
+    const { tokens } = await answerOf(engine);
+    expect(tokens.map(({ text, thought }) => [text, thought ?? false])).toEqual([
+      ['', true],
+      ['A fox.', true],
+      ['', true],
+      ['Yes.', false],
+    ]);
+  });
+
+  it('TH8: whose thoughts say a stop string goes on to its answer', async () => {
+    const engine = await openSaying([
+      delta({ reasoning_content: 'Stop? No.' }),
+      delta({ content: 'Yes. Stop here.' }),
+      end,
+    ]);
+    const { tokens, reason } = await answerOf(engine, ask({ stop: ['Stop'] }));
+    expect(tokens.map(({ text }) => text)).toEqual(['Stop? No.', 'Yes. ']);
+    expect(reason).toBe('stop');
   });
 
   it('HE14: has whole characters only, whatever the server splits', async () => {

@@ -74,6 +74,21 @@ describe('a prompt that asks for more than text', () => {
     expect(answer.error).toMatchObject({ code: 'invalid_request', details: { param: param.slice(0, 300) } });
   });
 
+  it('EX9: that was ended by a stop string says which one', async () => {
+    const alice = world.member('alice');
+    provider('bob', [], {
+      async *generate() {
+        yield { type: 'tokens', text: 'Well', tokenCount: 1 };
+        const usage = { promptTokens: 1, completionTokens: 1, cachedTokens: 0 };
+        yield { type: 'end', reason: 'stop', usage, stopText: 'END' };
+      },
+    });
+    await world.clock.advance(1_000);
+    const answer = world.ask(alice, { ...question, stop: ['STOP', 'END'] });
+    await world.clock.advance(3_000);
+    expect(answer.events.at(-1)).toMatchObject({ type: 'end', reason: 'stop', stopText: 'END' });
+  });
+
   it('EX3: gets the probability of every token, also of those that share a message', async () => {
     const alice = world.member('alice');
     const tokens = Array.from({ length: 40 }, (_, index) => `t${index} `);

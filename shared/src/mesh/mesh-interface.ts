@@ -109,6 +109,8 @@ export type AnswerEvent =
       readonly type: 'end';
       readonly reason: FinishReason;
       readonly usage: Usage;
+      /** Which of the request's stop strings ended it, where one did and the peer tells. */
+      readonly stopText?: string;
       /** Send to the first token with text, a thought or not, at this end. */
       readonly ttftMs: number;
       /** Send to the first of the answer, where thoughts came before it. */

@@ -90,6 +90,8 @@ export type EngineEvent =
       readonly type: 'end';
       readonly reason: FinishReason;
       readonly usage: Usage;
+      /** Which of the request's stop strings ended it, where one did. */
+      readonly stopText?: string;
       /** What the engine runs in counted nothing, and the usage is a guess: no speed is told of it. */
       readonly usageIsGuess?: boolean;
     };

@@ -139,6 +139,8 @@ export const JobEnd = z.object({
   jobId: JobId,
   reason: FinishReason,
   usage: Usage,
+  /** Which of the job's stop strings ended it, where one did. */
+  stopText: z.optional(z.string().check(z.maxLength(1024))),
 });
 
 /** Refused or failed. `waitMs` with `peer_busy`: when a slot should be free, here or in the mesh behind this peer. */

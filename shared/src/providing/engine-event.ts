@@ -5,10 +5,15 @@
 import { z } from 'zod/mini';
 import { MeshError } from '../errors.ts';
 import type { EngineEvent, TokensEvent } from '../ports/engine.ts';
-import { Usage } from '../protocol/messages.ts';
+import { JobEnd, Usage } from '../protocol/messages.ts';
 
 /** Narrower than the wire, which lets a newer peer's reason pass: an engine of this version gives one of these. */
-const End = z.object({ type: z.literal('end'), reason: z.enum(['stop', 'length']), usage: Usage });
+const End = z.object({
+  type: z.literal('end'),
+  reason: z.enum(['stop', 'length']),
+  usage: Usage,
+  stopText: JobEnd.shape.stopText,
+});
 
 /** @throws MeshError `engine_failed`, which names the field */
 export function checkEngineEvent(event: EngineEvent): void {

@@ -18,10 +18,10 @@ import type { Clock } from '../ports/clock.ts';
 import type { Engine, EngineEvent } from '../ports/engine.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { JobId, ModelId } from '../protocol/ids.ts';
-import type { PeerMessageOf } from '../protocol/messages.ts';
+import type { JobParameters, PeerMessageOf } from '../protocol/messages.ts';
 import { WIRE_CODE_OF } from '../protocol/wire-errors.ts';
 import { toldWaitMs } from '../told-wait.ts';
-import { DeltaWriter } from './delta-writer.ts';
+import { DeltaWriter, type Thoughts } from './delta-writer.ts';
 import { checkEngineEvent } from './engine-event.ts';
 import { checkEngineModel } from './engine-model.ts';
 import { FairQueue, type Waiting } from './fair-queue.ts';
@@ -274,16 +274,16 @@ export class Provider {
     const { jobId } = start;
     const startedMs = clock.monotonicMs();
     const timer = new JobTimer(startedMs);
-    const writer = new DeltaWriter({ jobId, sink, clock, marksThoughts: start.marksThoughts === true });
+    const writer = new DeltaWriter({ jobId, sink, clock, thoughts: thoughtsFor(start) });
     let end: Extract<EngineEvent, { type: 'end' }> | undefined;
     let outcome: JobOutcome | undefined;
     const stopped = aborted(signal);
     try {
-      for await (const event of service.engine.generate(start.parameters, signal)) {
+      for await (const event of service.engine.generate(parametersFor(start), signal)) {
         checkEngineEvent(event);
         if (event.type === 'end') {
           end = event;
-          if (!signal.aborted) writer.end(event.reason, event.usage);
+          if (!signal.aborted) writer.end(event);
         } else {
           if (signal.aborted) return;
           timer.tokens(clock.monotonicMs(), event.tokenCount, event.text !== '');
@@ -328,6 +328,16 @@ export class Provider {
       ...(typeof param === 'string' ? { param: param.slice(0, MAX_PARAM_CHARS) } : {}),
     });
   }
+}
+
+/** Who gets no thoughts would wait for them without a word. */
+function parametersFor(start: PeerMessageOf<'job-start'>): JobParameters {
+  return thoughtsFor(start) === 'left-out' ? { ...start.parameters, thinking: false } : start.parameters;
+}
+
+function thoughtsFor({ marksThoughts, parameters }: PeerMessageOf<'job-start'>): Thoughts {
+  if (marksThoughts) return 'marked';
+  return parameters.responseFormat === undefined ? 'written' : 'left-out';
 }
 
 /** An engine that cancels by itself was closed. */

@@ -75,6 +75,8 @@ export interface AnswerEnd {
   readonly type: 'end';
   readonly reason: FinishReason;
   readonly usage: Usage;
+  /** Which of the request's stop strings ended it, where one did and the peer tells. */
+  readonly stopText?: string;
   /** To the first text, a thought or not. */
   readonly ttftMs: number;
   /** To the first text of the answer, where thoughts came before it. */

@@ -136,9 +136,10 @@ export class AnswerProgress<Route> {
       this.#failed.clear();
       return event;
     }
-    const { reason, usage, measurement } = event;
+    const { reason, usage, stopText, measurement } = event;
     const completionTokens = before + usage.completionTokens;
-    const end = this.endWith(reason, { ...usage, completionTokens }, measurement?.tokensPerSecond ?? null);
+    const ended = this.endWith(reason, { ...usage, completionTokens }, measurement?.tokensPerSecond ?? null);
+    const end = stopText === undefined ? ended : { ...ended, stopText };
     if (measurement !== undefined) onAnswered(peerId, end);
     // Without text there is no sample either, and what it announced would go on to win.
     else if (!isWordless(assignment, usage)) onFailed(peerId);

@@ -29,6 +29,7 @@ export type JobWord =
       readonly type: 'end';
       readonly reason: FinishReason;
       readonly usage: Usage;
+      readonly stopText?: string | undefined;
       readonly measurement: JobMeasurement | undefined;
     };
 
@@ -136,7 +137,7 @@ export class IncomingAnswer {
     else this.#give(event);
   }
 
-  end({ reason, usage }: PeerMessageOf<'job-end'>): void {
+  end({ reason, usage, stopText }: PeerMessageOf<'job-end'>): void {
     this.#isOver = true;
     this.#stall.stop();
     const measurement = this.#timer.measurement();
@@ -145,7 +146,7 @@ export class IncomingAnswer {
     if (rest.tokenCount > 0) this.#push(rest);
     // What came was counted here; more is only claimed.
     const completionTokens = Math.min(usage.completionTokens, this.#receivedTokens);
-    this.#push({ type: 'end', reason, usage: { ...usage, completionTokens }, measurement });
+    this.#push({ type: 'end', reason, usage: { ...usage, completionTokens }, stopText, measurement });
   }
 
   /** The peer will not answer. */

@@ -41,6 +41,7 @@ function allowOrigins(app: FastifyInstance, origins: AccessSettings['origins']):
   const allowed = {
     origin: typeof origins === 'string' ? origins : [...origins],
     exposedHeaders: EXPOSED_HEADERS,
+    methods: ['GET', 'HEAD', 'POST', 'DELETE'],
     maxAge: PREFLIGHT_KEPT_S,
   };
   app.register(cors, {

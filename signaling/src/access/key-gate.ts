@@ -10,12 +10,14 @@ export type KeyGate = (request: FastifyRequest, reply: FastifyReply) => void;
 export function createKeyGate(keys: KeyRing, perMinute: number, clock: Clock, logger: Logger): KeyGate {
   const buckets = new BucketPerKey({ perSecond: perMinute / 60, burst: perMinute }, clock);
   return (request, reply) => {
-    const name = keys.nameOf(bearerToken(request.headers.authorization));
+    const { authorization, 'x-api-key': own } = request.headers;
+    // Anthropic's clients send the second, and some of them a token of their own account as the first.
+    const name = keys.nameOf(bearerToken(authorization)) ?? keys.nameOf(typeof own === 'string' ? own : '');
     if (name === undefined) {
       reply.header('www-authenticate', 'Bearer');
       throw new MeshError(
         'unauthorized',
-        "This entry asks for an API key, and this is none of its keys. Send one in the header 'authorization: Bearer KEY'; whoever runs the entry gives them out.",
+        "This entry asks for an API key, and this is none of its keys. Send one in the header 'authorization: Bearer KEY' or 'x-api-key: KEY'; whoever runs the entry gives them out.",
       );
     }
     request.keyName = name;

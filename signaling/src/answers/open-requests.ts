@@ -5,7 +5,7 @@
 import { MeshError } from '@tabmesh/shared';
 import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 import { lengthOf } from '../http/large-requests.ts';
-import { clientOf } from '../limits/client-of.ts';
+import { clientOf } from '../http/request-client.ts';
 import {
   MAX_CLIENT_OPEN_BYTES,
   MAX_CLIENT_OPEN_REQUESTS,

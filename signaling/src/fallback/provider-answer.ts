@@ -26,7 +26,7 @@ const Chunk = z.object({
   choices: z
     .array(
       z.object({
-        delta: z.object({ content: z.string().nullish() }).nullish(),
+        delta: z.object({ content: z.string().nullish(), reasoning_content: z.string().nullish() }).nullish(),
         finish_reason: z.string().nullish(),
       }),
     )
@@ -60,6 +60,11 @@ export async function* answerOf(
     const chunk = readChunk(line);
     if (chunk.usage) usage = usageFrom(chunk.usage);
     const [choice] = chunk.choices ?? [];
+    const thought = choice?.delta?.reasoning_content ?? '';
+    if (thought !== '') {
+      ttftMs ??= clock.monotonicMs() - startedAtMs;
+      yield { type: 'tokens', text: thought, tokenCount: 1, thought: true };
+    }
     const text = choice?.delta?.content ?? '';
     if (text !== '') {
       ttftMs ??= clock.monotonicMs() - startedAtMs;

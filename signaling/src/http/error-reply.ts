@@ -20,6 +20,7 @@ export type ApiErrorCode =
   | 'payload_too_large'
   | 'upstream_failed'
   | 'unknown_url'
+  | 'response_not_found'
   | 'stream_not_found'
   | 'internal_error';
 
@@ -46,6 +47,7 @@ const STATUS: Record<ApiErrorCode, number> = {
   forbidden_origin: 403,
   model_not_found: 404,
   unknown_url: 404,
+  response_not_found: 404,
   stream_not_found: 404,
   request_timeout: 408,
   payload_too_large: 413,
@@ -55,6 +57,20 @@ const STATUS: Record<ApiErrorCode, number> = {
   upstream_failed: 502,
   no_peer_with_model: 503,
 };
+
+/** Thrown where a request is read, for what only this surface knows of: the mesh has no code for it. */
+export class RequestRefusal extends Error {
+  override readonly name = 'RequestRefusal';
+  readonly code: ApiErrorCode;
+  readonly param: string | null;
+
+  /** @param message one sentence that names the next step */
+  constructor(code: ApiErrorCode, message: string, param: string | null = null) {
+    super(message);
+    this.code = code;
+    this.param = param;
+  }
+}
 
 export function errorReply(error: unknown): ErrorReply {
   return replyOf(describeError(error));
@@ -85,6 +101,7 @@ interface ErrorDescription {
 }
 
 function describeError(error: unknown): ErrorDescription {
+  if (error instanceof RequestRefusal) return { code: error.code, message: error.message, param: error.param };
   if (MeshError.is(error)) {
     const { param, retryAfterMs, waitMs } = error.details;
     const pauseMs = retryAfterMs ?? waitMs;

@@ -1,20 +1,25 @@
 /**
- * Large requests take turns: what is made of a body of a megabyte takes milliseconds, and a client that sends sixteen of them
- * in one moment would hold everybody for all of those. Between two of them the event loop answers what is small.
+ * Large requests take turns: to read a body of a megabyte takes milliseconds, what is made of it some more, and a client that
+ * sends sixteen of them in one moment would hold everybody for all of those.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { HTTP_BODY_BYTES, LARGE_REQUEST_BYTES } from '../limits/limits.ts';
+import { clientOf } from './request-client.ts';
+import { Turns } from './turns.ts';
 
 /** Before the routes are registered. */
 export function spreadLargeRequests(app: FastifyInstance): void {
-  let lastTurn: Promise<unknown> = Promise.resolve();
+  const turns = new Turns({ nowMs: () => performance.now(), pause: (ms) => pause(ms) });
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    const parse = () => void parseJson(request, body, done);
+    if (body.length > LARGE_REQUEST_BYTES) void turns.take(clientOf(request)).then(parse);
+    else parse();
+  });
   app.addHook('preValidation', (request, _reply, done) => {
-    if (lengthOf(request) <= LARGE_REQUEST_BYTES) {
-      done();
-      return;
-    }
-    lastTurn = lastTurn.then(() => new Promise((resolve) => setImmediate(resolve)));
-    void lastTurn.then(() => done());
+    if (lengthOf(request) > LARGE_REQUEST_BYTES) void turns.take(clientOf(request)).then(() => done());
+    else done();
   });
 }
 

@@ -1,4 +1,4 @@
-/** What the bodies of the OpenAI endpoints have in common: a JSON object, held to a schema, refused by the name of a field. */
+/** What the bodies of the endpoints have in common: a JSON object, held to a schema, refused by the name of a field. */
 import { MeshError } from '@tabmesh/shared';
 import type { z } from 'zod';
 import { ECHOED_FIELD_CHARS } from '../limits/limits.ts';
@@ -20,7 +20,7 @@ export function readBody<Schema extends z.ZodType>(
   if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
     throw new MeshError(
       'invalid_request',
-      'The body must be a JSON object. The documentation of OpenAI lists its fields.',
+      'The body must be a JSON object. The documentation of the API lists its fields.',
     );
   }
   for (const [field, value] of Object.entries(payload)) {

@@ -24,6 +24,7 @@ import { FatRecords } from './fat-records.ts';
 import { HubRoster } from './hub-roster.ts';
 import { LinkAttempts } from './link-attempts.ts';
 import { MemberConnection, type MemberSocket, refuseSocket } from './member-connection.ts';
+import { NetworkPlaces } from './network-places.ts';
 import { isOwnAddress } from './own-address.ts';
 import { PlausibleReports } from './plausible-reports.ts';
 import { RosterFeed } from './roster-feed.ts';
@@ -80,6 +81,7 @@ class SignalingHub implements Hub {
   readonly #attempts: LinkAttempts;
   readonly #reports: PlausibleReports;
   readonly #fat = new FatRecords();
+  readonly #places: NetworkPlaces;
   readonly #joins: BucketPerKey;
   readonly #roster: HubRoster;
   readonly #callers: Pick<Callers, 'addressOf' | 'mayJoin'>;
@@ -88,6 +90,7 @@ class SignalingHub implements Hub {
     this.#options = options;
     this.#callers = options.callers ?? createCallers({ hosts: [] });
     this.#limits = { ...DEFAULT_HUB_LIMITS, ...options.limits };
+    this.#places = new NetworkPlaces(this.#limits.membersPerNetwork);
     this.#joins = new BucketPerKey(this.#limits.joinsPerAddress, options.clock);
     this.#server = new Server(options.server, {
       // A second, slower way in would only be more to defend: every engine that has WebRTC has WebSocket.
@@ -162,7 +165,11 @@ class SignalingHub implements Hub {
       entryPeerId,
       leadsHere: (named) => isOwnAddress(named, socket.request, hosts),
       onJoin: (announcement, record) => {
+        // The entry's own member is no guest.
+        const isGuest = announcement.peerId !== entryPeerId;
+        if (isGuest) this.#places.check(announcement.peerId, network);
         this.#fat.take(announcement.peerId, network, record);
+        if (isGuest) this.#places.take(announcement.peerId, network);
         peerId = announcement.peerId;
         this.#replace(peerId, { connection, buffer });
         this.#roster.put(announcement, record);
@@ -195,6 +202,7 @@ class SignalingHub implements Hub {
         if (peerId === undefined || this.#members.get(peerId)?.connection !== connection) return;
         this.#members.delete(peerId);
         this.#fat.release(peerId);
+        this.#places.release(peerId);
         this.#roster.remove(peerId);
         logger.info({ peerId, members: this.#members.size }, 'A peer left.');
       },

@@ -22,6 +22,8 @@ export interface MemberLimits {
 
 export interface HubLimits extends MemberLimits {
   readonly members: number;
+  /** By address, of IPv6 by /64. */
+  readonly membersPerNetwork: number;
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
   readonly joinsPerAddress: RateLimit;
@@ -31,6 +33,8 @@ export interface HubLimits extends MemberLimits {
 export const DEFAULT_HUB_LIMITS: HubLimits = {
   // Every member holds the whole roster: past it the roster alone is a download of tens of megabytes.
   members: 10_000,
+  // A class or an office behind one address, and not hundreds of keys of one program. `--members-per-network` changes it.
+  membersPerNetwork: 64,
   // An office or a school behind one address, and not one program that joins for ever.
   joinsPerAddress: { perSecond: 20, burst: 40 },
   // Two round trips and a signature, on the slowest phone.
@@ -113,6 +117,12 @@ export const BUCKETS_SWEPT_AT = 1_024;
 export const HTTP_BODY_BYTES = 1024 * 1024;
 /** A body beyond this takes turns with others: it costs some 0.3 ms. */
 export const LARGE_REQUEST_BYTES = 64 * 1024;
+/** Of the event loop's time, for all of them together while others ask: a megabyte takes some 15 ms, and waits some 45. */
+export const LARGE_WORK_SHARE = 0.25;
+/** A turn in which the machine did something else is no reason to wait for ever. */
+export const LARGE_TURN_PAUSE_MS = 50;
+/** Of a turn of the event loop, for answers that begin; a token waits no longer behind them. */
+export const OPENINGS_PER_TURN_MS = 4;
 /** For the whole request to arrive; answers may take as long as they like. */
 export const HTTP_REQUEST_TIMEOUT_MS = 30_000;
 /** For its headers: a packet or two, on the slowest line. */
@@ -222,14 +232,47 @@ export const MAX_METADATA_VALUE_CHARS = 512;
 export const MAX_FORMAT_NAME_CHARS = 64;
 /** Three times the longest name that there is. */
 export const MAX_INCLUDE_CHARS = 100;
+/** Kinds of tools and of blocks, versions included, at twice the longest; efforts and tiers are shorter words. */
+export const MAX_TOOL_TYPE_CHARS = 100;
+export const MAX_WORD_CHARS = 64;
+/** OpenAI's own bound of the tool calls that one answer may be given. */
+export const MAX_TOOL_CALLS = 1_000;
 /** Repeated in every event of a response that tells of its settings. */
 export const MAX_USER_CHARS = 1_024;
+
+// responses/: what is kept of responses, in memory
+
+/** A conversation goes on within it, or is sent whole again; each of its responses is kept anew. */
+export const STORED_RESPONSE_MS = 3_600_000;
+/** Of one key or network: a program that keeps its conversations here for hours, and a fourth of the memory that all have. */
+export const MAX_CLIENT_STORED_RESPONSES = 1_000;
+export const MAX_CLIENT_STORED_BYTES = 16 * 1024 * 1024;
+/** Of all; past it the oldest of whoever has most is forgotten. */
+export const MAX_STORED_RESPONSES = 10_000;
+export const MAX_STORED_BYTES = 64 * 1024 * 1024;
+/** What an entry of the store costs beside its text, and each name in its index. */
+export const STORED_RESPONSE_COST_BYTES = 512;
+export const STORED_ITEM_COST_BYTES = 128;
+/** A conversation that goes on here: two of the longest bodies, past the context of any model. */
+export const MAX_STORED_CONVERSATION_BYTES = 2 * 1024 * 1024;
+/** Answers that are written while nobody waits for them. */
+export const MAX_CLIENT_BACKGROUND_RESPONSES = 16;
+export const MAX_BACKGROUND_RESPONSES = 128;
+/** Of the events of one that is streamed, for whoever comes back: some 4,000 tokens. */
+export const MAX_EVENT_LOG_BYTES = 1024 * 1024;
+/** Further tries with a shorter conversation, each by what the refusal before said: one is nearly always enough. */
+export const MAX_SHORTENINGS = 3;
+/** OpenAI's own bounds of a list. */
+export const MAX_LISTED_ITEMS = 100;
+export const DEFAULT_LISTED_ITEMS = 20;
 
 // openai/tools/
 
 /** OpenAI's own bounds. */
 export const MAX_TOOLS = 128;
 export const MAX_TOOL_NAME_CHARS = 64;
+/** Anthropic's own bound. */
+export const MAX_MESSAGE_TOOL_NAME_CHARS = 128;
 /** All tools of a request: the model has to read them before the conversation. */
 export const MAX_TOOL_DEFINITION_BYTES = 256 * 1024;
 /** A name in `tool_choice`; which of the tools it is decides, so it may be longer than theirs and is then refused by name. */

@@ -1,5 +1,9 @@
-/** From the events of the mesh to a chat answer in OpenAI's shape: one or several choices, streamed or collected. */
-import type { FinishReason, TokenLogprob, Usage } from '@tabmesh/shared';
+/**
+ * From the events of the mesh to a chat answer in OpenAI's shape: one or several choices, streamed or collected. Thoughts are
+ * `reasoning_content` beside the content, as DeepSeek, vLLM and llama-server have it: no call is read out of them, and no
+ * probabilities are told of them.
+ */
+import type { FinishReason, TokenLogprob } from '@tabmesh/shared';
 import { endedTooSoon, type OpenedAnswer } from '../answers/opened-answer.ts';
 import type { EventStream } from '../http/event-stream.ts';
 import { type Called, type CallStyle, callFieldsOf, finishReasonOf } from './call-style.ts';
@@ -8,9 +12,9 @@ import {
   type ChatFinishReason,
   ChunkWriter,
   logprobsOf,
+  type Used,
   usageChunk,
-  usageOf,
-  usageOfAll,
+  usageOfChat,
 } from './chat-chunks.ts';
 import type { CallPart, CallReader } from './tools/freeform-calls.ts';
 
@@ -35,7 +39,7 @@ export async function collectChoices(choices: ChatChoices, head: AnswerHead): Pr
     created: head.created,
     model: head.model,
     choices: all.map(({ choice }) => choice),
-    usage: usageOf(usageOfAll([collected.usage, ...rest.map(({ usage }) => usage)])),
+    usage: usageOfChat(all.map(({ used }) => used) as [Used, ...Used[]]),
   };
 }
 
@@ -47,11 +51,11 @@ export async function streamChoices(
   stream: EventStream,
 ): Promise<void> {
   const [first, ...others] = choices;
-  const [usage, ...rest] = await Promise.all([
+  const used = await Promise.all([
     streamChoice(first, head, includeUsage, stream),
     ...others.map((choice) => streamChoice(choice, head, includeUsage, stream)),
   ]);
-  if (includeUsage) stream.send(usageChunk(head, usageOfAll([usage, ...rest])));
+  if (includeUsage) stream.send(usageChunk(head, usageOfChat(used)));
   stream.send('[DONE]');
 }
 
@@ -60,10 +64,11 @@ async function streamChoice(
   head: AnswerHead,
   includeUsage: boolean,
   stream: EventStream,
-): Promise<Usage> {
+): Promise<Used> {
   const chunks = new ChunkWriter(head, { index, jobId, tools: tools !== undefined, style }, includeUsage);
   stream.send(chunks.start());
   let pendingLogprobs: TokenLogprob[] = [];
+  let reasoningTokens = 0;
   const send = (parts: readonly CallPart[]) => {
     for (const part of parts) {
       stream.send(chunks.part(part, pendingLogprobs));
@@ -74,10 +79,14 @@ async function streamChoice(
     if (event.type === 'end') {
       if (tools !== undefined) send(tools.end());
       stream.send(chunks.finish(finishOf(event.reason, tools, style), pendingLogprobs));
-      return event.usage;
+      return { usage: event.usage, reasoningTokens };
     }
-    const { text, logprobs } = event;
-    if (tools === undefined && logprobs === undefined) {
+    const { text, logprobs, thought, tokenCount } = event;
+    if (thought) {
+      reasoningTokens += tokenCount;
+      if (text === '') continue;
+      stream.send(chunks.thought(text));
+    } else if (tools === undefined && logprobs === undefined) {
       if (text === '') continue;
       stream.send(chunks.content(text));
     } else {
@@ -92,6 +101,8 @@ async function streamChoice(
 
 async function collectChoice({ index, answer: { jobId, events }, tools, style }: ChatChoice) {
   let content = '';
+  let thoughts = '';
+  let reasoningTokens = 0;
   const calls: Called[] = [];
   const logprobs: TokenLogprob[] = [];
   let hasLogprobs = false;
@@ -105,6 +116,11 @@ async function collectChoice({ index, answer: { jobId, events }, tools, style }:
   };
   for await (const event of events) {
     if (event.type === 'tokens') {
+      if (event.thought) {
+        thoughts += event.text;
+        reasoningTokens += event.tokenCount;
+        continue;
+      }
       if (tools === undefined && event.logprobs === undefined) {
         content += event.text;
         continue;
@@ -119,6 +135,7 @@ async function collectChoice({ index, answer: { jobId, events }, tools, style }:
       role: 'assistant',
       content: content === '' && calls.length > 0 ? null : content,
       refusal: null,
+      ...(thoughts === '' ? {} : { reasoning_content: thoughts }),
       ...callFieldsOf(calls, style, jobId),
     };
     return {
@@ -128,7 +145,7 @@ async function collectChoice({ index, answer: { jobId, events }, tools, style }:
         logprobs: hasLogprobs ? logprobsOf(logprobs) : null,
         finish_reason: finishOf(event.reason, tools, style),
       },
-      usage: event.usage,
+      used: { usage: event.usage, reasoningTokens },
     };
   }
   throw endedTooSoon();

@@ -51,6 +51,10 @@ export class ChunkWriter {
     return this.#beforeText + JSON.stringify(text) + this.#afterText;
   }
 
+  thought(text: string): string {
+    return `${this.#before}{"reasoning_content":${JSON.stringify(text)}${this.#afterText}`;
+  }
+
   part(part: CallPart, logprobs: readonly TokenLogprob[]): string {
     const delta = part.type === 'text' ? { content: part.text } : callDeltaOf(part, this.#style, this.#jobId);
     return this.#chunk(JSON.stringify(delta), logprobs, 'null');
@@ -65,8 +69,8 @@ export class ChunkWriter {
   }
 }
 
-export function usageChunk(head: AnswerHead, usage: Usage): string {
-  return `${beforeChoices(head)}"choices":[],"usage":${JSON.stringify(usageOf(usage))}}`;
+export function usageChunk(head: AnswerHead, usage: object): string {
+  return `${beforeChoices(head)}"choices":[],"usage":${JSON.stringify(usage)}}`;
 }
 
 export function logprobsOf(logprobs: readonly TokenLogprob[]) {
@@ -83,6 +87,22 @@ export function usageOf({ promptTokens, completionTokens, cachedTokens }: Usage)
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
     prompt_tokens_details: { cached_tokens: cachedTokens },
+  };
+}
+
+/** What one choice took. */
+export interface Used {
+  readonly usage: Usage;
+  readonly reasoningTokens: number;
+}
+
+export function usageOfChat(choices: readonly [Used, ...Used[]]) {
+  const [first, ...others] = choices;
+  return {
+    ...usageOf(usageOfAll([first.usage, ...others.map(({ usage }) => usage)])),
+    completion_tokens_details: {
+      reasoning_tokens: choices.reduce((sum, { reasoningTokens }) => sum + reasoningTokens, 0),
+    },
   };
 }
 

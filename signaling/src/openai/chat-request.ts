@@ -18,6 +18,7 @@ import {
   toStopTexts,
   toStreaming,
 } from './request-fields.ts';
+import { ThinkingFields, toThinking } from './thinking-fields.ts';
 import { flatSchema } from './tools/flat-schema.ts';
 import { type CallReader, FreeformCalls } from './tools/freeform-calls.ts';
 import { planTools, type ToolPlan } from './tools/tool-plan.ts';
@@ -62,6 +63,7 @@ const Body = SamplingFields.extend({
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
   ...ToolFields.shape,
+  ...ThinkingFields.shape,
 });
 type Body = z.infer<typeof Body>;
 
@@ -107,6 +109,7 @@ export function readChatRequest(payload: unknown): ChatQuestion {
       stop: plan.stop.length === 0 ? undefined : plan.stop,
       responseFormat: plan.responseFormat,
       topLogprobs: topLogprobsOf(body),
+      thinking: toThinking(body),
     },
     choices: body.n ?? 1,
     toolReader: readerOf(plan, style),

@@ -59,7 +59,7 @@ async function collectOne(
   const logprobs: TokenLogprob[] = [];
   for await (const event of answer.events) {
     if (event.type === 'tokens') {
-      text += event.text;
+      text += event.written ?? event.text;
       if (event.logprobs !== undefined) logprobs.push(...event.logprobs);
       continue;
     }
@@ -84,7 +84,8 @@ async function writeTexts(
         send([{ text: '', index, logprobs: null, finish_reason: event.reason }]);
         return event.usage;
       }
-      const { text, logprobs = [] } = event;
+      // Texts have no place for thoughts but where the model wrote them.
+      const { written: text = event.text, logprobs = [] } = event;
       if (text === '' && logprobs.length === 0) continue;
       send([{ text, index, logprobs: textLogprobsOf(logprobs, offset), finish_reason: null }]);
       offset += text.length;

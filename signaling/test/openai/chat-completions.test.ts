@@ -28,6 +28,7 @@ describe('an answer in one piece', () => {
         completion_tokens: 2,
         total_tokens: 7,
         prompt_tokens_details: { cached_tokens: 2 },
+        completion_tokens_details: { reasoning_tokens: 0 },
       },
     });
     expect(reply.headers).toMatchObject({

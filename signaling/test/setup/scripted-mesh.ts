@@ -20,6 +20,7 @@ import {
 /** What the next answers are made of: texts to stream, an error to fail with, a wait for whoever is named. */
 export type ScriptStep =
   | { readonly say: string; readonly logprobs?: readonly TokenLogprob[] }
+  | { readonly think: string; readonly written?: string; readonly logprobs?: readonly TokenLogprob[] }
   | { readonly fail: MeshError }
   | { readonly wait: Promise<void> }
   /** Nothing more until the requester cancels. */
@@ -35,6 +36,8 @@ export interface ScriptedMesh extends Mesh {
   /** Resolves when an answer was cancelled by its signal or by leaving the loop. */
   readonly cancelled: Promise<void>;
   script: readonly ScriptStep[];
+  /** Of the next answers. */
+  jobId: () => JobId;
   models: () => MeshModel[];
 }
 
@@ -98,6 +101,7 @@ export function createScriptedMesh(
     cancelled,
     stepsTaken: 0,
     script,
+    jobId: () => JOB_ID,
     connection: () => ({ state: 'online' }),
     peers: () => [
       {
@@ -127,7 +131,7 @@ export function createScriptedMesh(
         throw catalogModel(model) ? MeshError.noPeerWithModel(model) : MeshError.modelNotFound(model);
       yield {
         type: 'route',
-        jobId: JOB_ID,
+        jobId: mesh.jobId(),
         peerId: servedBy,
         model,
         continues: null,
@@ -161,7 +165,11 @@ async function* play(mesh: ScriptedMesh, signal: AbortSignal): AsyncGenerator<An
     if (step === 'hang') await untilAborted(signal);
     else if ('wait' in step) await Promise.race([step.wait, untilAborted(signal)]);
     else if ('fail' in step) throw step.fail;
-    else {
+    else if ('think' in step) {
+      tokenCount += 1;
+      const { think: text, ...told } = step;
+      yield { type: 'tokens', text, tokenCount: 1, thought: true, ...told };
+    } else {
       tokenCount += 1;
       const { say: text, logprobs } = step;
       yield { type: 'tokens', text, tokenCount: 1, ...(logprobs === undefined ? {} : { logprobs }) };

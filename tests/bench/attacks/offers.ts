@@ -28,9 +28,13 @@ export const manyKeys: Attack = {
     });
     const joining = (async () => {
       for (let count = 0; count < KEYS && !isOver; count += 1) {
-        const { member, socket, peers } = await enter(entryUrl);
-        endings.add(() => socket.disconnect());
-        for (const to of peers) endings.add(offerOnce(socket, member, to));
+        // Past the places of its network it goes on trying.
+        const entered = await enter(entryUrl).catch(() => undefined);
+        if (entered !== undefined) {
+          const { member, socket, peers } = entered;
+          endings.add(() => socket.disconnect());
+          for (const to of peers) endings.add(offerOnce(socket, member, to));
+        }
         await pause(JOIN_MS);
       }
     })().catch(() => {});
@@ -94,7 +98,10 @@ function newSessionId(): string {
 async function enter(entryUrl: string) {
   const member = createMember();
   const socket = openSocket(entryUrl);
-  const welcome = await join(socket, member);
+  const welcome = await join(socket, member).catch((error: unknown) => {
+    socket.disconnect();
+    throw error;
+  });
   // The entry itself and whoever serves: who is there to be dialled.
   const peers = welcome.roster
     .map(({ body }) => JSON.parse(body) as { peerId: TestMember['peerId']; kind: string; models: unknown[] })

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { EntryCalls } from '../peers/entry-process.ts';
+import type { EntryCalls, EntryLoad } from '../peers/entry-process.ts';
 import { INSTANT_MODEL } from '../peers/instant-engine.ts';
 import type { InstantProviderCalls } from '../peers/instant-provider-process.ts';
 import type { BenchContext } from '../run/benchmark.ts';
@@ -29,6 +29,7 @@ export interface Observed {
   readonly answersMs: readonly number[];
   readonly lost: number;
   readonly memoryBytes: number;
+  readonly load: EntryLoad;
 }
 
 export async function prepareScene({ children, onEnd, progress }: BenchContext): Promise<Scene> {
@@ -50,8 +51,10 @@ export async function prepareScene({ children, onEnd, progress }: BenchContext):
 
 export async function observe(context: BenchContext, { entry, client }: Scene, forMs: number): Promise<Observed> {
   await entry.call('mostMemoryBytes', undefined);
+  await entry.call('load', undefined);
   const { answersMs, lost } = await client.observe(forMs);
+  const load = await entry.call('load', undefined);
   context.signal.throwIfAborted();
   for (const reason of lost.slice(0, 3)) context.progress(`lost: ${reason}`);
-  return { answersMs, lost: lost.length, memoryBytes: await entry.call('mostMemoryBytes', undefined) };
+  return { answersMs, lost: lost.length, memoryBytes: await entry.call('mostMemoryBytes', undefined), load };
 }

@@ -1,4 +1,5 @@
 /** An entry in a process of its own, as it runs in earnest: its ledger is a file. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createIdentity, silentLogger, systemRandom } from '@tabmesh/shared';
 import { type Entry, startEntry } from '@tabmesh/signaling';
 import { answerCalls } from '../run/answer-calls.ts';
@@ -11,7 +12,16 @@ export type EntryCalls = {
   whenLinked(serving: Serving): Promise<void>;
   /** What the process holds in memory, in bytes; the most since the last call. */
   mostMemoryBytes(): number;
+  /** How busy its process was since the last call. */
+  load(): EntryLoad;
 };
+
+export interface EntryLoad {
+  /** Processors that it kept busy, of all its threads. */
+  readonly processors: number;
+  /** The longest turn of its event loop, in milliseconds. */
+  readonly longestTurnMs: number;
+}
 
 let entry: Entry | undefined;
 let mostBytes = 0;
@@ -19,6 +29,8 @@ const lookAtMemory = () => {
   mostBytes = Math.max(mostBytes, process.memoryUsage.rss());
 };
 setInterval(lookAtMemory, 100).unref();
+const turns = monitorEventLoopDelay({ resolution: 2 });
+let before = { atMs: performance.now(), cpu: process.cpuUsage() };
 
 answerCalls<EntryCalls>({
   async start(options) {
@@ -35,6 +47,15 @@ answerCalls<EntryCalls>({
   whenLinked(serving) {
     if (entry === undefined) throw new Error('The entry has not started yet.');
     return whenLinked(entry.mesh, serving, new AbortController().signal);
+  },
+  load() {
+    const { user, system } = process.cpuUsage(before.cpu);
+    const tookMs = performance.now() - before.atMs;
+    const load = { processors: (user + system) / 1_000 / tookMs, longestTurnMs: turns.max / 1e6 };
+    turns.enable();
+    turns.reset();
+    before = { atMs: performance.now(), cpu: process.cpuUsage() };
+    return load;
   },
   mostMemoryBytes() {
     lookAtMemory();

@@ -16,7 +16,7 @@ answerCalls<GossipEntryCalls>({
       identity: createIdentity(systemRandom),
       version: 'bench',
       logger: silentLogger,
-      hubLimits: { joinsPerAddress: { perSecond: members, burst: 2 * members } },
+      hubLimits: { membersPerNetwork: members + 1, joinsPerAddress: { perSecond: members, burst: 2 * members } },
     });
     return { url, plainUrl: await startPlainServer() };
   },

@@ -126,7 +126,7 @@ class ChunkReader {
   #cut = false;
 
   constructor({ stop, continues }: GenerationRequest, prefixTokens: number, emit: (event: EngineEvent) => void) {
-    this.#text = new AnswerText(stop, emit);
+    this.#text = new AnswerText(stop, emit, { begun: continues?.text });
     this.#emit = emit;
     this.#uncountedTokens = continues === undefined ? 0 : prefixTokens + continues.tokenCount;
   }
@@ -156,6 +156,7 @@ class ChunkReader {
         completionTokens: this.#text.tokenCount,
         cachedTokens: 0,
       },
+      ...this.#text.stop,
     });
   }
 }

@@ -25,6 +25,8 @@ interface WebllmSampling {
 
 export interface WebllmChat extends WebllmSampling {
   messages: ConversationMessage[];
+  /** Where it is false, WebLLM writes an empty thought at the beginning of the answer. */
+  extra_body?: { enable_thinking: boolean };
   /** A JSON schema as text. */
   response_format?: { type: 'json_object'; schema: string };
 }
@@ -37,7 +39,13 @@ export type WebllmRequest = WebllmChat | WebllmCompletion;
 
 /** @throws MeshError `invalid_request` */
 export function toWebllmChat(request: GenerationRequest): WebllmChat {
-  return { messages: messagesOf(request), ...samplingOf(request), ...formatOf(request) };
+  const { thinking } = request;
+  return {
+    messages: messagesOf(request),
+    ...(thinking === undefined ? {} : { extra_body: { enable_thinking: thinking } }),
+    ...samplingOf(request),
+    ...formatOf(request),
+  };
 }
 
 /**

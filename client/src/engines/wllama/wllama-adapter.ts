@@ -76,7 +76,8 @@ export function createWllamaEngine(parts: WllamaEngineParts): WllamaEngine {
     signal: AbortSignal,
   ): Promise<void> {
     checkMessages(bound, request.messages, request.continues?.text ?? '');
-    const chunks = new ChunkReader(request, emit);
+    const prompt = template && promptOf(request, template, vocabulary);
+    const chunks = new ChunkReader(request, emit, prompt?.opensThought);
     const cut = new AbortController();
     unstarted.add(request);
     try {
@@ -92,8 +93,7 @@ export function createWllamaEngine(parts: WllamaEngineParts): WllamaEngine {
       };
       // As a chat it would lose the spaces and line breaks that an answer begins with, a template that refuses its messages
       // would end other answers too, and going on behind a last message of the assistant repeats that message.
-      if (template !== undefined)
-        await wllama.createCompletion({ ...call, prompt: promptOf(request, template, vocabulary) });
+      if (prompt !== undefined) await wllama.createCompletion({ ...call, prompt: prompt.text });
       else if (request.continues !== undefined) throw MeshError.unsupportedFeature('continue');
       else await wllama.createChatCompletion({ ...call, messages: messagesOf(request, vocabulary) });
     } catch (error) {
@@ -175,8 +175,8 @@ class ChunkReader {
   #drawnTokens = 0;
   #ended: 'stop' | 'length' | undefined;
 
-  constructor(request: GenerationRequest, emit: (event: EngineEvent) => void) {
-    this.#text = new AnswerText(request.stop, emit);
+  constructor(request: GenerationRequest, emit: (event: EngineEvent) => void, promptOpensThought = false) {
+    this.#text = new AnswerText(request.stop, emit, { promptOpensThought, begun: request.continues?.text });
     this.#begunTokens = request.continues?.tokenCount ?? 0;
     this.#topLogprobs = request.topLogprobs ?? 0;
     this.#emit = emit;
@@ -214,6 +214,7 @@ class ChunkReader {
         completionTokens: this.#text.tokenCount,
         cachedTokens: this.#cachedTokens,
       },
+      ...this.#text.stop,
     });
   }
 }

@@ -2,7 +2,7 @@
  * What the port asks of an answer, in llama.cpp's words. Penalties are not asked for: llama.cpp counts the prompt's tokens
  * too, and among them the one that ends an answer.
  */
-import { type GenerationRequest, MeshError } from '@tabmesh/shared';
+import { type GenerationRequest, MeshError, opensThought } from '@tabmesh/shared';
 import type { ChatTemplate } from '@tabmesh/shared/chat-template';
 import type { ControlTexts } from '@tabmesh/shared/control-texts';
 import { anyObjectGrammar, grammarOfSchema } from '@tabmesh/shared/json-grammar';
@@ -55,14 +55,22 @@ export function messagesOf({ messages }: GenerationRequest, { control }: WllamaV
   return messages.map(({ role, content }) => toWllamaMessage(role, wellFormed(control.plain(content))));
 }
 
+export interface WrittenPrompt {
+  /** With the beginning of the answer. */
+  readonly text: string;
+  readonly opensThought: boolean;
+}
+
 /** @throws MeshError `invalid_request` when the template refuses the messages. */
 export function promptOf(
-  { messages, continues }: GenerationRequest,
+  { messages, continues, thinking, responseFormat }: GenerationRequest,
   template: ChatTemplate,
   { control }: WllamaVocabulary,
-): string {
+): WrittenPrompt {
   const plain = messages.map((message) => ({ ...message, content: control.plain(message.content) }));
-  return wellFormed(template(plain) + control.plain(continues?.text ?? ''));
+  const prompt = template(plain, responseFormat === undefined ? thinking : 'never');
+  const text = wellFormed(prompt + control.plain(continues?.text ?? ''));
+  return { text, opensThought: opensThought(prompt) };
 }
 
 /** llama.cpp refuses half a surrogate pair with an exception that takes other answers along. */

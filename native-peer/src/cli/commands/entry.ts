@@ -2,7 +2,15 @@
 import { Command } from 'commander';
 import { addFallbackOptions, type FallbackFlags, fallbackTexts } from '../fallback-options.ts';
 import { createLogger } from '../logging.ts';
-import { allowedHostsOption, hostOption, portOption, portOr, publicOption, trustedProxiesOption } from '../options.ts';
+import {
+  allowedHostsOption,
+  hostOption,
+  membersPerNetworkOption,
+  portOption,
+  portOr,
+  publicOption,
+  trustedProxiesOption,
+} from '../options.ts';
 import { printReady } from '../print-ready.ts';
 import { runService, type Service } from '../run-service.ts';
 
@@ -12,6 +20,7 @@ interface EntryCommandOptions extends FallbackFlags {
   readonly public: boolean;
   readonly allowedHosts?: readonly string[];
   readonly trustedProxies?: readonly string[];
+  readonly membersPerNetwork?: number;
 }
 
 export function entryCommand(): Command {
@@ -21,14 +30,15 @@ export function entryCommand(): Command {
     .addOption(hostOption())
     .addOption(publicOption())
     .addOption(allowedHostsOption())
-    .addOption(trustedProxiesOption());
+    .addOption(trustedProxiesOption())
+    .addOption(membersPerNetworkOption());
   return addFallbackOptions(command).action((options: EntryCommandOptions) =>
     runService((stop) => runEntry(options, stop)),
   );
 }
 
 async function runEntry(options: EntryCommandOptions, stop: AbortSignal): Promise<Service> {
-  const { port, host, public: isPublic, allowedHosts, trustedProxies } = options;
+  const { port, host, public: isPublic, allowedHosts, trustedProxies, membersPerNetwork } = options;
   const { openEntry } = await import('../../peer/open-entry.ts');
   const { online } = await import('../../peer/online.ts');
   const entry = await openEntry({
@@ -37,6 +47,7 @@ async function runEntry(options: EntryCommandOptions, stop: AbortSignal): Promis
     isPublic,
     allowedHosts,
     trustedProxies,
+    membersPerNetwork,
     fallback: fallbackTexts(options),
     logger: createLogger('info'),
   });

@@ -12,6 +12,7 @@ import {
   allowedHostsOption,
   gpuOption,
   hostOption,
+  membersPerNetworkOption,
   portOption,
   portOr,
   publicOption,
@@ -29,6 +30,7 @@ interface UpOptions extends FallbackFlags {
   readonly public: boolean;
   readonly allowedHosts?: readonly string[];
   readonly trustedProxies?: readonly string[];
+  readonly membersPerNetwork?: number;
   readonly open: boolean;
   readonly model: string;
   readonly slots: number;
@@ -44,6 +46,7 @@ export function upCommand(): Command {
     .addOption(publicOption())
     .addOption(allowedHostsOption())
     .addOption(trustedProxiesOption())
+    .addOption(membersPerNetworkOption())
     .addOption(new Option('--no-open', 'open no browser (env: TABMESH_NO_OPEN)'))
     .addOption(
       new Option('--model <file-or-name>', 'what the native peer serves').env('TABMESH_MODEL').default('mesh-tiny'),
@@ -73,6 +76,7 @@ async function up(options: UpOptions, stop: AbortSignal): Promise<Service> {
     isPublic: options.public,
     allowedHosts: options.allowedHosts,
     trustedProxies: options.trustedProxies,
+    membersPerNetwork: options.membersPerNetwork,
     fallback: fallbackTexts(options),
     logger,
   });

@@ -1,6 +1,6 @@
 /** Messages to tokens. */
 import type { ChatMessage } from '@tabmesh/shared';
-import { createChatTemplate } from '@tabmesh/shared/chat-template';
+import { createChatTemplate, type Thinking } from '@tabmesh/shared/chat-template';
 import { ControlTexts } from '@tabmesh/shared/control-texts';
 import { checkTexts, type PromptBound } from '@tabmesh/shared/prompt-bound';
 import type { Token } from 'node-llama-cpp';
@@ -18,7 +18,7 @@ export interface Vocabulary {
   readonly controlTexts: readonly string[];
 }
 
-export type ChatPrompt = (messages: readonly ChatMessage[]) => Token[];
+export type ChatPrompt = (messages: readonly ChatMessage[], thinking?: Thinking) => Token[];
 
 /** Unicode has it for a program's own use; nobody writes it. */
 const MARK = '\ufdd0';
@@ -33,8 +33,9 @@ export function createChatPrompt(source: string, vocabulary: Vocabulary, bound: 
   const control = new ControlTexts(vocabulary.controlTexts);
   const tokensOf = (text: string) =>
     text.includes(MARK) ? tokensAroundMarks(text, control, vocabulary) : vocabulary.tokenize(text, true);
-  return (messages) => {
-    const text = template(messages.map((message) => withoutControl(message, control)));
+  return (messages, thinking) => {
+    const plain = messages.map((message) => withoutControl(message, control));
+    const text = template(plain, thinking);
     if (text.length > MOST_CHARS_READ_AT_ONCE) checkTexts(bound, text);
     if (bosToken === undefined) return tokensOf(text);
     return [bosToken, ...tokensOf(text.startsWith(bosText) ? text.slice(bosText.length) : text)];

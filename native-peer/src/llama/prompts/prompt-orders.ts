@@ -1,5 +1,6 @@
 /** What a peer and its prompt process say to each other. Both are this program, so nothing is checked. */
 import type { ChatMessage, MeshErrorCode, MeshErrorDetails } from '@tabmesh/shared';
+import type { Thinking } from '@tabmesh/shared/chat-template';
 
 /** The process reads the vocabulary of the file alone. */
 export interface PromptProcessSetup {
@@ -9,7 +10,12 @@ export interface PromptProcessSetup {
 }
 
 export type PromptOrder =
-  | { readonly kind: 'chat'; readonly messages: readonly ChatMessage[]; readonly beginning: string }
+  | {
+      readonly kind: 'chat';
+      readonly messages: readonly ChatMessage[];
+      readonly beginning: string;
+      readonly thinking: Thinking;
+    }
   | { readonly kind: 'plain'; readonly texts: readonly string[] };
 
 export type PromptReply =

@@ -34,7 +34,7 @@ function answer(work: PromptWork, order: PromptOrder): PromptReply {
 
 function tokensOf(work: PromptWork, order: PromptOrder): readonly (readonly number[])[] {
   if (order.kind === 'plain') return work.plain(order.texts);
-  const { prompt, begun } = work.chat(order.messages, order.beginning);
+  const { prompt, begun } = work.chat(order.messages, order.beginning, order.thinking);
   return [prompt, begun];
 }
 

@@ -4,6 +4,7 @@
  * of some texts' length.
  */
 import type { ChatMessage } from '@tabmesh/shared';
+import type { Thinking } from '@tabmesh/shared/chat-template';
 import { checkMessages, checkTexts } from '@tabmesh/shared/prompt-bound';
 import type { Token } from 'node-llama-cpp';
 import { MOST_CHARS_READ_AT_ONCE, MOST_MESSAGES_READ_AT_ONCE } from '../../limits.ts';
@@ -21,14 +22,23 @@ export class PromptReader {
   }
 
   /** @throws MeshError `context_length_exceeded`, `invalid_request`, `cancelled`, `engine_failed` */
-  async chat(messages: readonly ChatMessage[], beginning: string, stop: AnswerStop): Promise<ReadPrompt> {
+  async chat(
+    messages: readonly ChatMessage[],
+    beginning: string,
+    stop: AnswerStop,
+    thinking?: Thinking,
+  ): Promise<ReadPrompt> {
     const size = sizeOf([...messages.map(({ content }) => content), beginning]);
     if (size.share <= 1) {
       if (size.share > WARM_FROM) this.#process.warm();
-      return this.#work.chat(messages, beginning);
+      return this.#work.chat(messages, beginning, thinking);
     }
     checkMessages(this.#work.bound, messages, beginning);
-    const [prompt = [], begun = []] = await this.#process.read({ kind: 'chat', messages, beginning }, size.chars, stop);
+    const [prompt = [], begun = []] = await this.#process.read(
+      { kind: 'chat', messages, beginning, thinking },
+      size.chars,
+      stop,
+    );
     return { prompt, begun };
   }
 

@@ -3,7 +3,7 @@
  * the peer itself for what is small, a process of its own for what is not.
  */
 import type { ChatMessage } from '@tabmesh/shared';
-import { createChatTemplate } from '@tabmesh/shared/chat-template';
+import { createChatTemplate, type Thinking } from '@tabmesh/shared/chat-template';
 import { checkTexts, leastPerMessage, type PromptBound } from '@tabmesh/shared/prompt-bound';
 import { createTokenFloor } from '@tabmesh/shared/token-floor';
 import type { LlamaModel, Token } from 'node-llama-cpp';
@@ -35,9 +35,9 @@ export class PromptWork {
   }
 
   /** @throws MeshError `invalid_request`, `context_length_exceeded` where the bytes alone tell it */
-  chat(messages: readonly ChatMessage[], beginning: string): ReadPrompt {
+  chat(messages: readonly ChatMessage[], beginning: string, thinking?: Thinking): ReadPrompt {
     if (beginning.length > MOST_CHARS_READ_AT_ONCE) checkTexts(this.bound, beginning);
-    const prompt = this.#chat(messages);
+    const prompt = this.#chat(messages, thinking);
     // What a model wrote is plain text, whatever it looks like, and no space goes in front of it.
     return { prompt, begun: this.#model.tokenize(beginning, false, 'trimLeadingSpace') };
   }

@@ -1,4 +1,5 @@
 /** The words of llama.cpp's grammars (GBNF) that JSON is made of. */
+import { type CodePoints, complement } from './code-points.ts';
 
 /** Any JSON value, and its parts. */
 export const BASE_RULES: Readonly<Record<string, string>> = {
@@ -14,22 +15,33 @@ export const BASE_RULES: Readonly<Record<string, string>> = {
   integer: '"-"? ("0" | [1-9] [0-9]{0,14})',
 };
 
-/** Formats that are also checked; all days of `date` exist in every month. */
-export const FORMATS: Readonly<Record<string, string>> = {
-  date: '[0-9]{4} "-" ("0" [1-9] | "1" [0-2]) "-" ("0" [1-9] | "1" [0-9] | "2" [0-8])',
-  time: '([01] [0-9] | "2" [0-3]) ":" [0-5] [0-9] ":" [0-5] [0-9] "Z"',
-  uuid: '[0-9a-f]{8} "-" [0-9a-f]{4} "-4" [0-9a-f]{3} "-" [89ab] [0-9a-f]{3} "-" [0-9a-f]{12}',
-  email: '[a-z0-9]{1,32} "@" [a-z0-9]{1,32} "." [a-z]{2,8}',
-  ipv4: 'byte "." byte "." byte "." byte',
-};
-/** A part of an IPv4 address. */
-export const BYTE = '[0-9] | [1-9] [0-9] | "1" [0-9] [0-9] | "2" [0-4] [0-9] | "25" [0-5]';
-
 /** `{2,5}`, `{2,}`, `*`. */
 export function times(least: number, most: number): string {
   const from = Math.max(0, least);
   if (Number.isFinite(most)) return `{${from},${most}}`;
   return from === 0 ? '*' : `{${from},}`;
+}
+
+/** A set of characters as GBNF writes it: by what is in it or by what is not, whichever is shorter. */
+export function classOf(set: CodePoints): string {
+  const others = complement(set);
+  return others.length < set.length ? `[^${rangesOf(others)}]` : `[${rangesOf(set)}]`;
+}
+
+function rangesOf(set: CodePoints): string {
+  let text = '';
+  for (let index = 0; index < set.length; index += 2) {
+    const [first = 0, last = 0] = set.slice(index, index + 2);
+    text += first === last ? signOf(first) : `${signOf(first)}-${signOf(last)}`;
+  }
+  return text;
+}
+
+function signOf(code: number): string {
+  const character = String.fromCodePoint(code);
+  if (/[A-Za-z0-9]/.test(character)) return character;
+  if (code < 0x100) return `\\x${hex(code, 2).toUpperCase()}`;
+  return code > 0xffff ? `\\U${hex(code, 8)}` : `\\u${hex(code, 4)}`;
 }
 
 /** Text as GBNF writes it. What is not plain goes by its code, so that nothing in it can end the literal. */

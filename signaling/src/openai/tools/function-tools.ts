@@ -28,6 +28,8 @@ export interface ToolOffer {
   readonly parallel: boolean;
   /** How the request names the definition of a tool, for refusals. */
   readonly fieldOf: (index: number) => string;
+  /** … and in it the schema of what the tool takes. */
+  readonly parametersName: string;
 }
 
 /**
@@ -41,19 +43,32 @@ export function toolOffer(offer: {
   readonly fieldOf: (index: number) => string;
   /** How the request names what it says of the choice. */
   readonly choiceField?: string;
+  /** How it names the schema of what a tool takes. */
+  readonly parametersName?: string;
 }): ToolOffer | undefined {
-  const { tools, choice = 'auto', parallel, fieldOf, choiceField = 'tool_choice' } = offer;
-  checkDefinitions(tools, fieldOf);
+  const {
+    tools,
+    choice = 'auto',
+    parallel,
+    fieldOf,
+    choiceField = 'tool_choice',
+    parametersName = 'parameters',
+  } = offer;
+  checkDefinitions(tools, fieldOf, parametersName);
   if (tools.length === 0 && choice !== 'none' && choice !== 'auto') {
     throw fieldError(choiceField, 'asks for a call, but there are no tools. Send tools, or leave it out.');
   }
   if (typeof choice === 'object' && !tools.some(({ name }) => name === choice.name)) {
     throw fieldError(choiceField, `names '${choice.name}', which is none of the tools. Name one of them.`);
   }
-  return tools.length === 0 || choice === 'none' ? undefined : { tools, choice, parallel, fieldOf };
+  return tools.length === 0 || choice === 'none' ? undefined : { tools, choice, parallel, fieldOf, parametersName };
 }
 
-function checkDefinitions(tools: readonly FunctionTool[], fieldOf: (index: number) => string): void {
+function checkDefinitions(
+  tools: readonly FunctionTool[],
+  fieldOf: (index: number) => string,
+  parametersName: string,
+): void {
   if (tools.length > MAX_TOOLS) {
     throw fieldError('tools', `has ${tools.length} tools, but ${MAX_TOOLS} is the most. Send fewer.`);
   }
@@ -61,7 +76,7 @@ function checkDefinitions(tools: readonly FunctionTool[], fieldOf: (index: numbe
   for (const [index, { name, parameters }] of tools.entries()) {
     if (names.has(name)) throw fieldError(`${fieldOf(index)}.name`, `is '${name}' again. Give each tool its own name.`);
     names.add(name);
-    const field = `${fieldOf(index)}.parameters`;
+    const field = `${fieldOf(index)}.${parametersName}`;
     if (isDeeperThan(parameters, MAX_JSON_LEVELS)) {
       throw fieldError(field, `is nested deeper than ${MAX_JSON_LEVELS} levels. Make it flatter.`);
     }

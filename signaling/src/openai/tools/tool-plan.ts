@@ -51,12 +51,15 @@ function choiceNote(choice: ToolOffer['choice']): string {
   return choice === 'required' ? ' Call one of the functions.' : ` Call the function ${choice.name}.`;
 }
 
-function bareFormat({ tools, choice, fieldOf }: ToolOffer, asked: ResponseFormat | undefined): ResponseFormat {
+function bareFormat(
+  { tools, choice, fieldOf, parametersName }: ToolOffer,
+  asked: ResponseFormat | undefined,
+): ResponseFormat {
   // Any object: a call is one already.
   if (choice === 'auto' && asked?.type === 'json_object') return asked;
   const calls = [...tools.entries()]
     .filter(([, { name }]) => typeof choice !== 'object' || choice.name === name)
-    .map(([index, tool]) => callSchema(tool, `${fieldOf(index)}.parameters`));
+    .map(([index, tool]) => callSchema(tool, `${fieldOf(index)}.${parametersName}`));
   const forms = choice === 'auto' && asked?.type === 'json_schema' ? [asked.schema, ...calls] : calls;
   const [only, second] = forms;
   const schema = only !== undefined && second === undefined ? only : { anyOf: forms };

@@ -1,8 +1,8 @@
 import { type AnswerEvent, MeshError } from '@tabmesh/shared';
 import { describe, expect, it } from 'vitest';
-import { startListening } from '../../setup/listening-server.ts';
-import { JOB_ID } from '../../setup/scripted-mesh.ts';
-import { call, eventsOf, startResponses, weather } from '../../setup/start-responses.ts';
+import { startListening } from '../setup/listening-server.ts';
+import { JOB_ID } from '../setup/scripted-mesh.ts';
+import { call, eventsOf, startResponses, weather } from '../setup/start-responses.ts';
 
 describe('a response in one piece', () => {
   it("AP80: has OpenAI's shape, usage, its settings and the headers of the mesh", async () => {
@@ -24,9 +24,11 @@ describe('a response in one piece', () => {
       status: 'completed',
       background: false,
       error: null,
+      frequency_penalty: 0,
       incomplete_details: null,
       instructions: null,
       max_output_tokens: null,
+      max_tool_calls: null,
       metadata: { a: 'b' },
       model: 'mesh-tiny',
       output: [
@@ -39,15 +41,19 @@ describe('a response in one piece', () => {
         },
       ],
       parallel_tool_calls: true,
+      presence_penalty: 0,
       previous_response_id: null,
+      prompt_cache_key: null,
       reasoning: { effort: null, summary: null },
+      safety_identifier: null,
+      service_tier: 'default',
       store: false,
       temperature: 0.5,
-      text: { format: { type: 'text' } },
+      text: { format: { type: 'text' }, verbosity: 'medium' },
       tool_choice: 'auto',
       tools: [],
       top_logprobs: 0,
-      top_p: null,
+      top_p: 1,
       truncation: 'disabled',
       user: null,
       usage: {
@@ -119,6 +125,7 @@ describe('a response in one piece', () => {
         seed: 42,
         responseFormat: { type: 'json_schema', schema },
         topLogprobs: 2,
+        thinking: true,
         conversationId: 'c1',
       },
     ]);

@@ -1,28 +1,36 @@
 import { MeshError } from '@tabmesh/shared';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { startListening } from '../../setup/listening-server.ts';
-import type { ScriptStep } from '../../setup/scripted-mesh.ts';
-import { startResponses, weather } from '../../setup/start-responses.ts';
-import { startServer } from '../../setup/start-server.ts';
+import { startListening } from '../setup/listening-server.ts';
+import type { ScriptStep } from '../setup/scripted-mesh.ts';
+import { startResponses, weather } from '../setup/start-responses.ts';
+import { startServer } from '../setup/start-server.ts';
 
 describe('a response that is refused', () => {
   it.each([
     ['input', { input: undefined }],
     ['input', { input: 7 }],
     ['input', { input: [] }],
-    ['input[0].type', { input: [{ type: 'item_reference', id: 'msg_1' }] }],
+    ['input[0].type', { input: [{ type: 'compaction', encrypted_content: 'x' }] }],
+    ['input[0].id', { input: [{ type: 'item_reference' }] }],
     ['input[0].role', { input: [{ role: 'wizard', content: 'Hi' }] }],
     ['input[0].content[0].type', { input: [{ role: 'user', content: [{ type: 'input_image', image_url: 'x' }] }] }],
     ['input[0].call_id', { input: [{ type: 'function_call_output', output: 'x' }] }],
-    ['store', { store: true }],
-    ['previous_response_id', { previous_response_id: 'resp_1' }],
+    ['store', { store: 'yes' }],
+    ['previous_response_id', { previous_response_id: 7 }],
     ['conversation', { conversation: 'conv_1' }],
-    ['background', { background: true }],
-    ['truncation', { truncation: 'auto' }],
+    ['background', { background: true, store: false }],
+    ['background', { background: 'yes' }],
+    ['truncation', { truncation: 'some' }],
     ['prompt', { prompt: { id: 'p' } }],
-    ['include', { include: ['file_search_call.results'] }],
-    ['tools[0].type', { tools: [{ type: 'web_search' }] }],
+    ['include', { include: ['everything'] }],
+    ['tools[0].type', { tools: [{ type: 'wizardry' }] }],
+    ['tools[0].tools[0].type', { tools: [{ type: 'namespace', name: 'a', tools: [{ type: 'web_search' }] }] }],
+    ['tools[0].tools[1].name', { tools: [{ type: 'namespace', name: 'a', tools: [weather, weather] }] }],
+    ['tools[0].format.type', { tools: [{ type: 'custom', name: 'a', format: { type: 'xml' } }] }],
+    ['tool_choice', { tools: [weather], tool_choice: { type: 'allowed_tools', tools: [{ type: 'web_search' }] } }],
+    ['max_tool_calls', { max_tool_calls: 0 }],
+    ['reasoning.effort', { reasoning: { effort: 7 } }],
     ['tools[0].name', { tools: [{ ...weather, name: 'no name' }] }],
     ['tools[1].name', { tools: [weather, weather] }],
     ['tool_choice', { tool_choice: 'required' }],
@@ -60,10 +68,14 @@ describe('a response that is refused', () => {
     }
   });
 
-  it('AP88: says how to go on without anything being stored', async () => {
-    for (const field of ['store', 'previous_response_id', 'conversation']) {
-      const { message } = (await startResponses().post({ input: 'Hi', [field]: true })).json().error;
-      expect(message).toContain('send the whole conversation as input'.slice(5));
+  it('AP88: says how to go on without what is not stored', async () => {
+    for (const fields of [
+      { conversation: 'conv_1' },
+      { previous_response_id: 'resp_1' },
+      { input: [{ type: 'item_reference', id: 'msg_1' }] },
+    ]) {
+      const { message } = (await startResponses().post({ input: 'Hi', ...fields })).json().error;
+      expect(message).toMatch(/send the (whole )?conversation (itself )?as input/i);
     }
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { JOB_ID } from '../../setup/scripted-mesh.ts';
-import { call, eventsOf, startResponses, weather } from '../../setup/start-responses.ts';
+import { JOB_ID } from '../setup/scripted-mesh.ts';
+import { call, eventsOf, startResponses, weather } from '../setup/start-responses.ts';
 
 describe('functions in a response', () => {
   it('AP86: are told to the model, and a call is an item of its own, also between texts', async () => {
