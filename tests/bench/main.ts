@@ -24,6 +24,7 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   ledger: () => import('./ledger.ts'),
   gateway: () => import('./gateway.ts'),
   gate: () => import('./gate.ts'),
+  grammar: () => import('./grammar.ts'),
   gossip: () => import('./gossip.ts'),
   'status-page': () => import('./status-page.ts'),
   streams: () => import('./streams.ts'),

@@ -21,7 +21,8 @@ import {
 } from '../limits/limits.ts';
 import { MaxTokens, SamplingFields, toSampling } from '../openai/request-fields.ts';
 import { ThinkingFields, toThinking } from '../openai/thinking-fields.ts';
-import { flatSchema } from '../openai/tools/flat-schema.ts';
+import { enforcedSchema } from '../openai/tools/enforced-schema.ts';
+import type { AnswerCheck } from '../openai/tools/schema-check.ts';
 import type { ToolCallReader } from '../openai/tools/tool-call-reader.ts';
 import { planTools } from '../openai/tools/tool-plan.ts';
 import type { Conversations } from './conversation.ts';
@@ -34,6 +35,8 @@ export interface ResponseQuestion {
   readonly stream: boolean;
   /** Takes the calls out of the answer; undefined when it is text only. */
   readonly toolReader: (() => ToolCallReader) | undefined;
+  /** Holds a complete answer against its schemas. */
+  readonly check: AnswerCheck | undefined;
   /** What the client calls the tools that the model called. */
   readonly nameOf: OfferedTools['nameOf'];
   /** Thoughts are told as their summary. */
@@ -148,7 +151,10 @@ function toQuestion(body: Body, items: readonly ResponseItem[]): ResponseQuestio
   const maxToolCalls = body.max_tool_calls ?? MAX_TOOL_CALLS;
   const parallel = (body.parallel_tool_calls ?? true) && maxToolCalls > 1;
   const { offer, nameOf, repeated } = offerTools(body.tools ?? [], body.tool_choice ?? undefined, parallel);
-  const plan = planTools(toTurns(items, instructionsOf(body)), offer, { responseFormat });
+  const plan = planTools(toTurns(items, instructionsOf(body)), offer, {
+    responseFormat,
+    formatField: 'text.format.schema',
+  });
   const request: CompletionRequest = {
     ...toSampling(body),
     messages: plan.messages,
@@ -163,6 +169,7 @@ function toQuestion(body: Body, items: readonly ResponseItem[]): ResponseQuestio
     fieldNames: { response_format: responseFormat === undefined ? 'tool_choice' : 'text.format', logprobs: 'include' },
     stream: body.stream ?? false,
     toolReader: plan.toolReader,
+    check: plan.check,
     nameOf,
     maxToolCalls,
     summarizes: isAsked(body.reasoning?.summary ?? body.reasoning?.generate_summary),
@@ -190,7 +197,7 @@ function isAsked(summary: string | null | undefined): boolean {
 function toResponseFormat(format: z.infer<typeof Format>): ResponseFormat | undefined {
   if (format.type === 'text') return undefined;
   if (format.type === 'json_object') return { type: 'json_object' };
-  return { type: 'json_schema', schema: flatSchema(format.schema, 'text.format.schema') };
+  return { type: 'json_schema', schema: enforcedSchema(format.schema, 'text.format.schema') };
 }
 
 /** Every field of the published schemas, with the value that was really used. */

@@ -8,6 +8,7 @@ import { clientOf } from '../http/request-client.ts';
 import { streamReply } from '../http/stream-reply.ts';
 import { countedAnswer } from '../ledger/counted-answer.ts';
 import { type AnsweringParts, inFieldNames, openAnswers } from '../openai/mesh-answers.ts';
+import { checked } from '../openai/tools/schema-check.ts';
 import { BackgroundResponses } from './background-responses.ts';
 import { conversationsOf } from './conversation.ts';
 import { followResponse } from './follow-response.ts';
@@ -102,7 +103,7 @@ async function writeInBackground(
   const open = async (readNext: () => ResponseQuestion) => {
     const asked = readNext();
     const opening = openAnswer(mesh.complete({ ...asked.requests[0], ...asking }, signal));
-    return { asked, answer: await countedAnswer(rooms.ledger, opening) };
+    return { asked, answer: checked(await countedAnswer(rooms.ledger, opening), asked.check) };
   };
   const { answer, asked } = await openShortened(() => question, open).catch((error: unknown) => {
     throw inFieldNames(error, question.fieldNames);
