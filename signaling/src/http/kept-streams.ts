@@ -5,12 +5,12 @@
  */
 import { type Clock, MeshError } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { clientOf } from '../http/request-client.ts';
 import { MAX_CLIENT_KEPT_STREAMS, MAX_KEPT_CHARS, MAX_KEPT_STREAMS } from '../limits/limits.ts';
 import { refusal } from './error-reply.ts';
 import { type EventStream, prepareEventStream } from './event-stream.ts';
 import { KeptStream } from './kept-stream.ts';
 import { outliveReader } from './request-abort.ts';
+import { clientOf } from './request-client.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
