@@ -110,7 +110,7 @@ describe('WebLLM adapter', () => {
     const ask = (schema: Record<string, unknown>) =>
       collect(engine.generate({ ...question, responseFormat: { type: 'json_schema', schema } }, never()));
 
-    await expect(ask({ type: 'string', pattern: '^(a+)+$' })).rejects.toMatchObject({ code: 'invalid_request' });
+    await expect(ask({ type: 'string', pattern: '(a)\\1' })).rejects.toMatchObject({ code: 'invalid_request' });
     expect(webllm.requests).toHaveLength(0);
     // The scripted one knows no type but one.
     await expect(ask({ type: ['string', 'null'] })).rejects.toMatchObject({
