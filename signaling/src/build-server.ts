@@ -17,6 +17,7 @@ import type { Fallback } from './fallback/fallback.ts';
 import { errorReply, refusal } from './http/error-reply.ts';
 import { spreadLargeRequests } from './http/large-requests.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from './http/request-id.ts';
+import { spreadOpenings } from './http/spread-openings.ts';
 import { boundUnreadReplies } from './http/unread-replies.ts';
 import { answerUnread } from './http/unread-request.ts';
 import type { Ledger } from './ledger/ledger.ts';
@@ -105,6 +106,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   guardChat(app, { callers, askForKey, requestsPerMinute, clock });
   boundOpenRequests(app);
   spreadLargeRequests(app);
+  spreadOpenings(app);
   registerChatCompletions(app, parts);
   registerTextCompletions(app, parts);
   registerEmbeddings(app, parts);

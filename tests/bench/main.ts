@@ -15,6 +15,7 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   'mesh-efficiency': () => import('./mesh-efficiency.ts'),
   'tab-to-tab': () => import('./tab-to-tab.ts'),
   router: () => import('./router.ts'),
+  reasoning: () => import('./reasoning.ts'),
   'link-setup': () => import('./link-setup.ts'),
   'killed-peer': () => import('./killed-peer.ts'),
   'link-throughput': () => import('./link-throughput.ts'),

@@ -154,6 +154,7 @@ export class HttpEngine implements Engine {
       type: 'end',
       reason,
       usage: { promptTokens, cachedTokens: Math.min(cachedTokens, promptTokens), completionTokens: text.tokenCount },
+      ...text.stop,
       ...(usage.completionTokens === undefined ? { usageIsGuess: true } : {}),
     };
   }

@@ -12,6 +12,7 @@ import {
   opensThought,
   type TokenLogprob,
 } from '@tabmesh/shared';
+import { THOUGHT_OPENED } from '@tabmesh/shared/chat-template';
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
 import { SHARED_BATCH_TOKENS } from '../limits.ts';
 import { AnswerStop } from './answer-stop.ts';
@@ -23,6 +24,7 @@ import { type Sampling, samplingOf } from './llama-sampling.ts';
 import { TokenTexts } from './llama-token-texts.ts';
 import type { PromptReader } from './prompts/prompt-reader.ts';
 import { type Lane, SequencePool } from './sequence-pool.ts';
+import { checkThoughts, endOfThoughts, planOf, thoughtsFirst } from './thoughts-first.ts';
 import { type DecodedTokens, TokenDecoder } from './token-decoder.ts';
 
 /** What `loadLlamaEngine` has loaded; the engine owns it from then on. */
@@ -70,11 +72,13 @@ export class LlamaEngine implements Engine {
     let cachedTokens = 0;
     let completionTokens = 0;
     let reason: 'stop' | 'length' = 'stop';
+    let stopped: { readonly stopText?: string } = {};
     try {
-      const { messages, responseFormat, continues } = request;
-      const thinking = responseFormat === undefined ? request.thinking : 'never';
-      const beginning = continues?.text ?? '';
-      const { prompt, begun } = await this.#loaded.prompts.chat(messages, beginning, stop, thinking);
+      const { messages, continues, responseFormat } = request;
+      const plan = planOf(request);
+      const { prompt, begun } = await this.#loaded.prompts.chat(messages, plan.beginning, stop, plan.thinking);
+      const promptOpensThought = opensThought(this.#loaded.model.detokenize(prompt.slice(-MARKER_TOKENS), true));
+      checkThoughts(plan, continues, promptOpensThought);
       promptTokens = prompt.length;
       const known = [...prompt, ...begun];
       const { contextTokens } = this.model;
@@ -82,19 +86,41 @@ export class LlamaEngine implements Engine {
       const limit = Math.min(request.maxTokens, contextTokens - known.length);
       // First what may be wrong with the request: it should not cost another conversation's state.
       const answered = [...begun];
-      const sampling = await this.#samplingOf(request, answered, begun.length + limit, stop);
+      const isJsonBehindThoughts = responseFormat !== undefined && plan.thinking === 'opened' && promptOpensThought;
+      const thoughtsEnd = isJsonBehindThoughts ? endOfThoughts(this.#loaded.model, prompt, begun) : 0;
+      const sampling = await this.#samplingOf(
+        request,
+        answered,
+        thoughtsEnd ?? begun.length,
+        begun.length + limit,
+        stop,
+      );
       lane = await this.#pool.take(known, stop);
       cachedTokens = await this.#prefill(lane, known, stop);
       const decoder = new TokenDecoder(this.#loaded.model.detokenize, known);
       const ready: EngineEvent[] = [];
       const text = new AnswerText(request.stop, (event) => ready.push(event), {
-        promptOpensThought: opensThought(this.#loaded.model.detokenize(prompt.slice(-MARKER_TOKENS), true)),
-        begun: beginning,
+        promptOpensThought,
+        begun: continues?.text,
       });
+      if (isJsonBehindThoughts && continues === undefined) text.push(THOUGHT_OPENED, 0);
       const logprobs: TokenLogprob[] = [];
       const take = (decoded: DecodedTokens | undefined) =>
         decoded && text.push(decoded.text, decoded.tokenCount, logprobs.splice(0));
-      const tokens = this.#tokensAfter(known, lane.sequence, sampling, request.topLogprobs);
+      const { sequence } = lane;
+      const after = (all: readonly Token[], how: Sampling) =>
+        this.#tokensAfter(all, sequence, how, request.topLogprobs);
+      const { grammarEvaluationState: _, ...free } = sampling;
+      const tokens =
+        thoughtsEnd === undefined
+          ? thoughtsFirst({
+              model: this.#loaded.model,
+              known,
+              begun,
+              free: () => after(known, free),
+              constrained: (said) => after([...known, ...said], sampling),
+            })
+          : after(known, sampling);
       // The next token is under way while the one before is handed out: llama.cpp never waits for what its consumer does.
       const advance = (lane: Lane) => {
         const step = this.#changes === undefined ? tokens.next() : this.#changes.then(() => tokens.next());
@@ -122,6 +148,7 @@ export class LlamaEngine implements Engine {
       }
       take(decoder.end());
       if (text.stopped) reason = 'stop';
+      stopped = text.stop;
       text.end(completionTokens);
       yield* ready;
     } catch (error) {
@@ -135,6 +162,7 @@ export class LlamaEngine implements Engine {
       type: 'end',
       reason,
       usage: { promptTokens, completionTokens, cachedTokens: Math.min(cachedTokens, promptTokens) },
+      ...stopped,
     };
   }
 
@@ -173,12 +201,15 @@ export class LlamaEngine implements Engine {
   async #samplingOf(
     request: GenerationRequest,
     answered: Token[],
+    /** Tokens of it that are thoughts, of which a grammar knows nothing. */
+    thoughtTokens: number,
     mostAnswered: number,
     stop: AnswerStop,
   ): Promise<Sampling> {
     const { responseFormat } = request;
     const { model } = this.#loaded;
-    const grammar = responseFormat && (await this.#grammars.stateOf(responseFormat, answered, stop));
+    const grammar =
+      responseFormat && (await this.#grammars.stateOf(responseFormat, answered.slice(thoughtTokens), stop));
     return samplingOf(request, { model, vocabularySize: this.#texts.size, grammar, answered, mostAnswered });
   }
 

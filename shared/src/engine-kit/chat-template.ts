@@ -6,13 +6,16 @@ import { Template } from '@huggingface/jinja';
 import { MeshError } from '../errors.ts';
 import type { ChatMessage } from '../protocol/messages.ts';
 import { arrangedTurns, saysAll } from './arranged-turns.ts';
-import { NO_THOUGHT, opensThought } from './thought-splitter.ts';
+import { NO_THOUGHT, opensThought, THOUGHT_OPENED } from './thought-splitter.ts';
 
 /**
  * Whether the model is to think first. Undefined and true: where it knows how to; false: not where the template lets one
- * choose; 'never': not even where it does not, for an answer whose grammar begins with its first token.
+ * choose; 'never': not even where it does not, for an answer whose grammar begins with its first token; 'opened': the thought
+ * is opened where the model would do that itself, for an answer whose grammar begins behind it.
  */
-export type Thinking = boolean | 'never' | undefined;
+export type Thinking = boolean | 'never' | 'opened' | undefined;
+
+export { NO_THOUGHT, THOUGHT_OPENED };
 
 export type ChatTemplate = (messages: readonly ChatMessage[], thinking?: Thinking) => string;
 
@@ -33,15 +36,22 @@ export function createChatTemplate(
       bos_token: special.bosText,
       eos_token: special.eosText,
       // llama-server's default.
-      enable_thinking: thinking === undefined || thinking === true,
+      enable_thinking: thinking !== false && thinking !== 'never',
       // As some others call it, and some think only where they are told to.
-      ...(thinking === undefined ? {} : { thinking: thinking === true }),
+      ...(typeof thinking === 'boolean' ? { thinking } : {}),
     });
   return (messages, thinking) => {
     const text = renderOrRefuse(messages, (all) => render(all, thinking));
-    return thinking === 'never' && opensThought(text) ? text + NO_THOUGHT : text;
+    const isOpen = opensThought(text);
+    if (thinking === 'never' && isOpen) return text + NO_THOUGHT;
+    if (thinking !== 'opened' || isOpen) return text;
+    // What a template adds where the model shall not think tells that it would.
+    const without = renderOrRefuse(messages, (all) => render(all, false));
+    return EMPTY_THOUGHT.test(without.slice(text.length)) && without.startsWith(text) ? text + THOUGHT_OPENED : text;
   };
 }
+
+const EMPTY_THOUGHT = /^\s*<think>\s*<\/think>\s*$/;
 
 const CHATML =
   "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}" +

@@ -18,7 +18,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Engine, EngineEvent } from '../ports/engine.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { JobId, ModelId } from '../protocol/ids.ts';
-import type { PeerMessageOf } from '../protocol/messages.ts';
+import type { JobParameters, PeerMessageOf } from '../protocol/messages.ts';
 import { WIRE_CODE_OF } from '../protocol/wire-errors.ts';
 import { toldWaitMs } from '../told-wait.ts';
 import { DeltaWriter, type Thoughts } from './delta-writer.ts';
@@ -279,7 +279,7 @@ export class Provider {
     let outcome: JobOutcome | undefined;
     const stopped = aborted(signal);
     try {
-      for await (const event of service.engine.generate(start.parameters, signal)) {
+      for await (const event of service.engine.generate(parametersFor(start), signal)) {
         checkEngineEvent(event);
         if (event.type === 'end') {
           end = event;
@@ -328,6 +328,11 @@ export class Provider {
       ...(typeof param === 'string' ? { param: param.slice(0, MAX_PARAM_CHARS) } : {}),
     });
   }
+}
+
+/** Who gets no thoughts would wait for them without a word. */
+function parametersFor(start: PeerMessageOf<'job-start'>): JobParameters {
+  return thoughtsFor(start) === 'left-out' ? { ...start.parameters, thinking: false } : start.parameters;
 }
 
 function thoughtsFor({ marksThoughts, parameters }: PeerMessageOf<'job-start'>): Thoughts {

@@ -121,6 +121,8 @@ export const LARGE_REQUEST_BYTES = 64 * 1024;
 export const LARGE_WORK_SHARE = 0.25;
 /** A turn in which the machine did something else is no reason to wait for ever. */
 export const LARGE_TURN_PAUSE_MS = 50;
+/** Of a turn of the event loop, for answers that begin; a token waits no longer behind them. */
+export const OPENINGS_PER_TURN_MS = 4;
 /** For the whole request to arrive; answers may take as long as they like. */
 export const HTTP_REQUEST_TIMEOUT_MS = 30_000;
 /** For its headers: a packet or two, on the slowest line. */

@@ -20,6 +20,7 @@ import {
   MAX_WORD_CHARS,
 } from '../limits/limits.ts';
 import { MaxTokens, SamplingFields, toSampling } from '../openai/request-fields.ts';
+import { ThinkingFields, toThinking } from '../openai/thinking-fields.ts';
 import { enforcedSchema } from '../openai/tools/enforced-schema.ts';
 import type { AnswerCheck } from '../openai/tools/schema-check.ts';
 import type { ToolCallReader } from '../openai/tools/tool-call-reader.ts';
@@ -84,7 +85,10 @@ const Body = SamplingFields.extend({
   tools: ResponseTools.nullish(),
   tool_choice: ResponseToolChoice.nullish(),
   parallel_tool_calls: z.boolean().nullish(),
-  reasoning: z.object({ effort: word, summary: word, generate_summary: word }).nullish(),
+  reasoning: z
+    .object({ effort: ThinkingFields.shape.reasoning_effort, summary: word, generate_summary: word })
+    .nullish(),
+  chat_template_kwargs: ThinkingFields.shape.chat_template_kwargs,
   truncation: z.enum(['auto', 'disabled']).nullish(),
   stream: z.boolean().nullish(),
   store: z.boolean().nullish(),
@@ -158,6 +162,7 @@ function toQuestion(body: Body, items: readonly ResponseItem[]): ResponseQuestio
     stop: plan.stop.length === 0 ? undefined : plan.stop,
     responseFormat: plan.responseFormat,
     topLogprobs: body.include?.includes(LOGPROBS) ? (body.top_logprobs ?? 0) : undefined,
+    thinking: toThinking({ ...body, reasoning_effort: body.reasoning?.effort }),
   };
   return {
     requests: [request],
