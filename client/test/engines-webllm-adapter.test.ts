@@ -120,7 +120,7 @@ describe('WebLLM adapter', () => {
     expect((await collect(engine.generate(question, never()))).at(-1)).toMatchObject({ type: 'end' });
   });
 
-  it('EN142: a schema reaches WebLLM in the words that it follows, and one that would end it is left to other engines', async () => {
+  it('EN170: a schema reaches WebLLM in the words that it follows, and one that would end it is left to other engines', async () => {
     const { engine, webllm } = start();
     const ask = (schema: Record<string, unknown>) =>
       collect(engine.generate({ ...question, responseFormat: { type: 'json_schema', schema } }, never()));

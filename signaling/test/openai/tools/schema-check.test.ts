@@ -56,7 +56,7 @@ describe('a complete answer', () => {
       { a: 1, b: 2 },
       /'unevaluatedProperties'/,
     ],
-  ])('AP110: with %s breaks its schema, which its error says', (_what, schema, sound, broken, sentence) => {
+  ])('AP160: with %s breaks its schema, which its error says', (_what, schema, sound, broken, sentence) => {
     const { check } = planOf(schema);
     expect(check?.(JSON.stringify(sound))).toBeUndefined();
     const error = check?.(JSON.stringify(broken));
@@ -65,11 +65,11 @@ describe('a complete answer', () => {
     expect(check?.('no JSON')).toBeInstanceOf(MeshError);
   });
 
-  it('AP110: is not looked at where the grammar holds all of its schema', () => {
+  it('AP160: is not looked at where the grammar holds all of its schema', () => {
     expect(planOf({ type: 'string', pattern: '^a+$', maxLength: 9 }).check).toBeUndefined();
   });
 
-  it('AP111: is looked at within a bound, whatever its schema and its size', () => {
+  it('AP161: is looked at within a bound, whatever its schema and its size', () => {
     const { check } = planOf({ type: 'array', items: { type: 'string', pattern: '^(a+)+$' }, uniqueItems: true });
     const before = process.cpuUsage();
     const texts = Array.from({ length: 4_000 }, (_, at) => 'a'.repeat(1 + (at % 200)));
@@ -93,7 +93,7 @@ describe('a strict tool', () => {
     });
   const call = (given: string) => `Well. <tool_call>\n{"name": "go", "arguments": ${given}}\n</tool_call>`;
 
-  it('AP112: is called by its parameters, or the answer fails by the name of the field', () => {
+  it('AP162: is called by its parameters, or the answer fails by the name of the field', () => {
     const { check } = planTools([], offer(true), {});
     expect(check?.(call('{"at": "home"}'))).toBeUndefined();
     expect(check?.('No call at all.')).toBeUndefined();
@@ -103,7 +103,7 @@ describe('a strict tool', () => {
     expect(planTools([], offer(false), {}).check).toBeUndefined();
   });
 
-  it('AP112: whose parameters nothing can follow is refused before anybody is asked', () => {
+  it('AP162: whose parameters nothing can follow is refused before anybody is asked', () => {
     const contradiction = { type: 'object', properties: { a: { enum: [1], type: 'string' } }, required: ['a'] };
     expect(() => planTools([], offer(true, contradiction), {})).toThrow(
       expect.objectContaining({ details: { param: 'tools[0].function.parameters' } }),
@@ -125,7 +125,7 @@ describe('a tool that must be called', () => {
       {},
     ).responseFormat;
 
-  it('AP113: may have alternatives, references and definitions of its own', () => {
+  it('AP163: may have alternatives, references and definitions of its own', () => {
     const either = {
       anyOf: [
         { type: 'object', properties: { a: { type: 'string' } }, required: ['a'] },
@@ -141,7 +141,7 @@ describe('a tool that must be called', () => {
     expect(Object.keys($defs ?? {})).toEqual(['tool1.root', 'tool2.node', 'tool3.node']);
   });
 
-  it('AP113: that nothing can follow is refused by its own field', () => {
+  it('AP163: that nothing can follow is refused by its own field', () => {
     expect(() => required({ type: 'object' }, { properties: { a: { pattern: '\\bx' } } })).toThrow(
       expect.objectContaining({ details: { param: 'tools[1].function.parameters' } }),
     );
