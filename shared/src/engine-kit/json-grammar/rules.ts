@@ -123,5 +123,5 @@ function nameOf(part: Part): string {
 
 /** A set of many ranges is held against each token as some ways are. */
 function waysOf(text: string): number {
-  return text.startsWith('[') ? 1 + Math.floor(text.length / 128) : 1;
+  return text.startsWith('[') ? 1 + Math.floor(text.length / 1024) : 1;
 }
