@@ -15,6 +15,7 @@ import { inShapeOf } from './anthropic/message-errors.ts';
 import { registerMessages } from './anthropic/messages.ts';
 import type { Fallback } from './fallback/fallback.ts';
 import { errorReply, refusal } from './http/error-reply.ts';
+import { registerKeptStreams } from './http/kept-streams.ts';
 import { spreadLargeRequests } from './http/large-requests.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from './http/request-id.ts';
 import { spreadOpenings } from './http/spread-openings.ts';
@@ -108,6 +109,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   boundOpenRequests(app);
   spreadLargeRequests(app);
   spreadOpenings(app);
+  registerKeptStreams(app, clock);
   registerChatCompletions(app, parts);
   registerTextCompletions(app, parts);
   registerEmbeddings(app, parts);

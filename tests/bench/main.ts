@@ -37,6 +37,7 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   batching: () => import('./batching.ts'),
   prefix: () => import('./prefix.ts'),
   cancel: () => import('./cancel.ts'),
+  resume: () => import('./resume.ts'),
   stalls: () => import('./attacks/stalls.ts'),
   startup: () => import('./startup.ts'),
 };
