@@ -1,5 +1,5 @@
 /**
- * `npm test [-- suite …]`, `npm run bench`, `npm run test:webllm`, `npm run test:llama-server`: installs what is missing and
+ * `npm test [-- suite …]`, `npm run bench`, `npm run test:webllm`, `npm run test:llama-server`, `npm run test:agents`: installs what is missing and
  * runs the suites. Only Node's built-ins until the packages are there.
  */
 import { spawnSync } from 'node:child_process';
@@ -25,8 +25,12 @@ try {
 }
 
 async function run() {
+  // Once for all: what the tests and the benchmarks start is the compiled command.
+  const { ensureNodeBuilt } = await import('../shared/setup/build-node.mjs');
+  await ensureNodeBuilt(root);
   if (task === 'bench') return runTypeScript('bench/main.ts', rest);
   if (task === 'llama-server') return runTypeScript('llama-server/main.ts', rest);
+  if (task === 'agents') return runTypeScript('agents/main.ts', rest);
   await prepareBrowser();
   if (task === 'webllm') return runTypeScript('webllm/main.ts', rest);
   if (task !== undefined && SUITES[task] === undefined) {

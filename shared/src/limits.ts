@@ -197,12 +197,13 @@ export const MAX_PATTERN_CHARS = 3_000;
 export const MAX_PATTERN_LEVELS = 64;
 /** Of all patterns of a schema: sets of texts that are told apart, and steps from one to another. 100,000 take 50 ms. */
 export const MAX_LANGUAGE_PARTS = 60_000;
-export const MAX_LANGUAGE_STEPS = 400_000;
+export const MAX_LANGUAGE_STEPS = 200_000;
 /** Of one pattern; a length of 2,000 fits. */
 export const MAX_AUTOMATON_STATES = 2_100;
-export const MAX_AUTOMATON_STEPS = 60_000;
-/** Of all patterns of a schema. */
-export const MAX_ALL_STATES = 8_000;
+export const MAX_AUTOMATON_STEPS = 25_000;
+/** Of all patterns of a schema: found, and written once lengths are counted. */
+export const MAX_ALL_STATES = 5_000;
+export const MAX_WRITTEN_STATES = 12_000;
 /** What llama.cpp parses in some 10 ms. */
 export const MAX_GRAMMAR_CHARS = 512 * KIB;
 /** Looks at an answer, once it is complete: some 100 ms of them. */

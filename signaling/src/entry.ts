@@ -14,7 +14,7 @@ import {
   systemClock,
   systemRandom,
 } from '@tabmesh/shared';
-import { createNodeTransport, verifySignatureInNode } from '@tabmesh/shared/node';
+import { createNodeTransport, signInNode, verifySignatureInNode } from '@tabmesh/shared/node';
 import type { FastifyInstance } from 'fastify';
 import { type AccessSettings, accessSettings } from './access/access-settings.ts';
 import { createCallers } from './access/callers.ts';
@@ -90,7 +90,7 @@ export async function startEntry(options: EntryOptions): Promise<Entry> {
     throw error;
   });
   const mesh = createMesh({
-    identity,
+    identity: signInNode(identity),
     kind: 'entry',
     version,
     signaling: [createSocketIoSignaling({ url, logger })],

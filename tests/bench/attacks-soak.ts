@@ -1,8 +1,11 @@
-/** Half an hour of all attacks in turn: does an honest answer get lost, does the entry's memory come back? */
+/**
+ * Half an hour of all attacks in turn: does an honest answer get lost, does the entry's memory come back? A shorter one, to try
+ * the attacks themselves: `TABMESH_SOAK_MINUTES=4 npm run bench -- attacks-soak`.
+ */
 import { ATTACK_MS, IDLE_MS, MIB, observe, prepareScene } from './attacks/scene.ts';
 import { type Benchmark, type Target, toResult } from './run/benchmark.ts';
 
-const SOAK_MS = 30 * 60_000;
+const SOAK_MS = minutesOf(process.env.TABMESH_SOAK_MINUTES) * 60_000;
 const NONE: Target = { of: 'value', bound: 'at most', limit: 0 };
 
 export const benchmark: Benchmark = {
@@ -13,13 +16,20 @@ export const benchmark: Benchmark = {
     const scene = await prepareScene(context);
     const idle = await observe(context, scene, IDLE_MS);
     const names = await scene.attackers.call('names', undefined);
-    let [answers, lost, mostBytes] = [0, 0, 0];
+    let [answers, lost, mostBytes, notBegun] = [0, 0, 0, 0];
     const untilMs = performance.now() + SOAK_MS;
-    for (let turn = 0; performance.now() < untilMs; turn += 1) {
+    let turns = 0;
+    for (; performance.now() < untilMs; turns += 1) {
       context.signal.throwIfAborted();
-      const name = names[turn % names.length] as string;
+      const name = names[turns % names.length] as string;
       context.progress(`${name}: ${Math.ceil((untilMs - performance.now()) / 60_000)} min left, ${lost} answers lost`);
-      await scene.attackers.call('start', { name, url: scene.url });
+      try {
+        await scene.attackers.call('start', { name, url: scene.url });
+      } catch (error) {
+        // Half an hour is not lost to it.
+        notBegun += 1;
+        context.progress(`it could not begin: ${error instanceof Error ? error.message : String(error)}`);
+      }
       const attacked = await observe(context, scene, ATTACK_MS);
       await scene.attackers.call('stop', undefined);
       answers += attacked.answersMs.length;
@@ -29,6 +39,8 @@ export const benchmark: Benchmark = {
     const afterwards = await observe(context, scene, IDLE_MS);
     const overIdle = (bytes: number) => (bytes - idle.memoryBytes) / MIB;
     return [
+      toResult({ name: 'attacks', value: turns, unit: 'attacks' }),
+      toResult({ name: 'attacks that could not begin', value: notBegun, unit: 'attacks', target: NONE }),
       toResult({ name: 'honest answers', value: answers, unit: 'answers' }),
       toResult({ name: 'honest answers lost', value: lost, unit: 'answers', target: NONE }),
       toResult({ name: 'most memory over idle', value: overIdle(mostBytes), unit: 'MiB' }),
@@ -36,3 +48,9 @@ export const benchmark: Benchmark = {
     ];
   },
 };
+
+function minutesOf(text = '30'): number {
+  const minutes = Number(text);
+  if (minutes > 0 && minutes <= 24 * 60) return minutes;
+  throw new Error(`TABMESH_SOAK_MINUTES is '${text}'. Give minutes, such as 4.`);
+}

@@ -31,6 +31,18 @@ export const benchmark: Benchmark = {
         }),
         toResult({ name: `${name}: honest answers lost`, value: attacked.lost, unit: 'answers', target: NONE }),
         toResult({
+          name: `${name}: processors that the entry takes`,
+          value: attacked.load.processors,
+          unit: 'processors',
+          rival: { name: 'idle', value: idle.load.processors },
+        }),
+        toResult({
+          name: `${name}: longest turn of the event loop`,
+          value: attacked.load.longestTurnMs,
+          unit: 'ms',
+          rival: { name: 'idle', value: idle.load.longestTurnMs },
+        }),
+        toResult({
           name: `${name}: memory over idle`,
           value: (attacked.memoryBytes - idle.memoryBytes) / MIB,
           unit: 'MiB',

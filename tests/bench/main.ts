@@ -24,6 +24,7 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   ledger: () => import('./ledger.ts'),
   gateway: () => import('./gateway.ts'),
   gate: () => import('./gate.ts'),
+  grammar: () => import('./grammar.ts'),
   gossip: () => import('./gossip.ts'),
   'status-page': () => import('./status-page.ts'),
   streams: () => import('./streams.ts'),
@@ -36,7 +37,9 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   batching: () => import('./batching.ts'),
   prefix: () => import('./prefix.ts'),
   cancel: () => import('./cancel.ts'),
+  resume: () => import('./resume.ts'),
   stalls: () => import('./attacks/stalls.ts'),
+  startup: () => import('./startup.ts'),
 };
 
 /** Asked for by name only: half an hour each. */

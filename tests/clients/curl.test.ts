@@ -72,7 +72,7 @@ describe('curl', () => {
 
   it('AP92: is told errors as a status and a sentence, and in the middle of a stream as its last event', async () => {
     const unknown = await post('embeddings', { model: 'nothing-like-it', input: 'a' });
-    const wrong = await post('responses', { input: 'Hi', store: true });
+    const wrong = await post('responses', { input: 'Hi', background: true, store: false });
     const broken = await post('responses', { input: BREAK, stream: true });
     expect(unknown.status).toBe(404);
     expect(wrong.status).toBe(400);

@@ -1,4 +1,5 @@
 /** An engine that says what a test wants to hear, a few characters at a time, and claims to do everything. */
+import { setImmediate } from 'node:timers/promises';
 import { ClassId, type Engine, type GenerationRequest, MeshError, ModelId } from '@tabmesh/shared';
 
 export const TELLING_MODEL = 'telling-model';
@@ -36,6 +37,8 @@ export function createTellingEngine(answerTo: (request: GenerationRequest) => st
           const logprobs =
             request.topLogprobs === undefined ? {} : { logprobs: [logprobOf(token, request.topLogprobs)] };
           yield { type: 'tokens', text: token, tokenCount: 1, ...logprobs };
+          // What comes within one turn is given as one.
+          await setImmediate();
         }
         if (text === undefined) await untilAborted(signal);
         const usage = { promptTokens: 9, completionTokens: tokens.length, cachedTokens: 0 };

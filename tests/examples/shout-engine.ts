@@ -41,7 +41,7 @@ export function createShoutEngine(): Engine {
       text.end(text.tokenCount);
       yield* ready;
       const usage = { promptTokens, cachedTokens: 0, completionTokens: text.tokenCount };
-      yield { type: 'end', reason: isCut ? 'length' : 'stop', usage };
+      yield { type: 'end', reason: isCut ? 'length' : 'stop', usage, ...text.stop };
     },
     onLost: () => () => {},
     async close() {

@@ -72,6 +72,7 @@ export class LlamaEngine implements Engine {
     let cachedTokens = 0;
     let completionTokens = 0;
     let reason: 'stop' | 'length' = 'stop';
+    let stopped: { readonly stopText?: string } = {};
     try {
       const { messages, continues, responseFormat } = request;
       const plan = planOf(request);
@@ -147,6 +148,7 @@ export class LlamaEngine implements Engine {
       }
       take(decoder.end());
       if (text.stopped) reason = 'stop';
+      stopped = text.stop;
       text.end(completionTokens);
       yield* ready;
     } catch (error) {
@@ -160,6 +162,7 @@ export class LlamaEngine implements Engine {
       type: 'end',
       reason,
       usage: { promptTokens, completionTokens, cachedTokens: Math.min(cachedTokens, promptTokens) },
+      ...stopped,
     };
   }
 

@@ -19,7 +19,7 @@ import {
   systemClock,
   systemRandom,
 } from '@tabmesh/shared';
-import { createNodeTransport, verifySignatureInNode } from '@tabmesh/shared/node';
+import { createNodeTransport, signInNode, verifySignatureInNode } from '@tabmesh/shared/node';
 import { createBaselineFile } from '../home/baseline-file.ts';
 import { VERSION } from '../home/version.ts';
 import { LISTING_PATIENCE_MS } from '../limits.ts';
@@ -72,7 +72,7 @@ interface Served {
 export function openServing(options: ServingOptions): Serving {
   const { identity, logger, join, graceMs } = options;
   const mesh = createMesh({
-    identity,
+    identity: signInNode(identity),
     kind: 'native',
     version: VERSION,
     signaling: [createSocketIoSignaling({ url: join, logger })],

@@ -54,6 +54,12 @@ export class AnswerText {
     return this.#stopped;
   }
 
+  /** Which stop string it was, for the `end` of an answer. */
+  get stop(): { readonly stopText?: string } {
+    const { met } = this.#scanner;
+    return met === undefined ? {} : { stopText: met };
+  }
+
   /** What comes now would be a thought. */
   get isThinking(): boolean {
     return this.#thoughts.isThinking;

@@ -6,9 +6,15 @@
 export class StopScanner {
   readonly #stops: readonly Stop[];
   #held = '';
+  #met: string | undefined;
 
   constructor(stops: readonly string[]) {
     this.#stops = stops.map((text) => ({ text, fallbacks: fallbacksOf(text), matched: 0 }));
+  }
+
+  /** The stop string that was met. */
+  get met(): string | undefined {
+    return this.#met;
   }
 
   get isHolding(): boolean {
@@ -22,7 +28,8 @@ export class StopScanner {
     const stopAt = this.#firstCompleted(text, this.#held.length);
     if (stopAt !== undefined) {
       this.#held = '';
-      return { text: pending.slice(0, stopAt), stopped: true };
+      this.#met = pending.slice(stopAt.from, stopAt.to);
+      return { text: pending.slice(0, stopAt.from), stopped: true };
     }
     const keep = Math.max(...this.#stops.map(({ matched }) => matched));
     this.#held = pending.slice(pending.length - keep);
@@ -38,17 +45,18 @@ export class StopScanner {
   }
 
   /**
-   * Where the stop string begins that is complete first (the longest of those that end together): the one choice that does
+   * Where the stop string begins and ends that is complete first (the longest of those that end together): the one choice that does
    * not depend on how the text was split.
    */
-  #firstCompleted(text: string, heldChars: number): number | undefined {
+  #firstCompleted(text: string, heldChars: number): { readonly from: number; readonly to: number } | undefined {
     for (let at = 0; at < text.length; at += 1) {
       let longest = 0;
       for (const stop of this.#stops) {
         advance(stop, text.charCodeAt(at));
         if (stop.matched === stop.text.length) longest = Math.max(longest, stop.matched);
       }
-      if (longest > 0) return heldChars + at + 1 - longest;
+      const to = heldChars + at + 1;
+      if (longest > 0) return { from: to - longest, to };
     }
     return undefined;
   }

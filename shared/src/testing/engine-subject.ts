@@ -27,6 +27,7 @@ export interface Answer {
   readonly reason: FinishReason;
   readonly usage: Usage;
   /** Of all tokens, where they were told. */
+  readonly stopText: string | undefined;
   readonly logprobs: readonly TokenLogprob[];
 }
 
@@ -64,7 +65,7 @@ export async function answer(engine: Engine, request: GenerationRequest): Promis
     counted += event.tokenCount;
     logprobs.push(...(event.logprobs ?? []));
   }
-  return { text, counted, reason: end.reason, usage: end.usage, logprobs };
+  return { text, counted, reason: end.reason, usage: end.usage, stopText: end.stopText, logprobs };
 }
 
 export async function consume(events: AsyncIterable<EngineEvent>, onTokens: () => void = () => {}): Promise<void> {

@@ -111,6 +111,7 @@ export function createScriptedEngine(options: ScriptedEngineOptions): ScriptedEn
       type: 'end',
       reason: cut ? 'length' : 'stop',
       usage: { ...usage, completionTokens },
+      ...(scanner.met === undefined ? {} : { stopText: scanner.met }),
     };
   }
 

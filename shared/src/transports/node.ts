@@ -5,7 +5,7 @@ import { RTCIceCandidate, RTCPeerConnection, RTCSessionDescription } from 'node-
 import type { Transport } from '../ports/transport.ts';
 import { createSimplePeerTransport } from './simple-peer-transport.ts';
 
-export { verifySignatureInNode } from './node-signature.ts';
+export { signInNode, verifySignatureInNode } from './node-signature.ts';
 
 export function createNodeTransport(): Transport {
   return createSimplePeerTransport({

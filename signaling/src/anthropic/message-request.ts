@@ -8,7 +8,7 @@ import { fieldError, type RefusedField, readBody } from '../http/request-body.ts
 import { MAX_STOP_CHARS, MAX_STOP_TEXTS, MAX_TOKENS } from '../limits/limits.ts';
 import type { MeshQuestion } from '../openai/mesh-answers.ts';
 import { toModelId } from '../openai/request-fields.ts';
-import { flatSchema } from '../openai/tools/flat-schema.ts';
+import { enforcedSchema } from '../openai/tools/enforced-schema.ts';
 import type { ToolCallReader } from '../openai/tools/tool-call-reader.ts';
 import { planTools } from '../openai/tools/tool-plan.ts';
 import { Messages, System, toTurns } from './message-content.ts';
@@ -77,15 +77,15 @@ export function readCountRequest(payload: unknown): MessageQuestion {
   // Whatever must be called is told to the model, and enforced only while it writes.
   const question = questionOf(body, 1);
   const [{ responseFormat: _enforced, stop: _ends, ...request }] = question.requests;
-  return { ...question, requests: [request] };
+  return { ...question, check: undefined, requests: [request] };
 }
 
 function questionOf(body: Body, maxTokens: number): MessageQuestion {
   const format = formatOf(body);
-  const { messages, responseFormat, stop, toolReader } = planTools(
+  const { messages, responseFormat, stop, toolReader, check } = planTools(
     toTurns(body.system, body.messages),
     readTools(body),
-    { responseFormat: format, stop: body.stop_sequences ?? undefined },
+    { responseFormat: format, formatField: formatFieldOf(body), stop: body.stop_sequences ?? undefined },
   );
   const thinks = body.thinking?.type === 'enabled' || body.thinking?.type === 'adaptive';
   return {
@@ -107,17 +107,20 @@ function questionOf(body: Body, maxTokens: number): MessageQuestion {
     fieldNames: { response_format: format === undefined ? 'tool_choice' : 'output_config.format' },
     stream: body.stream ?? false,
     toolReader,
+    check,
     stopSequences: body.stop_sequences ?? [],
     tellsThoughts: thinks && body.thinking?.display !== 'omitted',
   };
 }
 
 function formatOf({ output_config, output_format }: Body): ResponseFormat | undefined {
-  const configured = output_config?.format;
-  const format = configured ?? output_format;
+  const format = output_config?.format ?? output_format;
   if (format === null || format === undefined) return undefined;
-  const field = configured ? 'output_config.format.schema' : 'output_format.schema';
-  return { type: 'json_schema', schema: flatSchema(format.schema, field) };
+  return { type: 'json_schema', schema: enforcedSchema(format.schema, formatFieldOf({ output_config })) };
+}
+
+function formatFieldOf({ output_config }: Pick<Body, 'output_config'>): string {
+  return output_config?.format ? 'output_config.format.schema' : 'output_format.schema';
 }
 
 /** Claude Code names its session in there: its turns share a prefix of tens of thousands of tokens. */

@@ -166,8 +166,10 @@ class SignalingHub implements Hub {
       leadsHere: (named) => isOwnAddress(named, socket.request, hosts),
       onJoin: (announcement, record) => {
         // The entry's own member is no guest.
-        if (announcement.peerId !== entryPeerId) this.#places.take(announcement.peerId, network);
+        const isGuest = announcement.peerId !== entryPeerId;
+        if (isGuest) this.#places.check(announcement.peerId, network);
         this.#fat.take(announcement.peerId, network, record);
+        if (isGuest) this.#places.take(announcement.peerId, network);
         peerId = announcement.peerId;
         this.#replace(peerId, { connection, buffer });
         this.#roster.put(announcement, record);

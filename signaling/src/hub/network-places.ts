@@ -14,18 +14,22 @@ export class NetworkPlaces {
   }
 
   /**
-   * A key that joins again needs no second place.
-   * @throws MeshError `mesh_busy` when the network has no place left; what the peer had stays
+   * Before anything else is kept of the peer. A key that joins again needs no second place.
+   * @throws MeshError `mesh_busy` when the network has no place left
    */
-  take(peerId: PeerId, network: string): void {
-    const there = this.#networks.get(network) ?? new Set();
-    if (there.size >= this.#most && !there.has(peerId)) {
+  check(peerId: PeerId, network: string): void {
+    const there = this.#networks.get(network);
+    if (there !== undefined && there.size >= this.#most && !there.has(peerId)) {
       throw new MeshError(
         'mesh_busy',
         `This network has ${there.size} members here, as many as one may have. Close one of them, or have the entry started with --members-per-network ${2 * this.#most}.`,
       );
     }
+  }
+
+  take(peerId: PeerId, network: string): void {
     this.release(peerId);
+    const there = this.#networks.get(network) ?? new Set();
     this.#networks.set(network, there.add(peerId));
     this.#members.set(peerId, network);
   }

@@ -17,6 +17,7 @@ import { type ChatChoices, collectChoices, streamChoices } from './chat-answer.t
 import { type ChatQuestion, readChatRequest } from './chat-request.ts';
 import { type AnsweringParts, inFieldNames } from './mesh-answers.ts';
 import { requestForEach } from './request-fields.ts';
+import { checked } from './tools/schema-check.ts';
 
 export interface ChatParts extends AnsweringParts {
   /** Absent: no prompt ever leaves the mesh. */
@@ -91,12 +92,12 @@ async function openChoices(
     asRoomComes(() => openFirst(first)),
   );
   const [opened, ...rest] = await openAll([opening, ...openings], abort);
-  const { toolReader: tools, style } = question;
+  const { toolReader: tools, style, check } = question;
   return {
     question,
     choices: [
-      { index: 0, answer: opened, tools: tools?.(), style },
-      ...rest.map((answer, index) => ({ index: index + 1, answer, tools: tools?.(), style })),
+      { index: 0, answer: checked(opened, check), tools: tools?.(), style },
+      ...rest.map((answer, index) => ({ index: index + 1, answer: checked(answer, check), tools: tools?.(), style })),
     ],
   };
 }

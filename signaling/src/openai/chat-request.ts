@@ -19,8 +19,9 @@ import {
   toStreaming,
 } from './request-fields.ts';
 import { ThinkingFields, toThinking } from './thinking-fields.ts';
-import { flatSchema } from './tools/flat-schema.ts';
+import { enforcedSchema } from './tools/enforced-schema.ts';
 import { type CallReader, FreeformCalls } from './tools/freeform-calls.ts';
+import type { AnswerCheck } from './tools/schema-check.ts';
 import { planTools, type ToolPlan } from './tools/tool-plan.ts';
 
 export interface ChatQuestion {
@@ -29,6 +30,8 @@ export interface ChatQuestion {
   readonly choices: number;
   /** Takes the calls out of an answer; undefined: all of it is text. */
   readonly toolReader: (() => CallReader) | undefined;
+  /** Holds a complete answer against its schemas; undefined: there are none. */
+  readonly check: AnswerCheck | undefined;
   /** How those calls are told. */
   readonly style: CallStyle;
   /** Which field asks for JSON. */
@@ -100,7 +103,7 @@ export function readChatRequest(payload: unknown): ChatQuestion {
   const stop = toStopTexts(body.stop);
   const responseFormat = formatOf(body);
   const { offer, style } = readTools(body);
-  const plan = planTools(body.messages.map(toTurn), offer, { responseFormat, stop });
+  const plan = planTools(body.messages.map(toTurn), offer, { responseFormat, stop, formatField: formatFieldOf(body) });
   return {
     completion: {
       ...toSampling(body),
@@ -113,6 +116,7 @@ export function readChatRequest(payload: unknown): ChatQuestion {
     },
     choices: body.n ?? 1,
     toolReader: readerOf(plan, style),
+    check: plan.check,
     style,
     formatField: responseFormat === undefined ? choiceFieldOf(style) : 'response_format',
     ...toStreaming(body),
@@ -131,13 +135,17 @@ function choiceFieldOf({ kind }: CallStyle) {
 function formatOf({ response_format: format }: Body): ResponseFormat | undefined {
   if (format === null || format === undefined || format.type === 'text') return undefined;
   const isObject = format.type === 'json_object';
-  const field = isObject ? 'response_format.schema' : 'response_format.json_schema.schema';
+  const field = formatFieldOf({ response_format: format });
   const schema = isObject ? format.schema : format.json_schema.schema;
-  if (schema !== null && schema !== undefined) return { type: 'json_schema', schema: flatSchema(schema, field) };
+  if (schema !== null && schema !== undefined) return { type: 'json_schema', schema: enforcedSchema(schema, field) };
   if (!isObject && SCHEMA_KEYWORDS.some((keyword) => keyword in format.json_schema)) {
     throw fieldError(field, "is missing: the schema stands beside it. Put it into the field 'schema'.");
   }
   return { type: 'json_object' };
+}
+
+function formatFieldOf({ response_format: format }: Pick<Body, 'response_format'>): string {
+  return format?.type === 'json_object' ? 'response_format.schema' : 'response_format.json_schema.schema';
 }
 
 /** Of a schema that was put where its name belongs. */

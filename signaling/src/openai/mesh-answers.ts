@@ -11,6 +11,7 @@ import { modelAskedFor, slaHeaders, slaVerdict } from '../gate/gate.ts';
 import { abortOnDisconnect } from '../http/request-abort.ts';
 import { countedAnswer } from '../ledger/counted-answer.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { type AnswerCheck, checked } from './tools/schema-check.ts';
 
 /** What an endpoint needs for answers of the mesh. */
 export interface AnsweringParts {
@@ -25,6 +26,8 @@ export interface MeshQuestion {
   readonly requests: readonly [CompletionRequest, ...CompletionRequest[]];
   /** How this endpoint calls what the mesh refuses by the name that it has in chat completions. */
   readonly fieldNames?: Readonly<Record<string, string>>;
+  /** Holds a complete answer against its schemas. */
+  readonly check?: AnswerCheck | undefined;
 }
 
 export interface MeshAnswers<Question> {
@@ -69,7 +72,8 @@ export async function openAnswers<Question extends MeshQuestion>(
     'x-tabmesh-job': first.jobId,
     ...(first.peerId === null ? {} : { 'x-tabmesh-peer': first.peerId }),
   });
-  return { question, answers: [first, ...rest], abort };
+  const { check } = question;
+  return { question, answers: [checked(first, check), ...rest.map((answer) => checked(answer, check))], abort };
 }
 
 /** Outside providers are for the web app's own path only. */

@@ -20,7 +20,9 @@ import {
   MAX_WORD_CHARS,
 } from '../limits/limits.ts';
 import { MaxTokens, SamplingFields, toSampling } from '../openai/request-fields.ts';
-import { flatSchema } from '../openai/tools/flat-schema.ts';
+import { ThinkingFields, toThinking } from '../openai/thinking-fields.ts';
+import { enforcedSchema } from '../openai/tools/enforced-schema.ts';
+import type { AnswerCheck } from '../openai/tools/schema-check.ts';
 import type { ToolCallReader } from '../openai/tools/tool-call-reader.ts';
 import { planTools } from '../openai/tools/tool-plan.ts';
 import type { Conversations } from './conversation.ts';
@@ -33,6 +35,8 @@ export interface ResponseQuestion {
   readonly stream: boolean;
   /** Takes the calls out of the answer; undefined when it is text only. */
   readonly toolReader: (() => ToolCallReader) | undefined;
+  /** Holds a complete answer against its schemas. */
+  readonly check: AnswerCheck | undefined;
   /** What the client calls the tools that the model called. */
   readonly nameOf: OfferedTools['nameOf'];
   /** Thoughts are told as their summary. */
@@ -43,6 +47,8 @@ export interface ResponseQuestion {
   settings(model: ModelId | undefined): Readonly<Record<string, unknown>>;
   /** The whole conversation, what was kept of it included. */
   readonly items: readonly ResponseItem[];
+  /** … and how much that is. */
+  readonly keptBytes: number;
   /** Whether the response may be asked for again. */
   readonly isStored: boolean;
   /** With a shorter conversation, where the client allows that. */
@@ -81,7 +87,10 @@ const Body = SamplingFields.extend({
   tools: ResponseTools.nullish(),
   tool_choice: ResponseToolChoice.nullish(),
   parallel_tool_calls: z.boolean().nullish(),
-  reasoning: z.object({ effort: word, summary: word, generate_summary: word }).nullish(),
+  reasoning: z
+    .object({ effort: ThinkingFields.shape.reasoning_effort, summary: word, generate_summary: word })
+    .nullish(),
+  chat_template_kwargs: ThinkingFields.shape.chat_template_kwargs,
   truncation: z.enum(['auto', 'disabled']).nullish(),
   stream: z.boolean().nullish(),
   store: z.boolean().nullish(),
@@ -135,16 +144,20 @@ export function readResponseRequest(payload: unknown, conversations: Conversatio
   if (body.background === true && body.store === false) {
     throw fieldError('background', 'needs the response to be stored. Leave store out, or keep the request open.');
   }
-  return toQuestion(body, conversations.whole(body.input, body.previous_response_id ?? undefined));
+  const { items, keptBytes } = conversations.whole(body.input, body.previous_response_id ?? undefined);
+  return toQuestion(body, items, keptBytes);
 }
 
-function toQuestion(body: Body, items: readonly ResponseItem[]): ResponseQuestion {
+function toQuestion(body: Body, items: readonly ResponseItem[], keptBytes: number): ResponseQuestion {
   const format = body.text?.format ?? { type: 'text' };
   const responseFormat = toResponseFormat(format);
   const maxToolCalls = body.max_tool_calls ?? MAX_TOOL_CALLS;
   const parallel = (body.parallel_tool_calls ?? true) && maxToolCalls > 1;
   const { offer, nameOf, repeated } = offerTools(body.tools ?? [], body.tool_choice ?? undefined, parallel);
-  const plan = planTools(toTurns(items, instructionsOf(body)), offer, { responseFormat });
+  const plan = planTools(toTurns(items, instructionsOf(body)), offer, {
+    responseFormat,
+    formatField: 'text.format.schema',
+  });
   const request: CompletionRequest = {
     ...toSampling(body),
     messages: plan.messages,
@@ -152,19 +165,22 @@ function toQuestion(body: Body, items: readonly ResponseItem[]): ResponseQuestio
     stop: plan.stop.length === 0 ? undefined : plan.stop,
     responseFormat: plan.responseFormat,
     topLogprobs: body.include?.includes(LOGPROBS) ? (body.top_logprobs ?? 0) : undefined,
+    thinking: toThinking({ ...body, reasoning_effort: body.reasoning?.effort }),
   };
   return {
     requests: [request],
     fieldNames: { response_format: responseFormat === undefined ? 'tool_choice' : 'text.format', logprobs: 'include' },
     stream: body.stream ?? false,
     toolReader: plan.toolReader,
+    check: plan.check,
     nameOf,
     maxToolCalls,
     summarizes: isAsked(body.reasoning?.summary ?? body.reasoning?.generate_summary),
     settings: (model) => settingsOf(body, repeated, model),
     items,
+    keptBytes,
     isStored: body.store ?? true,
-    shortened: (shorter) => toQuestion(body, shorter),
+    shortened: (shorter) => toQuestion(body, shorter, keptBytes),
     mayBeShortened: body.truncation === 'auto',
   };
 }
@@ -185,7 +201,7 @@ function isAsked(summary: string | null | undefined): boolean {
 function toResponseFormat(format: z.infer<typeof Format>): ResponseFormat | undefined {
   if (format.type === 'text') return undefined;
   if (format.type === 'json_object') return { type: 'json_object' };
-  return { type: 'json_schema', schema: flatSchema(format.schema, 'text.format.schema') };
+  return { type: 'json_schema', schema: enforcedSchema(format.schema, 'text.format.schema') };
 }
 
 /** Every field of the published schemas, with the value that was really used. */

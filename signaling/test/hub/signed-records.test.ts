@@ -1,5 +1,5 @@
 import { MeshError, PeerId, PROTOCOL_VERSION } from '@tabmesh/shared';
-import { verifySignatureInNode } from '@tabmesh/shared/node';
+import { signInNode, verifySignatureInNode } from '@tabmesh/shared/node';
 import { recordsOfAnybody, smallOrderKeys } from '@tabmesh/shared/testing';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -65,6 +65,16 @@ it('ID5: under a key of small order nothing counts as signed for Node’s own ch
       expect(() => verifySignatureInNode(record, peerId)).toThrow(
         expect.objectContaining({ code: 'signature_invalid' }),
       );
+    }
+  }
+});
+
+it('ID6: what Node’s own Ed25519 signs is what the portable one signs', () => {
+  for (const [number, { identity }] of [alice, bob, createMember()].entries()) {
+    const own = signInNode(identity);
+    expect(own.peerId).toBe(identity.peerId);
+    for (const body of [{ type: 'join-proof', number }, { text: 'naïve 模型 \u0000' }, {}]) {
+      expect(own.sign(body)).toEqual(identity.sign(body));
     }
   }
 });

@@ -108,7 +108,7 @@ describe('errors', () => {
     ],
     [
       'response_format.json_schema.schema.items.$ref',
-      { response_format: { type: 'json_schema', json_schema: { schema: { items: { $ref: '#' } } } } },
+      { response_format: { type: 'json_schema', json_schema: { schema: { items: { $ref: '#/$defs/none' } } } } },
     ],
     ['tools[0].function', { tools: [{ type: 'function' }] }],
     ['tools[0].type', { tools: [{ type: 'web_search' }] }],

@@ -125,6 +125,7 @@ describe('a response in one piece', () => {
         seed: 42,
         responseFormat: { type: 'json_schema', schema },
         topLogprobs: 2,
+        thinking: true,
         conversationId: 'c1',
       },
     ]);

@@ -218,7 +218,7 @@ describe('a schema of any kind', () => {
   });
 });
 
-/** Formats are only written, never checked: validators differ in them. */
+/** Formats are only written, never checked, because validators differ in them; ajv passes over `contains` beside a described tuple. */
 function knowsLess(root: Schema): boolean {
-  return JSON.stringify(root).includes('"format"');
+  return /"format"|"contains".*"prefixItems"|"prefixItems".*"contains"/.test(JSON.stringify(root));
 }

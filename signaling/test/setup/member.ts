@@ -100,6 +100,9 @@ export function ended(socket: TestSocket): Promise<string> {
 export async function join(socket: TestSocket, member: TestMember, announcement = member.announcement()) {
   const { nonce } = await socket.challenge;
   const welcome = next(socket, 'welcome');
+  const refused = next(socket, 'refused').then(({ message }) => {
+    throw new Error(`The join was refused: ${message}`);
+  });
   socket.emit('join', {
     protocol: PROTOCOL_VERSION,
     proof: member.identity.sign({
@@ -109,7 +112,9 @@ export async function join(socket: TestSocket, member: TestMember, announcement 
     }),
     announcement,
   });
-  return welcome;
+  return Promise.race([welcome, refused]).finally(() => {
+    for (const other of [welcome, refused]) other.catch(() => {});
+  });
 }
 
 export function servedModel(id: string) {

@@ -156,6 +156,7 @@ class ChunkReader {
         completionTokens: this.#text.tokenCount,
         cachedTokens: 0,
       },
+      ...this.#text.stop,
     });
   }
 }

@@ -214,6 +214,7 @@ class ChunkReader {
         completionTokens: this.#text.tokenCount,
         cachedTokens: this.#cachedTokens,
       },
+      ...this.#text.stop,
     });
   }
 }

@@ -16,12 +16,15 @@ export interface ReadSchema {
   readonly definitions: Schema;
 }
 
-/** @throws SchemaTrouble */
-export function readSchema(schema: Schema): ReadSchema {
+/**
+ * @param namespace before the names of its definitions, where they come to stand beside those of others
+ * @throws SchemaTrouble
+ */
+export function readSchema(schema: Schema, namespace = ''): ReadSchema {
   if (lengthOf(schema) > MAX_SCHEMA_CHARS) {
     throw new SchemaTrouble('', `is longer than ${MAX_SCHEMA_CHARS / 1024} KB`);
   }
-  return new SchemaReader(schema).read();
+  return new SchemaReader(schema, namespace).read();
 }
 
 /** As one schema again. */
@@ -56,21 +59,39 @@ const DROPPED: ReadonlySet<string> = new Set([
 
 class SchemaReader {
   readonly #root: Schema;
+  readonly #namespace: string;
   readonly #names = new Map<unknown, string>();
   readonly #waiting: { readonly target: unknown; readonly name: string; readonly path: string }[] = [];
   #anchors: ReadonlyMap<string, Schema> | undefined;
   #parts = 0;
 
-  constructor(root: Schema) {
+  constructor(root: Schema, namespace: string) {
     this.#root = root;
+    this.#namespace = namespace;
   }
 
   read(): ReadSchema {
-    const schema = this.#schema(this.#root, '', 0);
+    const schema = this.#schema(this.#referredRoot(), '', 0);
     const definitions: Record<string, unknown> = {};
     // Reading one may find others.
     for (const { target, name, path } of this.#waiting) definitions[name] = this.#schema(target, path, 0);
     return { schema: isObject(schema) ? schema : {}, definitions };
+  }
+
+  /** What the root only refers to stands in its place: servers want to see there that it is an object. */
+  #referredRoot(): Schema {
+    let root = this.#root;
+    for (
+      const seen = new Set<unknown>();
+      typeof root.$ref === 'string' && Object.keys(root).every(isBesideReference);
+    ) {
+      const { $ref, ...notes } = root;
+      const target = this.#target($ref);
+      if (!isObject(target) || seen.has(target) || target === this.#root) break;
+      seen.add(target);
+      root = { ...target, ...notes };
+    }
+    return root;
   }
 
   #schema(node: unknown, path: string, level: number): unknown {
@@ -146,7 +167,7 @@ class SchemaReader {
     let name = this.#names.get(target);
     if (name === undefined) {
       const taken = new Set(this.#names.values());
-      const wanted = /[A-Za-z][\w-]{0,40}$/.exec(reference)?.[0] ?? 'root';
+      const wanted = this.#namespace + (/[A-Za-z][\w-]{0,40}$/.exec(reference)?.[0] ?? 'root');
       name = wanted;
       for (let number = 2; taken.has(name); number += 1) name = `${wanted}${number}`;
       this.#names.set(target, name);
@@ -192,6 +213,10 @@ class SchemaReader {
     this.#parts += parts;
     if (this.#parts > MAX_SCHEMA_PARTS) throw new SchemaTrouble('', `has more than ${MAX_SCHEMA_PARTS} parts`);
   }
+}
+
+function isBesideReference(keyword: string): boolean {
+  return DROPPED.has(keyword) || keyword === 'title' || keyword === 'description';
 }
 
 /** OpenAPI 3.0 says beside a schema that null is allowed, too. */

@@ -1,5 +1,6 @@
 /** Languages as rules: of the texts in JSON's strings, with what JSON escapes, and of texts as they stand. */
 
+import { MAX_WRITTEN_STATES } from '../../limits.ts';
 import { automatonOf, type State, withLength } from './automaton.ts';
 import { type CodePoints, complement, EVERY, intersection, rangeOf, union } from './code-points.ts';
 import { classOf } from './gbnf.ts';
@@ -22,12 +23,13 @@ const PLAIN = intersection(complement(union(ESCAPED, rangeOf(0, 0x1f))), complem
 const IN_STRINGS = union(PLAIN, ESCAPED);
 
 /** A language has texts only so much longer than they must be, where all of them take too many states. */
-const SHORTER = [60, 24];
+const SHORTER = [40, 20];
 
 export class TextRules {
   readonly #languages: Languages;
   readonly #rules: Rules;
   readonly #known = new Map<string, Rule | undefined>();
+  #written = 0;
 
   constructor(languages: Languages, rules: Rules) {
     this.#languages = languages;
@@ -44,6 +46,8 @@ export class TextRules {
     if (this.#known.has(key)) return this.#known.get(key);
     const free = this.#statesOf(language, least);
     const states = least === 0 && most === Number.POSITIVE_INFINITY ? free : free && withLength(free, least, most);
+    this.#written += states?.length ?? 0;
+    if (this.#written > MAX_WRITTEN_STATES) throw new TooLarge();
     const rule = states && this.#write(states, '"\\""', escapedParts);
     const quoted = rule && this.#rules.of(['"\\""', rule]);
     this.#known.set(key, quoted);

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { fieldError } from '../../http/request-body.ts';
 import { MAX_JSON_LEVELS, MAX_TOOL_DEFINITION_BYTES, MAX_TOOL_NAME_CHARS, MAX_TOOLS } from '../../limits/limits.ts';
-import { isDeeperThan } from './flat-schema.ts';
+import { isDeeperThan } from './enforced-schema.ts';
 
 const NAME_RULE = `a function's name has 1 to ${MAX_TOOL_NAME_CHARS} letters, digits, '_' or '-'`;
 export const FunctionName = z
@@ -15,6 +15,8 @@ export const FunctionTool = z.object({
   description: z.string().nullish(),
   /** JSON schema of an object; absent: the function takes nothing. */
   parameters: z.record(z.string(), z.unknown()).nullish(),
+  /** Its calls follow the parameters, or the answer fails. */
+  strict: z.boolean().nullish(),
 });
 export type FunctionTool = z.infer<typeof FunctionTool>;
 
