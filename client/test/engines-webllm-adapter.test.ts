@@ -110,7 +110,7 @@ describe('WebLLM adapter', () => {
     const ask = (schema: Record<string, unknown>) =>
       collect(engine.generate({ ...question, responseFormat: { type: 'json_schema', schema } }, never()));
 
-    await expect(ask({ type: 'string', pattern: '^(a+)+$' })).rejects.toMatchObject({ code: 'invalid_request' });
+    await expect(ask({ type: 'string', pattern: '(a)\\1' })).rejects.toMatchObject({ code: 'invalid_request' });
     expect(webllm.requests).toHaveLength(0);
     // The scripted one knows no type but one.
     await expect(ask({ type: ['string', 'null'] })).rejects.toMatchObject({
@@ -118,6 +118,39 @@ describe('WebLLM adapter', () => {
       message: expect.stringContaining('WebLLM'),
     });
     expect((await collect(engine.generate(question, never()))).at(-1)).toMatchObject({ type: 'end' });
+  });
+
+  it('EN170: a schema reaches WebLLM in the words that it follows, and one that would end it is left to other engines', async () => {
+    const { engine, webllm } = start();
+    const ask = (schema: Record<string, unknown>) =>
+      collect(engine.generate({ ...question, responseFormat: { type: 'json_schema', schema } }, never()));
+    // The scripted one answers few schemas; what counts is what reaches it.
+    const asked = ask({
+      type: 'object',
+      properties: {
+        pair: { type: 'array', items: [{ type: 'string' }, { type: 'null' }], additionalItems: false },
+        email: { type: 'string', format: 'email', pattern: '^(?!\\.)[a-z.]+@[a-z.]+$' },
+        never: { not: {} },
+      },
+    });
+    await asked.catch(() => undefined);
+    const [request] = webllm.requests;
+    const format = request !== undefined && 'messages' in request ? request.response_format : undefined;
+    expect(JSON.parse(format?.schema ?? '')).toEqual({
+      type: 'object',
+      properties: {
+        pair: { type: 'array', prefixItems: [{ type: 'string' }, { type: 'null' }], items: false },
+        email: { type: 'string', format: 'email' },
+      },
+    });
+    for (const other of [
+      { type: 'string', pattern: '^(?=a)' },
+      { type: 'string', pattern: '^a+$', maxLength: 3 },
+      { allOf: [{ type: 'object' }, { required: ['a'] }] },
+    ]) {
+      await expect(ask(other)).rejects.toMatchObject({ code: 'unsupported', retryable: true });
+    }
+    expect(webllm.requests).toHaveLength(1);
   });
 
   it('EN122: a begun answer is asked for as its prompt with the beginning behind it, and any other as a chat', async () => {

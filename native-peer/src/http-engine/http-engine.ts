@@ -13,10 +13,12 @@ import {
   MeshError,
   type ModelFeature,
 } from '@tabmesh/shared';
+import { arrangedTurns } from '@tabmesh/shared/arranged-turns';
 import { grammarOfSchema } from '@tabmesh/shared/json-grammar';
 import { CHECK_SERVER_MS } from '../limits.ts';
 import { isUnreachable } from './model-server.ts';
 import { PartText } from './part-text.ts';
+import { isOfTheOrder } from './server-failure.ts';
 import type { ServerProtocol } from './server-protocol.ts';
 
 export interface HttpEngineParts {
@@ -51,7 +53,7 @@ export class HttpEngine implements Engine {
     const leave = () => slot.abort();
     signal.addEventListener('abort', leave);
     try {
-      yield* this.#answer(request, slot.signal);
+      yield* this.#inOrder(request, slot.signal);
     } catch (error) {
       throw this.#explain(error, slot.signal);
     } finally {
@@ -99,6 +101,21 @@ export class HttpEngine implements Engine {
     const slot = new AbortController();
     this.#running.add(slot);
     return slot;
+  }
+
+  /** Again in another order, as long as the template of the server's model refuses the messages. */
+  async *#inOrder(request: GenerationRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
+    let refusal: unknown;
+    for (const messages of ordersOf(request.messages)) {
+      try {
+        yield* this.#answer({ ...request, messages }, signal);
+        return;
+      } catch (error) {
+        if (!isOfTheOrder(error)) throw error;
+        refusal ??= error;
+      }
+    }
+    throw refusal;
   }
 
   /** Once more with less, where prompt and longest answer together are what a server refuses. */
@@ -219,4 +236,9 @@ export class HttpEngine implements Engine {
 function ofLengthOne(vector: readonly number[]): Float32Array {
   const length = Math.hypot(...vector);
   return Float32Array.from(vector, (value) => (length === 0 ? value : value / length));
+}
+
+function* ordersOf(messages: GenerationRequest['messages']): Generator<GenerationRequest['messages']> {
+  yield messages;
+  yield* arrangedTurns(messages);
 }

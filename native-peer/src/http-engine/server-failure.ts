@@ -22,6 +22,11 @@ export function refusalOf(status: number, body: string, retryAfter: string | nul
     });
   }
   const said = sentenceOf(messageIn(body));
+  if (OF_THE_ORDER.test(said)) {
+    return new MeshError('invalid_request', `The model's chat template refuses these messages: ${said}.`, {
+      details: { param: 'messages', ofTheOrder: true },
+    });
+  }
   if (status === 400 || status === 422) {
     return new MeshError(
       'invalid_request',
@@ -31,6 +36,15 @@ export function refusalOf(status: number, body: string, retryAfter: string | nul
   if (status === 413) return new MeshError('payload_too_large', "The request is too large for the model's server.");
   return MeshError.engineFailed(`its server answered with status ${status}: ${said}`);
 }
+
+/** Before the answer began: its messages in another order may be taken. */
+export function isOfTheOrder(error: unknown): boolean {
+  return MeshError.is(error, 'invalid_request') && error.details.ofTheOrder === true;
+}
+
+/** As chat templates say it, whose exceptions servers pass on with status 400 or 500. */
+const OF_THE_ORDER =
+  /roles? must alternate|system (role|message)s?\b[^.]*(support|must|first|beginning)|only [^.]*\broles?\b|no user query|last message|must (start|begin|end) with/i;
 
 /**
  * The connection failed, before or within an answer. `details.unreachable` tells it from what a server says. Without the

@@ -53,6 +53,28 @@ describe('a server that fails', () => {
   });
 
   it.each([
+    ['llama-server', 500, 'Jinja Exception: Conversation roles must alternate user/assistant/user/assistant/...'],
+    ['vllm', 400, 'After the optional system message, conversation roles must alternate user and assistant'],
+  ] as const)(
+    'HE32: %s is asked again in turns where the template of its model refuses',
+    async (program, status, said) => {
+      const { server, engine } = await open(program);
+      server.manners.refuseRows = { status, body: JSON.stringify({ error: { message: said } }) };
+      const messages = ['Hi', 'there'].map((content) => ({ role: 'user' as const, content }));
+      const { text } = await answerOf(engine, { ...ask(), messages });
+      server.manners.refuseRows = undefined;
+      const { text: once } = await answerOf(engine, { ...ask(), messages: [{ role: 'user', content: 'Hi\n\nthere' }] });
+      expect(text).toBe(once);
+      server.manners.refuse = { status, body: JSON.stringify({ error: { message: said } }) };
+      await expect(answerOf(engine)).rejects.toMatchObject({
+        code: 'invalid_request',
+        details: { param: 'messages' },
+        message: expect.stringContaining('must alternate'),
+      });
+    },
+  );
+
+  it.each([
     ['llama-server', '{"error":{"message":"x","type":"exceed_context_size_error","n_prompt_tokens":9000,"n_ctx":512}}'],
     [
       'vLLM before 0.10',

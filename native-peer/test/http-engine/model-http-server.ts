@@ -9,6 +9,8 @@ type Json = any;
 export interface Manners {
   /** Answers the next requests to answering pages so, without end or as often as told. */
   refuse?: { readonly status: number; readonly body: string; readonly headers?: Record<string, string> } | undefined;
+  /** The same where two messages in a row are of one role, as a strict chat template. */
+  refuseRows?: Manners['refuse'];
   /** Cuts the connection after so many chunks. */
   breakAfter?: number | undefined;
   /** Ends the stream after so many chunks as if all were well. */
@@ -72,7 +74,8 @@ export async function startModelServer(
       response.writeHead(404, { 'content-type': 'application/json' }).end('{"error":"not found"}');
       return;
     }
-    const { refuse, floods } = manners;
+    const { floods } = manners;
+    const refuse = manners.refuse ?? (hasRow(body?.messages) ? manners.refuseRows : undefined);
     if (refuse !== undefined && request.method === 'POST') {
       response.writeHead(refuse.status, refuse.headers).end(refuse.body);
       return;
@@ -96,6 +99,10 @@ export async function startModelServer(
     nextEnd: () => new Promise((resolve) => enders.add(resolve)),
     close,
   };
+}
+
+function hasRow(messages: readonly { readonly role: string }[] = []): boolean {
+  return messages.some(({ role }, index) => role === messages[index - 1]?.role);
 }
 
 function pageOf(response: ServerResponse, body: Json, signal: AbortSignal, manners: Manners): Page {

@@ -142,6 +142,16 @@ export const STREAM_FLUSH_CHARS = 64 * 1024;
 /** Whoever takes nothing for so long does not read: its answer and its connection would stay for ever. */
 export const STREAM_UNREAD_MS = 60_000;
 
+/** How long an answer goes on for a client that lost its connection and asked for that: a tunnel, a change of network. */
+export const KEPT_STREAM_MS = 60_000;
+/** Of one such stream: two thousand tokens in chunks of 250, more than a minute brings and a connection loses. */
+export const KEPT_STREAM_CHARS = 1024 * 1024;
+/** Of all together; the largest gives back what it has. */
+export const MAX_KEPT_CHARS = 64 * 1024 * 1024;
+/** Of one key or network: as many as it may well ask for at once. The oldest that has ended makes room. */
+export const MAX_CLIENT_KEPT_STREAMS = 16;
+export const MAX_KEPT_STREAMS = 1024;
+
 /** Of replies and streams that clients do not read, for each network and for all; past it the largest is cut off. */
 export const CLIENT_UNREAD_BYTES = 16 * 1024 * 1024;
 export const HTTP_UNREAD_BYTES = 64 * 1024 * 1024;

@@ -9,6 +9,7 @@ import { withoutLikelyControl } from '@tabmesh/shared/control-texts';
 import { grammarOfSchema } from '@tabmesh/shared/json-grammar';
 import type { ConversationMessage } from './mlc-conversation.ts';
 import type { MlcPrompts } from './mlc-prompts.ts';
+import { toWebllmSchema } from './webllm-schema.ts';
 
 interface WebllmSampling {
   max_tokens: number;
@@ -96,5 +97,5 @@ function formatOf({ responseFormat }: GenerationRequest): Pick<WebllmChat, 'resp
   const schema = responseFormat.type === 'json_object' ? { type: 'object' } : responseFormat.schema;
   // WebLLM passes over keywords that it does not know, and aborts at types: what other engines refuse, it never sees.
   grammarOfSchema(schema);
-  return { response_format: { type: 'json_object', schema: JSON.stringify(schema) } };
+  return { response_format: { type: 'json_object', schema: JSON.stringify(toWebllmSchema(schema)) } };
 }

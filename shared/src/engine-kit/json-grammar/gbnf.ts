@@ -3,7 +3,7 @@ import { type CodePoints, complement } from './code-points.ts';
 
 /** Any JSON value, and its parts. */
 export const BASE_RULES: Readonly<Record<string, string>> = {
-  space: String.raw`| " " | "\n" [ \t]{0,20}`,
+  space: String.raw`"" | " " | "\n" [ \t]{0,20}`,
   value: 'object | array | string | number | "true" | "false" | "null"',
   object: '"{" space (pair ("," space pair)*)? "}"',
   pair: 'string space ":" space value space',
@@ -40,7 +40,7 @@ function rangesOf(set: CodePoints): string {
 function signOf(code: number): string {
   const character = String.fromCodePoint(code);
   if (/[A-Za-z0-9]/.test(character)) return character;
-  if (code < 0x100) return `\\x${hex(code, 2).toUpperCase()}`;
+  // Of `\x` some readers take all digits that follow.
   return code > 0xffff ? `\\U${hex(code, 8)}` : `\\u${hex(code, 4)}`;
 }
 

@@ -21,6 +21,7 @@ function sharedBeginnings(rules: Rules, texts: readonly string[]): readonly Part
     else branch.push(rest);
   }
   const branching = rules.of(...Array.from(branches.values(), (branch) => sharedBeginnings(rules, branch)));
+  branching.inline = true;
   return length === 0 ? [branching] : [literal(first.slice(0, length)), branching];
 }
 

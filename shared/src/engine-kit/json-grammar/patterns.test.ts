@@ -51,7 +51,7 @@ const { pattern } = fc.letrec((tie) => ({
 const patterns = pattern.map(String);
 
 describe('a pattern', () => {
-  it('JS4: holds the texts that a regular expression finds it in, and no others', () => {
+  it('JS3: holds the texts that a regular expression finds it in, and no others', () => {
     fc.assert(
       fc.property(patterns, fc.array(texts, { minLength: 6, maxLength: 6 }), (source, candidates) => {
         const languages = new Languages();
@@ -69,7 +69,7 @@ describe('a pattern', () => {
     );
   });
 
-  it('JS4: is written only by texts that it holds, of its lengths, whatever is escaped', () => {
+  it('JS3: is written only by texts that it holds, of its lengths, whatever is escaped', () => {
     const { float } = createSeededRandom(7);
     fc.assert(
       fc.property(patterns, fc.nat(3), fc.nat(6), (source, minLength, more) => {
@@ -102,7 +102,7 @@ describe('a pattern', () => {
     ['a brace that is no count', '^a{x}$', ['a{x}'], ['aa']],
     ['control characters', '^\\t\\x0a\\u{d}$', ['\t\n\r'], ['t']],
     ['lookaheads within a loop', '^(?:(?!--)[a-z-])+$', ['a-b', '-a-'], ['a--b', '']],
-  ])('JS4: with %s is read as it is meant', (_what, source, held, others) => {
+  ])('JS3: with %s is read as it is meant', (_what, source, held, others) => {
     const languages = new Languages();
     const language = languageOfPattern(languages, source) ?? languages.none;
     for (const text of held) expect([text, languages.holds(language, text)]).toEqual([text, true]);

@@ -10,6 +10,8 @@ export interface Rule {
   readonly name: string;
   /** Texts of GBNF and rules, one behind the other. None at all: nothing follows this rule. */
   alternatives: readonly (readonly Part[])[];
+  /** Stands in brackets where it is used. */
+  inline?: boolean;
 }
 export type Part = string | Rule;
 
@@ -26,7 +28,7 @@ export class Rules {
 
   /** Equal rules are one. */
   of(...alternatives: readonly (readonly Part[])[]): Rule {
-    const text = textOf(alternatives);
+    const text = textOf(alternatives, nameOf);
     const known = this.#byText.get(text);
     if (known !== undefined) return known;
     const rule = this.open();
@@ -79,11 +81,16 @@ export class Rules {
 
   print(root: Rule): string {
     const reached = new Set([root]);
+    const written = (part: Part): string => {
+      const found = meant(part);
+      if (typeof found === 'string') return found;
+      if (found.inline === true) return `(${textOf(found.alternatives, written)})`;
+      reached.add(found);
+      return found.name;
+    };
     const lines: string[] = [];
     for (const rule of reached) {
-      const alternatives = rule.alternatives.map((parts) => parts.map(meant));
-      for (const part of alternatives.flat()) if (typeof part !== 'string') reached.add(part);
-      lines.push(`${rule === root ? 'root' : rule.name} ::= ${textOf(alternatives)}`);
+      lines.push(`${rule === root ? 'root' : rule.name} ::= ${textOf(rule.alternatives, written)}`);
     }
     for (const [name, body] of Object.entries(BASE_RULES)) lines.push(`${name} ::= ${body}`);
     const text = lines.join('\n');
@@ -106,13 +113,15 @@ function meant(part: Part): Part {
   return found;
 }
 
-function textOf(alternatives: readonly (readonly Part[])[]): string {
-  return alternatives
-    .map((parts) => parts.map((part) => (typeof part === 'string' ? part : part.name)).join(' ') || '""')
-    .join(' | ');
+function textOf(alternatives: readonly (readonly Part[])[], written: (part: Part) => string): string {
+  return alternatives.map((parts) => parts.map(written).join(' ') || '""').join(' | ');
+}
+
+function nameOf(part: Part): string {
+  return typeof part === 'string' ? part : part.name;
 }
 
 /** A set of many ranges is held against each token as some ways are. */
 function waysOf(text: string): number {
-  return text.startsWith('[') ? 1 + Math.floor(text.length / 128) : 1;
+  return text.startsWith('[') ? 1 + Math.floor(text.length / 1024) : 1;
 }

@@ -46,6 +46,33 @@ export function grammarOf(schema: ReadSchema, vocabularySize = 0): string {
   return writer.rules.print(root);
 }
 
+/** Whether a schema says something that its grammar may let pass, so that the complete answer is worth a look. */
+export function leavesToCheck(schema: ReadSchema): boolean {
+  const nodes: unknown[] = [schema.schema, schema.definitions];
+  for (const node of nodes) {
+    if (typeof node !== 'object' || node === null) continue;
+    if (!Array.isArray(node) && Object.keys(node).some((keyword) => CHECKED_LATER.has(keyword))) return true;
+    nodes.push(...Object.values(node));
+  }
+  return false;
+}
+
+/** No grammar compares items, counts what it has seen, or knows what else a value would be. */
+const CHECKED_LATER: ReadonlySet<string> = new Set([
+  'uniqueItems',
+  'contains',
+  'oneOf',
+  'not',
+  'if',
+  'dependentRequired',
+  'dependentSchemas',
+  'unevaluatedProperties',
+  'unevaluatedItems',
+  'minProperties',
+  'maxProperties',
+  'multipleOf',
+]);
+
 /** How an answer breaks its schema; undefined: not at all, or in no way that a bounded look finds. */
 export function violationOf(schema: ReadSchema, value: unknown): Violation | undefined {
   return new SchemaCheck(schema, new Languages()).violationOf(value);

@@ -1,6 +1,6 @@
 /** From tools and conversation to what the mesh is asked, and how its answer is then read. */
 import { type ChatMessage, MAX_SCHEMA_CHARS, type ResponseFormat } from '@tabmesh/shared';
-import { type ReadSchema, whole } from '@tabmesh/shared/json-grammar';
+import { leavesToCheck, type ReadSchema, whole } from '@tabmesh/shared/json-grammar';
 import { fieldError } from '../../http/request-body.ts';
 import { readField, tryGrammar } from './enforced-schema.ts';
 import type { ToolOffer } from './function-tools.ts';
@@ -15,7 +15,7 @@ export interface ToolPlan {
   readonly stop: readonly string[];
   /** One for each answer. Undefined: an answer is text. */
   readonly toolReader: (() => ToolCallReader) | undefined;
-  /** Holds a complete answer against its schemas; undefined: there are none. */
+  /** Holds a complete answer against its schemas; undefined: the engine's grammar holds it already. */
   readonly check: AnswerCheck | undefined;
 }
 
@@ -53,7 +53,9 @@ export function planTools(turns: readonly Turn[], offer: ToolOffer | undefined, 
 }
 
 function checkOfFormat(format: ResponseFormat | undefined, field: string): AnswerCheck | undefined {
-  return format?.type === 'json_schema' ? checkOfSchema(readField(format.schema, field), field) : undefined;
+  if (format?.type !== 'json_schema') return undefined;
+  const read = readField(format.schema, field);
+  return leavesToCheck(read) ? checkOfSchema(read, field) : undefined;
 }
 
 function checkOfStrict({ tools, fieldOf, parametersName }: ToolOffer): AnswerCheck | undefined {
