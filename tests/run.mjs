@@ -25,6 +25,9 @@ try {
 }
 
 async function run() {
+  // Once for all: what the tests and the benchmarks start is the compiled command.
+  const { ensureNodeBuilt } = await import('../shared/setup/build-node.mjs');
+  await ensureNodeBuilt(root);
   if (task === 'bench') return runTypeScript('bench/main.ts', rest);
   if (task === 'llama-server') return runTypeScript('llama-server/main.ts', rest);
   if (task === 'agents') return runTypeScript('agents/main.ts', rest);

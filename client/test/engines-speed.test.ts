@@ -50,7 +50,7 @@ function setUp(speeds: { gpu?: typeof gpu | undefined; cpu?: typeof cpu } = { gp
 }
 
 describe('the short run', () => {
-  it('EN160: batches grow until one is long enough, and the time for it is bounded', async () => {
+  it('EN170: batches grow until one is long enough, and the time for it is bounded', async () => {
     const batches: number[] = [];
     const run = async (units: number) => {
       batches.push(units);
@@ -70,7 +70,7 @@ describe('the short run', () => {
     expect(await steadyRate({ run: async () => 0, firstUnits: 1, enoughMs: 80, mostMs: 0 })).toBeGreaterThan(0);
   });
 
-  it('EN161: without a GPU the cores are measured, and the page goes on meanwhile', async () => {
+  it('EN171: without a GPU the cores are measured, and the page goes on meanwhile', async () => {
     let turns = 0;
     const timer = setInterval(() => (turns += 1), 1);
     const began = performance.now();
@@ -86,7 +86,7 @@ describe('the short run', () => {
     expect(runs).toEqual(['cpu 4', 'cpu 1']);
   });
 
-  it('EN162: what was measured is kept per adapter, for a month, and measured anew when asked', async () => {
+  it('EN172: what was measured is kept per adapter, for a month, and measured anew when asked', async () => {
     const { options, runs, later } = setUp();
     await expectationsOf(laptop, options);
     await expectationsOf(laptop, options);
@@ -102,7 +102,7 @@ describe('the short run', () => {
     expect(runs).toHaveLength(9);
   });
 
-  it('EN162: of the kept ones the last eight devices and twenty-four models stay, and what somebody broke is nothing', () => {
+  it('EN172: of the kept ones the last eight devices and twenty-four models stay, and what somebody broke is nothing', () => {
     let text: string | undefined = '{"speeds":[{"device":3}],"rates":[]}';
     const store = { read: () => text, write: (written: string) => (text = written) };
     const book = new SpeedBook(store);
@@ -121,7 +121,7 @@ describe('the short run', () => {
 });
 
 describe('offers by measurement', () => {
-  it('EN163: a laptop with an integrated GPU is proposed what answers at the speed of a chat, not the largest that fits', async () => {
+  it('EN173: a laptop with an integrated GPU is proposed what answers at the speed of a chat, not the largest that fits', async () => {
     const { offers } = setUp();
     const all = await offers();
     const rateOf = (id: string) => all.find((offer) => offer.id === id)?.expected?.tokensPerSecond ?? 0;
@@ -135,7 +135,7 @@ describe('offers by measurement', () => {
     for (const { fits, expected } of all) expect(expected === undefined).toBe(!fits);
   });
 
-  it('EN163: a graphics card is proposed the largest daily driver, and a weak one the largest that is fast enough', async () => {
+  it('EN173: a graphics card is proposed the largest daily driver, and a weak one the largest that is fast enough', async () => {
     const strong = await setUp({
       gpu: { ...gpu, memoryBytesPerSecond: 900 * GB, operationsPerSecond: 40e12 },
     }).offers();
@@ -146,7 +146,7 @@ describe('offers by measurement', () => {
     expect(broken.filter(({ recommended }) => recommended)).toHaveLength(1);
   });
 
-  it('EN164: the estimate learns: what a model reached counts for it, and tells of the others', async () => {
+  it('EN174: the estimate learns: what a model reached counts for it, and tells of the others', async () => {
     const { book, options, offers } = setUp();
     const before = await offers();
     const llama = before.find(({ id }) => id === 'Llama-3.2-3B-Instruct-q4f16_1-MLC');

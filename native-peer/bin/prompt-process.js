@@ -1,6 +1,5 @@
 /** Started by a native peer for prompts that may take long to cut into tokens. */
-import { register } from 'tsx/esm/api';
+import { compiled } from './compiled.js';
 
-register();
-const { runPromptProcess } = await import('../src/llama/prompts/prompt-process-main.ts');
+const { runPromptProcess } = await import(await compiled('prompt-process.js'));
 await runPromptProcess();

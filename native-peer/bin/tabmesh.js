@@ -1,7 +1,6 @@
 #!/usr/bin/env node
-/** Runs the TypeScript sources as they are: there is no build step. */
-import { register } from 'tsx/esm/api';
+/** The `tabmesh` command. */
+import { compiled } from './compiled.js';
 
-register();
-const { main } = await import('../src/cli/cli.ts');
+const { main } = await import(await compiled('cli.js'));
 await main(process.argv.slice(2));

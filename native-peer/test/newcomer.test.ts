@@ -104,7 +104,7 @@ describe('logs and progress', () => {
   it('CL44: log lines carry rounded numbers', async () => {
     const source = `
       import { createLogger } from '${join(import.meta.dirname, '../src/cli/logging.ts')}';
-      createLogger('info').info({ ms: 12.345678901234, count: 3, none: NaN, text: '1.23456789' }, 'Done.');`;
+      (await createLogger('info')).info({ ms: 12.345678901234, count: 3, none: NaN, text: '1.23456789' }, 'Done.');`;
     const { spawnSync } = await import('node:child_process');
     const args = ['--import', 'tsx', '--input-type=module', '-e', source];
     const { stderr } = spawnSync(process.execPath, args, {

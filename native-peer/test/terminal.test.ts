@@ -40,7 +40,7 @@ describe('the output of a command', () => {
       import { createLogger } from '${folder}/logging.ts';
       const error = new Error(${JSON.stringify(HOSTILE)});
       if ('${how}' === 'printed') reportError(error);
-      else createLogger('info').warn({ err: error, said: ${JSON.stringify(HOSTILE)} }, ${JSON.stringify(HOSTILE)});`;
+      else (await createLogger('info')).warn({ err: error, said: ${JSON.stringify(HOSTILE)} }, ${JSON.stringify(HOSTILE)});`;
     const { stderr } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', source], {
       cwd: import.meta.dirname,
       encoding: 'utf8',

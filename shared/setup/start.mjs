@@ -1,5 +1,5 @@
 /**
- * `npm start`: installs what is missing, then runs `tabmesh up` in this very process, so that signals and the exit code
+ * `npm start`: installs what is missing, then compiles and runs `tabmesh up` in this very process, so that signals and the exit code
  * need no forwarding. Only built-ins, and nothing that an old Node could not parse before its version is checked.
  */
 import { wrongNode } from './node-version.mjs';

@@ -15,6 +15,7 @@ import { inShapeOf } from './anthropic/message-errors.ts';
 import { registerMessages } from './anthropic/messages.ts';
 import type { Fallback } from './fallback/fallback.ts';
 import { errorReply, refusal } from './http/error-reply.ts';
+import { registerKeptStreams } from './http/kept-streams.ts';
 import { spreadLargeRequests } from './http/large-requests.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from './http/request-id.ts';
 import { spreadOpenings } from './http/spread-openings.ts';
@@ -73,6 +74,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
     trustProxy: access.trustsProxy ?? false,
     // An open stream would otherwise hold `close` for as long as its client likes.
     forceCloseConnections: true,
+    schemaController: { compilersFactory: NO_SCHEMAS },
   });
   // With JSON as the only kind of body, no page of another site can post here without asking first (CORS).
   app.removeContentTypeParser('text/plain');
@@ -107,6 +109,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   boundOpenRequests(app);
   spreadLargeRequests(app);
   spreadOpenings(app);
+  registerKeptStreams(app, clock);
   registerChatCompletions(app, parts);
   registerTextCompletions(app, parts);
   registerEmbeddings(app, parts);
@@ -122,6 +125,13 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   }
   app.register(async (web) => registerWebApp(web, parts));
   return app;
+}
+
+/** Zod looks at bodies and no route has a schema of fastify's own, whose two compilers would be loaded for nothing. */
+const NO_SCHEMAS = { buildValidator: noSchema, buildSerializer: noSchema };
+
+function noSchema(): never {
+  throw new Error('Routes have no schemas of fastify here: read the body with readBody.');
 }
 
 /** The endpoints: what they tell is old a moment later, and of one client. A 404 may be a page of the next version. */

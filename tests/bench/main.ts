@@ -37,7 +37,9 @@ const BENCHMARKS: Record<string, () => Promise<{ readonly benchmark: Benchmark }
   batching: () => import('./batching.ts'),
   prefix: () => import('./prefix.ts'),
   cancel: () => import('./cancel.ts'),
+  resume: () => import('./resume.ts'),
   stalls: () => import('./attacks/stalls.ts'),
+  startup: () => import('./startup.ts'),
 };
 
 /** Asked for by name only: half an hour each. */

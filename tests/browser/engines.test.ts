@@ -240,7 +240,7 @@ describe('WebLLM without an adapter', () => {
 });
 
 describe('the speed of this device', () => {
-  it('EN161: without a GPU the cores are measured once, and each offer that fits has its expected rate', async () => {
+  it('EN171: without a GPU the cores are measured once, and each offer that fits has its expected rate', async () => {
     const page = await openEnginePage(browser, server.url);
     const { first, second, offers } = await inPage(page, 'expectations', server.url);
 
@@ -253,7 +253,7 @@ describe('the speed of this device', () => {
     expect(offers.find(({ recommended }) => recommended)?.atChatSpeed).toBe(true);
   });
 
-  it('EN160: two small shaders tell how fast an adapter reads memory and computes', async () => {
+  it('EN170: two small shaders tell how fast an adapter reads memory and computes', async () => {
     const withGpu = await launchChromium(SOFTWARE_GPU);
     const page = await openEnginePage(withGpu, server.url);
     const { speed, tookMs } = await inPage(page, 'measureGpu');
@@ -266,7 +266,7 @@ describe('the speed of this device', () => {
     await withGpu.close();
   });
 
-  it('EN161: an adapter that is not there is not measured', async () => {
+  it('EN171: an adapter that is not there is not measured', async () => {
     const page = await openEnginePage(browser, server.url);
 
     expect((await inPage(page, 'measureGpu')).speed).toBeUndefined();

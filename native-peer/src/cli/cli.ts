@@ -7,9 +7,11 @@ import { entryCommand } from './commands/entry.ts';
 import { modelsCommand } from './commands/models.ts';
 import { serveCommand } from './commands/serve.ts';
 import { upCommand } from './commands/up.ts';
-import { LOG_LEVELS, levelNamed } from './logging.ts';
+import { LOG_LEVELS, levelNamed } from './log-levels.ts';
 import { dropDisabledFlags } from './options.ts';
 import { endWithReader } from './reader-gone.ts';
+import { showSourceLines } from './source-lines.ts';
+import { holdYoungHeap } from './young-heap.ts';
 
 const ENVIRONMENT_HELP = `
 Every flag can be given as the environment variable named beside it. Besides:
@@ -23,6 +25,9 @@ Every flag can be given as the environment variable named beside it. Besides:
 /** @param args without the program's own name. */
 export async function main(args: readonly string[]): Promise<void> {
   endWithReader();
+  // Also of what nobody catches: Node prints the stack after that.
+  process.on('uncaughtExceptionMonitor', showSourceLines);
+  holdYoungHeap();
   dropDisabledFlags(process.env);
   await createProgram().parseAsync(args, { from: 'user' });
 }

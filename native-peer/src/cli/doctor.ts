@@ -7,6 +7,7 @@ import { wrongNode } from '@tabmesh/shared/setup/node-version';
 import type { Home } from '../home/home.ts';
 import { repository } from '../home/repository.ts';
 import { HEALTH_PATIENCE_MS, LEAST_MEMORY_BYTES } from '../limits.ts';
+import { mayHaveGpu } from '../llama/gpu-device.ts';
 import { missingLlama } from '../llama/missing-llama.ts';
 import { formatBytes } from '../models/format-bytes.ts';
 import type { ModelStore } from '../models/model-store.ts';
@@ -58,7 +59,11 @@ async function engine(): Promise<readonly Finding[]> {
   const { getLlama, LlamaLogLevel } = await import('node-llama-cpp');
   const { freeMemory } = await import('../llama/memory-fit.ts');
   try {
-    const llama = await getLlama({ build: 'never', logLevel: LlamaLogLevel.disabled });
+    const llama = await getLlama({
+      build: 'never',
+      gpu: mayHaveGpu() ? 'auto' : false,
+      logLevel: LlamaLogLevel.disabled,
+    });
     try {
       const found = { library: llama.gpu, names: await llama.getGpuDeviceNames(), ...(await llama.getVramState()) };
       return [

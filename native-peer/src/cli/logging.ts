@@ -1,28 +1,26 @@
 /** Log lines go to stderr, so that stdout holds only what a user or a script asked for. */
 import { isPrintable, type Logger, printable } from '@tabmesh/shared';
-import { destination, pino } from 'pino';
-import pretty from 'pino-pretty';
-
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+import { type DestinationStream, destination, pino } from 'pino';
+import { type LogLevel, levelNamed } from './log-levels.ts';
 
 const STDERR = 2;
 
-/** The level that `TABMESH_LOG` names, in any case; undefined when it names none. */
-export function levelNamed(text: string | undefined): LogLevel | undefined {
-  return LOG_LEVELS.find((known) => known === text?.toLowerCase());
-}
-
 /** `TABMESH_LOG` wins over the level that a command finds sensible. Readable in a terminal, JSON lines elsewhere. */
-export function createLogger(defaultLevel: LogLevel, environment: NodeJS.ProcessEnv = process.env): Logger {
+export async function createLogger(
+  defaultLevel: LogLevel,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<Logger> {
   const level = levelNamed(environment.TABMESH_LOG) ?? defaultLevel;
   // Written at once: a line that waits in a buffer is lost when the process is ended.
   const { isTTY } = process.stderr;
-  const target = isTTY
-    ? pretty({ destination: STDERR, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' })
-    : destination({ fd: STDERR, sync: true });
+  const target = isTTY ? forPeople((await import('pino-pretty')).default) : destination({ fd: STDERR, sync: true });
   const streamWrite = isTTY ? shownLine : printableLine;
-  return pino({ level, base: null, formatters: { log: rounded }, hooks: { streamWrite } }, target);
+  const logger: Logger = pino({ level, base: null, formatters: { log: rounded }, hooks: { streamWrite } }, target);
+  return logger;
+}
+
+function forPeople(pretty: typeof import('pino-pretty')): DestinationStream {
+  return pretty({ destination: STDERR, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' });
 }
 
 /** A line of JSON, which pino writes with the controls that JSON allows as they are. */

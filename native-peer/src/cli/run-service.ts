@@ -6,6 +6,7 @@ import { MeshError } from '@tabmesh/shared';
 import { SAME_STOP_MS, WATCH_PARENT_MS } from '../limits.ts';
 import { whenReaderGone } from './reader-gone.ts';
 import { reportError } from './report-error.ts';
+import { releaseYoungHeap } from './young-heap.ts';
 
 export interface Service {
   /** Rejects when the service can't go on. */
@@ -38,6 +39,7 @@ export async function runService(start: (stop: AbortSignal) => Promise<Service>)
   let exitCode = 0;
   try {
     const service = await start(stop.signal);
+    releaseYoungHeap();
     try {
       await Promise.race([stopped, service.failed]);
     } finally {

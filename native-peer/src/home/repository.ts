@@ -1,32 +1,27 @@
 /**
- * The places beside the command itself. In a clone they are folders of the repository; of packed packages each brings its
- * own, and the web app may be missing.
+ * The places beside the command itself. In a clone they are folders of the repository; the packed package brings its own.
  */
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const { resolve } = createRequire(import.meta.url);
+/** This file is compiled into another folder: the package is the first one above that describes itself. */
+function packageFolder(file: string): string {
+  const folder = dirname(file);
+  return existsSync(join(folder, 'package.json')) ? folder : packageFolder(folder);
+}
 
-const beside = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
-
-const isClone = existsSync(beside('../shared/setup/build-web.mjs'));
+const own = packageFolder(fileURLToPath(import.meta.url));
+const root = dirname(own);
+const isClone = existsSync(join(root, 'shared/setup/build-web.mjs'));
 
 export const repository = {
   /** Where the web app can be built; undefined outside a clone. */
-  root: isClone ? beside('..') : undefined,
+  root: isClone ? root : undefined,
   /** The embedded models; every entry serves them at `/models/`. */
-  models: join(dirname(resolve('@tabmesh/shared')), '../models'),
-  /** The built web app; undefined where none can be. */
-  web: isClone ? beside('../client/dist') : packedWeb(),
-  cli: beside('bin/tabmesh.js'),
+  models: isClone ? join(root, 'shared/models') : join(own, 'models'),
+  /** The built web app. */
+  web: isClone ? join(root, 'client/dist') : join(own, 'web'),
+  cli: join(own, 'bin/tabmesh.js'),
+  promptProcess: join(own, 'bin/prompt-process.js'),
 } as const;
-
-function packedWeb(): string | undefined {
-  try {
-    return join(dirname(resolve('@tabmesh/client/package.json')), 'dist');
-  } catch {
-    return undefined;
-  }
-}

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { type Logger, MeshError, silentLogger } from '@tabmesh/shared';
 import { getLlama, type Llama, LlamaLogLevel } from 'node-llama-cpp';
+import { mayHaveGpu } from './gpu-device.ts';
 import { missingLlama } from './missing-llama.ts';
 
 export interface LlamaOptions {
@@ -18,7 +19,7 @@ export async function startLlama({ gpu, threads, logger = silentLogger }: LlamaO
   try {
     return await getLlama({
       build: 'never',
-      gpu: gpu === 'off' ? false : 'auto',
+      gpu: gpu !== 'off' && mayHaveGpu() ? 'auto' : false,
       // The library's own default of at least 4 threads makes two cores two thousand times slower.
       maxThreads: threads ?? Math.max(1, availableParallelism() - 1),
       logLevel: LlamaLogLevel.warn,

@@ -7,6 +7,7 @@ import { ggufPartNames, ggufPartOf, listParts } from '@tabmesh/shared/gguf-parts
 import { EnvHttpProxyAgent, fetch, type Response } from 'undici';
 import { z } from 'zod';
 import { MOST_LISTING_BYTES } from '../limits.ts';
+import type { Repository } from './hub-repository.ts';
 import { didYouMean } from './model-names.ts';
 import { networkCause } from './network-cause.ts';
 
@@ -16,19 +17,6 @@ export interface HubFile {
   readonly url: string;
   readonly fileName: string;
   readonly sha256: string | undefined;
-}
-
-/** `owner/name`, with or without the quantisation that llama-server and Ollama take behind a colon. */
-export interface Repository {
-  readonly name: string;
-  readonly quantization: string | undefined;
-}
-
-/** Undefined when the text is no such name. */
-export function repositoryIn(text: string): Repository | undefined {
-  const match = /^(?:(?:hf\.co|huggingface\.co)\/)?(\w[\w.-]*\/\w[\w.-]*)(?::([\w.-]+))?$/.exec(text);
-  if (match?.[1] === undefined || /\.gguf$/i.test(match[1])) return undefined;
-  return { name: match[1], quantization: match[2]?.toLowerCase() === 'latest' ? undefined : match[2] };
 }
 
 export class Hub {

@@ -9,10 +9,11 @@ import { ggufPartNames, ggufPartOf } from '@tabmesh/shared/gguf-parts';
 import type { Home } from '../home/home.ts';
 import type { DownloadProgress } from './download.ts';
 import { DownloadRecords } from './download-records.ts';
-import { Hub, type Repository, repositoryIn } from './hub.ts';
+import { type Repository, repositoryIn } from './hub-repository.ts';
 import { modelIdOfFile } from './model-file-name.ts';
 import { catalogNamed, didYouMean, lettersOf } from './model-names.ts';
-import { isPartName, type PulledFiles, pullFiles, recordKey } from './pull-files.ts';
+import type { PulledFiles } from './pull-files.ts';
+import { isPartName, recordKey } from './record-key.ts';
 import { embedded, isOtherRepository, remoteModel } from './remote-model.ts';
 import { sizeOf } from './size-of.ts';
 import { missingPartsOf, type StoredModel, storedModels } from './stored-models.ts';
@@ -128,6 +129,9 @@ export class ModelStore {
    * `cancelled`
    */
   async pull({ source, sha256, name, ...options }: PullOptions): Promise<PulledModel> {
+    // What speaks to the hub takes five megabytes of memory, and most commands download nothing.
+    const { Hub } = await import('./hub.ts');
+    const { pullFiles } = await import('./pull-files.ts');
     const hub = new Hub(this.#environment);
     const remote = await remoteModel(source, hub, options.signal);
     const id = name ?? remote.id;

@@ -4,15 +4,15 @@
  * that the last part does not exist.
  */
 import { rename } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { MeshError, type ModelId } from '@tabmesh/shared';
-import { ggufPartNames } from '@tabmesh/shared/gguf-parts';
 import type { Home } from '../home/home.ts';
 import { type Downloaded, type DownloadProgress, download, lookUp } from './download.ts';
 import type { DownloadRecords } from './download-records.ts';
 import { rememberSha256 } from './file-hash.ts';
 import { refuseUnlessGguf } from './gguf-magic.ts';
 import type { Hub } from './hub.ts';
+import { recordKey } from './record-key.ts';
 import type { RemoteModel } from './remote-model.ts';
 import { sameFile } from './same-file.ts';
 import { sizeOf } from './size-of.ts';
@@ -95,11 +95,6 @@ async function pullFile(options: PullFilesOptions, { url, file, sha256 }: Wanted
   return { ...downloaded, isNew: known === undefined };
 }
 
-/** Under which a file's record is kept: its name without the ending. */
-export function recordKey(file: string): string {
-  return decodeURIComponent(basename(file).replace(/\.gguf$/, ''));
-}
-
 /**
  * @returns null where a server does not tell.
  * @throws MeshError `download_failed` that names the first part which is not to be had
@@ -138,9 +133,4 @@ async function refuseOtherParts({ id, home }: PullFilesOptions, first: string): 
     'invalid_request',
     `Another model is here as ${id} (${other.files.length === 1 ? 'one file' : `${other.files.length} parts`}). Give this one a name of its own with --name ${id}-2, or remove that one first: npx tabmesh models rm ${id}`,
   );
-}
-
-/** The names of a model's parts can't be the name of another model. */
-export function isPartName(id: ModelId): boolean {
-  return ggufPartNames(`${id}.gguf`).length > 1;
 }

@@ -1,7 +1,8 @@
 /** Where a model is to be had: by a name of the catalog in any spelling, by a repository of the hub, or by an address. */
 import { CATALOG, type CatalogModel, MeshError, type ModelId } from '@tabmesh/shared';
 import { ggufPartUrls } from '@tabmesh/shared/gguf-parts';
-import { type Hub, type Repository, repositoryIn } from './hub.ts';
+import type { Hub } from './hub.ts';
+import { type Repository, repositoryIn } from './hub-repository.ts';
 import { modelIdOfFile } from './model-file-name.ts';
 import { catalogNamed, didYouMean, lettersOf } from './model-names.ts';
 

@@ -78,12 +78,12 @@ export async function openEntry(options: OpenEntryOptions): Promise<Entry> {
 
 const NO_WEB_APP =
   repository.root === undefined
-    ? 'This installation has no web app: API and status work. Install @tabmesh/client beside it to have one.'
+    ? 'This package was packed without the web app: API and status work. npm run pack packs it with it.'
     : 'The web app is not built: API and status work. npm start builds it.';
 
 function builtWeb(): string | undefined {
   const { web } = repository;
-  return web !== undefined && existsSync(join(web, 'index.html')) ? web : undefined;
+  return existsSync(join(web, 'index.html')) ? web : undefined;
 }
 
 /** Out of the environment, so that no child process inherits them. */

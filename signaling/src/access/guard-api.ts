@@ -16,7 +16,7 @@ const EXPOSED_HEADERS = [
   ...['sla-status', 'sla-tier', 'sla-candidates', 'sla-best-ttft-ms', 'sla-best-tps'].map(
     (name) => `x-tabmesh-${name}`,
   ),
-  ...['served-by', 'fallback-status', 'peer', 'job'].map((name) => `x-tabmesh-${name}`),
+  ...['served-by', 'fallback-status', 'peer', 'job', 'resume-url'].map((name) => `x-tabmesh-${name}`),
 ];
 
 /**

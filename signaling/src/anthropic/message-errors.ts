@@ -16,6 +16,7 @@ const TYPES: Readonly<Record<ApiErrorCode, string>> = {
   model_not_found: 'not_found_error',
   unknown_url: 'not_found_error',
   response_not_found: 'not_found_error',
+  stream_not_found: 'not_found_error',
   request_timeout: 'timeout_error',
   payload_too_large: 'request_too_large',
   headers_too_large: 'request_too_large',

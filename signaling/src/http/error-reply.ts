@@ -21,6 +21,7 @@ export type ApiErrorCode =
   | 'upstream_failed'
   | 'unknown_url'
   | 'response_not_found'
+  | 'stream_not_found'
   | 'internal_error';
 
 export interface ApiErrorBody {
@@ -47,6 +48,7 @@ const STATUS: Record<ApiErrorCode, number> = {
   model_not_found: 404,
   unknown_url: 404,
   response_not_found: 404,
+  stream_not_found: 404,
   request_timeout: 408,
   payload_too_large: 413,
   headers_too_large: 431,

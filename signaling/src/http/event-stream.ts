@@ -11,6 +11,10 @@ import './unread-replies.ts';
 
 /** Takes the reply over from fastify, whose stream handling costs more than a token's own work, with the headers set so far. */
 export function openEventStream(reply: FastifyReply, clock: Clock): EventStream {
+  return new EventStream(prepareEventStream(reply), clock, reply.server.unreadReplies.hold(reply));
+}
+
+export function prepareEventStream(reply: FastifyReply): ServerResponse {
   reply.hijack();
   const response = reply.raw;
   for (const [name, value] of Object.entries(reply.getHeaders())) {
@@ -20,7 +24,7 @@ export function openEventStream(reply: FastifyReply, clock: Clock): EventStream 
   response.setHeader('cache-control', 'no-cache');
   // Proxies such as nginx would otherwise gather the tokens.
   response.setHeader('x-accel-buffering', 'no');
-  return new EventStream(response, clock, reply.server.unreadReplies.hold(reply));
+  return response;
 }
 
 export class EventStream {
@@ -44,12 +48,24 @@ export class EventStream {
 
   /** `data` is one line, mostly JSON; a client listens to an `event` by its name. */
   send(data: string, event?: string): void {
-    this.#append(event === undefined ? `data: ${data}\n\n` : `event: ${event}\ndata: ${data}\n\n`);
+    this.write(event === undefined ? `data: ${data}\n\n` : `event: ${event}\ndata: ${data}\n\n`);
   }
 
   /** Clients pass over it; it keeps proxies from closing a quiet connection. */
   comment(text: string): void {
-    this.#append(`: ${text}\n\n`);
+    this.write(`: ${text}\n\n`);
+  }
+
+  /** Whole events, as the protocol has them. */
+  write(text: string): void {
+    this.#pending += text;
+    if (this.#pending.length >= STREAM_FLUSH_CHARS) this.#flush();
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    setImmediate(() => {
+      this.#flushScheduled = false;
+      this.#flush();
+    });
   }
 
   /** Undefined while the client keeps up, else resolves once it has caught up, or is gone or cut off. */
@@ -73,17 +89,6 @@ export class EventStream {
     this.#flush();
     this.#state = 'ended';
     this.#response.end();
-  }
-
-  #append(text: string): void {
-    this.#pending += text;
-    if (this.#pending.length >= STREAM_FLUSH_CHARS) this.#flush();
-    if (this.#flushScheduled) return;
-    this.#flushScheduled = true;
-    setImmediate(() => {
-      this.#flushScheduled = false;
-      this.#flush();
-    });
   }
 
   #flush(): void {

@@ -8,9 +8,17 @@ import { HTTP_BODY_BYTES, LARGE_REQUEST_BYTES } from '../limits/limits.ts';
 import { clientOf } from './request-client.ts';
 import { Turns } from './turns.ts';
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Large work of other kinds takes its turns among them. */
+    readonly largeTurns: Turns;
+  }
+}
+
 /** Before the routes are registered. */
 export function spreadLargeRequests(app: FastifyInstance): void {
   const turns = new Turns({ nowMs: () => performance.now(), pause: (ms) => pause(ms) });
+  app.decorate('largeTurns', turns);
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
     const parse = () => void parseJson(request, body, done);

@@ -6,6 +6,7 @@ import type { Clock, Logger } from '@tabmesh/shared';
 import type { FastifyReply } from 'fastify';
 import { type ApiErrorBody, errorReply } from './error-reply.ts';
 import { type EventStream, openEventStream } from './event-stream.ts';
+import './kept-streams.ts';
 import { abortOnFailure } from './request-abort.ts';
 
 export interface StreamedReply {
@@ -24,7 +25,7 @@ export interface StreamedReply {
 /** Resolves when the stream has ended, however it did. */
 export async function streamReply(streamed: StreamedReply): Promise<FastifyReply> {
   const { reply, clock, logger, abort, job, write, writeFailure = writeError } = streamed;
-  const stream = openEventStream(reply, clock);
+  const stream = reply.server.keptStreams.open(reply, job, abort) ?? openEventStream(reply, clock);
   try {
     await abortOnFailure(abort, write(stream));
   } catch (error) {

@@ -142,6 +142,16 @@ export const STREAM_FLUSH_CHARS = 64 * 1024;
 /** Whoever takes nothing for so long does not read: its answer and its connection would stay for ever. */
 export const STREAM_UNREAD_MS = 60_000;
 
+/** How long an answer goes on for a client that lost its connection and asked for that: a tunnel, a change of network. */
+export const KEPT_STREAM_MS = 60_000;
+/** Of one such stream: two thousand tokens in chunks of 250, more than a minute brings and a connection loses. */
+export const KEPT_STREAM_CHARS = 1024 * 1024;
+/** Of all together; the largest gives back what it has. */
+export const MAX_KEPT_CHARS = 64 * 1024 * 1024;
+/** Of one key or network: as many as it may well ask for at once. The oldest that has ended makes room. */
+export const MAX_CLIENT_KEPT_STREAMS = 16;
+export const MAX_KEPT_STREAMS = 1024;
+
 /** Of replies and streams that clients do not read, for each network and for all; past it the largest is cut off. */
 export const CLIENT_UNREAD_BYTES = 16 * 1024 * 1024;
 export const HTTP_UNREAD_BYTES = 64 * 1024 * 1024;
@@ -243,8 +253,10 @@ export const MAX_STORED_BYTES = 64 * 1024 * 1024;
 /** What an entry of the store costs beside its text, and each name in its index. */
 export const STORED_RESPONSE_COST_BYTES = 512;
 export const STORED_ITEM_COST_BYTES = 128;
-/** A conversation that goes on here: two of the longest bodies, past the context of any model. */
-export const MAX_STORED_CONVERSATION_BYTES = 2 * 1024 * 1024;
+/** Of a conversation that goes on here: as long as the longest body, past the context of any model. */
+export const MAX_STORED_CONVERSATION_BYTES = HTTP_BODY_BYTES;
+/** Of what has to be read for the items that one request refers to: mostly they are all in the last response. */
+export const MAX_REFERRED_BYTES = 4 * HTTP_BODY_BYTES;
 /** Answers that are written while nobody waits for them. */
 export const MAX_CLIENT_BACKGROUND_RESPONSES = 16;
 export const MAX_BACKGROUND_RESPONSES = 128;

@@ -18,6 +18,8 @@ export interface BackgroundWork {
   readonly isStreamed: boolean;
   /** Writes the response; the signal cancels it. */
   write(builder: ResponseBuilder, signal: AbortSignal): Promise<ResponseObject>;
+  /** Takes the room that it needs until it is written, and returns what gives it back. */
+  hold(): () => void;
 }
 
 export interface BackgroundResponse {
@@ -41,7 +43,7 @@ export class BackgroundResponses {
     this.#logger = logger;
   }
 
-  /** @throws MeshError `mesh_busy` */
+  /** @throws MeshError `mesh_busy`, and what `hold` throws */
   start(work: BackgroundWork): BackgroundResponse {
     const ofClient = [...this.#running.values()].filter(({ client }) => client === work.client).length;
     if (ofClient >= MAX_CLIENT_BACKGROUND_RESPONSES || this.#running.size >= MAX_BACKGROUND_RESPONSES) {
@@ -51,7 +53,9 @@ export class BackgroundResponses {
         { retryable: true, details: { retryAfterMs: 2_000 } },
       );
     }
+    const release = work.hold();
     const running = new Running(work, (response, events) => {
+      release();
       this.#running.delete(work.head.id);
       if (response !== undefined) this.#store.put(work.client, { response, items: work.items, events });
     });

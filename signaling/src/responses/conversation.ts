@@ -5,55 +5,126 @@
 import { MeshError } from '@tabmesh/shared';
 import { RequestRefusal } from '../http/error-reply.ts';
 import { fieldError } from '../http/request-body.ts';
-import { ECHOED_CHARS, MAX_MESSAGES, MAX_STORED_CONVERSATION_BYTES } from '../limits/limits.ts';
+import { ECHOED_CHARS, MAX_MESSAGES, MAX_REFERRED_BYTES, MAX_STORED_CONVERSATION_BYTES } from '../limits/limits.ts';
 import type { ItemReference, ResponseItem } from './response-input.ts';
+
+export interface Conversation {
+  readonly items: readonly ResponseItem[];
+  /** Of those that were kept: a small request can ask for much. */
+  readonly keptBytes: number;
+}
 
 /** Of one client: nobody reads the conversations of others. */
 export interface Conversations {
   /** @throws RequestRefusal `response_not_found`; MeshError `invalid_request` for one that has grown too long */
-  whole(input: readonly (ResponseItem | ItemReference)[], previousId: string | undefined): readonly ResponseItem[];
+  whole(input: readonly (ResponseItem | ItemReference)[], previousId: string | undefined): Conversation;
+}
+
+/** A response and what led to it. */
+export interface KeptConversation {
+  /** What reading it costs. */
+  readonly bytes: number;
+  items(): readonly ResponseItem[];
 }
 
 /** What a client has here. */
 export interface KeptItems {
-  /** The conversation up to the end of a response. */
-  conversationOf(responseId: string): { readonly items: readonly ResponseItem[]; readonly bytes: number } | undefined;
-  itemOf(itemId: string): ResponseItem | undefined;
+  conversationOf(responseId: string): KeptConversation | undefined;
+  /** The newest that has the item. */
+  conversationWith(itemId: string): KeptConversation | undefined;
 }
-
-/** Nobody has anything here. */
-export const NOTHING_KEPT: KeptItems = { conversationOf: () => undefined, itemOf: () => undefined };
 
 export function conversationsOf(kept: KeptItems): Conversations {
   return {
     whole(input, previousId) {
-      const before = previousId === undefined ? [] : previousItems(kept, previousId);
-      const items = [...before, ...input.map((item, index) => resolved(kept, item, index))];
+      const reader = new KeptReader(kept);
+      const before = previousId === undefined ? [] : reader.behind(previousId);
+      const items = [
+        ...before,
+        ...input.map((item, index) => (item.type === 'item_reference' ? reader.item(item.id, index) : item)),
+      ];
       if (items.length > MAX_MESSAGES) {
         throw fieldError('input', `makes a conversation of more than ${MAX_MESSAGES} items. Begin a new one.`);
       }
-      return items;
+      return { items, keptBytes: reader.bytes };
     },
   };
 }
 
-function previousItems(kept: KeptItems, id: string): readonly ResponseItem[] {
-  const previous = kept.conversationOf(id);
-  if (previous === undefined) {
-    throw notFound(`There is no response '${id.slice(0, ECHOED_CHARS)}' here`, 'previous_response_id');
+/** What has to be read of the store for a body, before anything of it is checked. */
+export function bytesToRead(kept: KeptItems, body: unknown): number {
+  if (typeof body !== 'object' || body === null) return 0;
+  const conversations = new Set<KeptConversation | undefined>();
+  if ('previous_response_id' in body) conversations.add(kept.conversationOf(String(body.previous_response_id)));
+  if ('input' in body && Array.isArray(body.input)) {
+    for (const item of body.input) {
+      if (typeof item?.id === 'string') conversations.add(kept.conversationWith(item.id));
+    }
   }
-  if (previous.bytes <= MAX_STORED_CONVERSATION_BYTES) return previous.items;
-  throw fieldError(
-    'previous_response_id',
-    `names a conversation of more than ${MAX_STORED_CONVERSATION_BYTES / 1024} KB. Begin a new one.`,
-  );
+  return [...conversations].reduce((sum, conversation) => sum + (conversation?.bytes ?? 0), 0);
 }
 
-function resolved(kept: KeptItems, item: ResponseItem | ItemReference, index: number): ResponseItem {
-  if (item.type !== 'item_reference') return item;
-  const found = kept.itemOf(item.id);
-  if (found !== undefined) return found;
-  throw notFound(`There is no item '${item.id.slice(0, ECHOED_CHARS)}' here`, `input[${index}].id`);
+interface ReadItem {
+  readonly item: ResponseItem;
+  readonly bytes: number;
+}
+
+/** Reads each conversation once, however many of its items are referred to. */
+class KeptReader {
+  readonly #kept: KeptItems;
+  readonly #read = new Map<KeptConversation, ReadonlyMap<string, ReadItem>>();
+  #readBytes = 0;
+  #bytes = 0;
+
+  constructor(kept: KeptItems) {
+    this.#kept = kept;
+  }
+
+  /** Of all items that were taken. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  behind(responseId: string): readonly ResponseItem[] {
+    const conversation = this.#kept.conversationOf(responseId);
+    if (conversation === undefined) {
+      throw notFound(`There is no response '${responseId.slice(0, ECHOED_CHARS)}' here`, 'previous_response_id');
+    }
+    this.#take(conversation.bytes, 'previous_response_id');
+    return conversation.items();
+  }
+
+  item(id: string, index: number): ResponseItem {
+    const field = `input[${index}].id`;
+    const conversation = this.#kept.conversationWith(id);
+    const found = conversation && this.#itemsOf(conversation, field).get(id);
+    if (found === undefined) throw notFound(`There is no item '${id.slice(0, ECHOED_CHARS)}' here`, field);
+    this.#take(found.bytes, field);
+    return found.item;
+  }
+
+  #take(bytes: number, field: string): void {
+    this.#bytes += bytes;
+    if (this.#bytes <= MAX_STORED_CONVERSATION_BYTES) return;
+    throw fieldError(
+      field,
+      `makes a conversation of more than ${MAX_STORED_CONVERSATION_BYTES / 1024} KB out of what is kept. Begin a new one.`,
+    );
+  }
+
+  #itemsOf(conversation: KeptConversation, field: string): ReadonlyMap<string, ReadItem> {
+    const read = this.#read.get(conversation);
+    if (read !== undefined) return read;
+    this.#readBytes += conversation.bytes;
+    if (this.#readBytes > MAX_REFERRED_BYTES) {
+      throw fieldError(field, 'refers to items of too many long conversations. Send some of the items themselves.');
+    }
+    const items = new Map(
+      conversation.items().map((item) => [item.id ?? '', { item, bytes: JSON.stringify(item).length }]),
+    );
+    this.#read.set(conversation, items);
+    return items;
+  }
 }
 
 function notFound(what: string, param: string): RequestRefusal {

@@ -47,6 +47,8 @@ export interface ResponseQuestion {
   settings(model: ModelId | undefined): Readonly<Record<string, unknown>>;
   /** The whole conversation, what was kept of it included. */
   readonly items: readonly ResponseItem[];
+  /** … and how much that is. */
+  readonly keptBytes: number;
   /** Whether the response may be asked for again. */
   readonly isStored: boolean;
   /** With a shorter conversation, where the client allows that. */
@@ -142,10 +144,11 @@ export function readResponseRequest(payload: unknown, conversations: Conversatio
   if (body.background === true && body.store === false) {
     throw fieldError('background', 'needs the response to be stored. Leave store out, or keep the request open.');
   }
-  return toQuestion(body, conversations.whole(body.input, body.previous_response_id ?? undefined));
+  const { items, keptBytes } = conversations.whole(body.input, body.previous_response_id ?? undefined);
+  return toQuestion(body, items, keptBytes);
 }
 
-function toQuestion(body: Body, items: readonly ResponseItem[]): ResponseQuestion {
+function toQuestion(body: Body, items: readonly ResponseItem[], keptBytes: number): ResponseQuestion {
   const format = body.text?.format ?? { type: 'text' };
   const responseFormat = toResponseFormat(format);
   const maxToolCalls = body.max_tool_calls ?? MAX_TOOL_CALLS;
@@ -175,8 +178,9 @@ function toQuestion(body: Body, items: readonly ResponseItem[]): ResponseQuestio
     summarizes: isAsked(body.reasoning?.summary ?? body.reasoning?.generate_summary),
     settings: (model) => settingsOf(body, repeated, model),
     items,
+    keptBytes,
     isStored: body.store ?? true,
-    shortened: (shorter) => toQuestion(body, shorter),
+    shortened: (shorter) => toQuestion(body, shorter, keptBytes),
     mayBeShortened: body.truncation === 'auto',
   };
 }

@@ -4,13 +4,15 @@ import { JobId, type Logger, MeshError, type ModelId } from '@tabmesh/shared';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { askingOf } from '../answers/asking.ts';
 import { endedTooSoon, openAnswer } from '../answers/opened-answer.ts';
+import { lengthOf } from '../http/large-requests.ts';
 import { clientOf } from '../http/request-client.ts';
 import { streamReply } from '../http/stream-reply.ts';
 import { countedAnswer } from '../ledger/counted-answer.ts';
+import { LARGE_REQUEST_BYTES } from '../limits/limits.ts';
 import { type AnsweringParts, inFieldNames, openAnswers } from '../openai/mesh-answers.ts';
 import { checked } from '../openai/tools/schema-check.ts';
 import { BackgroundResponses } from './background-responses.ts';
-import { conversationsOf } from './conversation.ts';
+import { bytesToRead, conversationsOf } from './conversation.ts';
 import { followResponse } from './follow-response.ts';
 import { openShortened } from './open-shortened.ts';
 import { ResponseBuilder, type ResponseHead, type ResponseObject } from './response-builder.ts';
@@ -39,9 +41,14 @@ export function registerResponses(app: FastifyInstance, parts: ResponsesParts): 
 
 async function answerResponse(rooms: ResponseRooms, request: FastifyRequest, reply: FastifyReply) {
   const { clock, logger, store } = rooms;
+  await turnFor(rooms, request);
   if (isForBackground(request.body)) return answerInBackground(rooms, request, reply);
   const asked = await openShortened(
-    () => read(rooms, request),
+    () => {
+      const question = read(rooms, request);
+      if (question.keptBytes > 0) holdKept(request, reply, question.keptBytes);
+      return question;
+    },
     (readNext) => openAnswers(rooms, request, reply, readNext),
   );
   const [answer] = asked.answers;
@@ -81,12 +88,14 @@ async function answerInBackground(rooms: ResponseRooms, request: FastifyRequest,
   const question = read(rooms, request);
   const mesh = await rooms.mesh;
   const model = question.requests[0].model ?? mesh.defaultModel();
+  const client = clientOf(request);
   const work = background.start({
-    client: clientOf(request),
+    client,
     head: headOf(rooms, question, JobId.parse(randomUUID().replaceAll('-', '')), model),
     items: question.items,
     isStreamed: question.stream,
     write: (builder, signal) => writeInBackground(rooms, question, request, builder, signal),
+    hold: () => request.server.openRequests.take(client, lengthOf(request) + question.keptBytes),
   });
   return question.stream ? followResponse(rooms, reply, work, -1) : work.response();
 }
@@ -114,6 +123,7 @@ async function writeInBackground(
 
 /** By a peer, with its tokenizer: what is asked is answered with one token, which no one is shown. */
 async function countInput(rooms: ResponseRooms, request: FastifyRequest, reply: FastifyReply) {
+  await turnFor(rooms, request);
   const { answers } = await openAnswers(rooms, request, reply, () => {
     const [{ model, messages, conversationId }] = read(rooms, request).requests;
     return { requests: [{ model, messages, conversationId, maxTokens: 1, temperature: 0 }] as const };
@@ -125,6 +135,18 @@ async function countInput(rooms: ResponseRooms, request: FastifyRequest, reply: 
     throw new MeshError('upstream_failed', 'The peer that was asked did not count its prompt. Ask again.');
   }
   throw endedTooSoon();
+}
+
+/** A small request may ask for much that is kept. */
+async function turnFor({ store }: ResponseRooms, request: FastifyRequest): Promise<void> {
+  const client = clientOf(request);
+  if (bytesToRead(store.keptBy(client), request.body) > LARGE_REQUEST_BYTES)
+    await request.server.largeTurns.take(client);
+}
+
+/** Its prompt stays in memory until its reply has left. */
+function holdKept(request: FastifyRequest, reply: FastifyReply, bytes: number): void {
+  reply.raw.once('close', request.server.openRequests.take(clientOf(request), bytes, 0));
 }
 
 function read({ store }: ResponseRooms, request: FastifyRequest): ResponseQuestion {

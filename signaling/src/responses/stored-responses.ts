@@ -13,7 +13,7 @@ import {
   STORED_RESPONSE_COST_BYTES,
   STORED_RESPONSE_MS,
 } from '../limits/limits.ts';
-import type { KeptItems } from './conversation.ts';
+import type { KeptConversation, KeptItems } from './conversation.ts';
 import type { ResponseObject } from './response-builder.ts';
 import { listedItems, type ResponseItem } from './response-input.ts';
 
@@ -32,6 +32,8 @@ export interface StoredResponse {
   readonly isFromBackground: boolean;
   /** Of it and the conversation in front of it, and what keeping them costs. */
   readonly bytes: number;
+  /** With the response at its end. */
+  readonly conversation: KeptConversation;
   items(): readonly (ResponseItem & { readonly id: string })[];
   events(): readonly string[] | undefined;
 }
@@ -114,6 +116,11 @@ export class StoredResponses {
       itemIds,
       isFromBackground: 'background' in response && response.background === true,
       items: () => JSON.parse(itemsJson.toString()),
+      conversation: {
+        bytes: json.length + itemsJson.length,
+        // A response's output has the form of what a client sends along of it.
+        items: () => [...JSON.parse(itemsJson.toString()), ...JSON.parse(json.toString()).output],
+      },
       events: () => (eventsJson === undefined ? undefined : JSON.parse(eventsJson.toString())),
     });
     this.#makeRoom(owner);
@@ -135,14 +142,10 @@ export class StoredResponses {
   /** What conversations of this client may refer to. */
   keptBy(client: string): KeptItems {
     return {
-      conversationOf: (id) => {
-        const entry = this.get(client, id);
-        return entry && { items: wholeConversation(entry), bytes: entry.bytes };
-      },
-      itemOf: (id) => {
+      conversationOf: (id) => this.get(client, id)?.conversation,
+      conversationWith: (id) => {
         this.#forgetOld();
-        const entry = this.#owners.get(client)?.items.get(id);
-        return entry && wholeConversation(entry).find((item) => item.id === id);
+        return this.#owners.get(client)?.items.get(id)?.conversation;
       },
     };
   }
@@ -213,12 +216,6 @@ export class StoredResponses {
       this.#setTimer();
     });
   }
-}
-
-/** A response's output has the form of what a client sends along of it. */
-function wholeConversation(entry: StoredResponse): readonly ResponseItem[] {
-  const { output } = JSON.parse(entry.json.toString()) as { readonly output: readonly ResponseItem[] };
-  return [...entry.items(), ...output];
 }
 
 function idOf(item: object): string {

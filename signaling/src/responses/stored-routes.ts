@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { RequestRefusal } from '../http/error-reply.ts';
 import { fieldError } from '../http/request-body.ts';
 import { clientOf } from '../http/request-client.ts';
-import { DEFAULT_LISTED_ITEMS, ECHOED_CHARS, MAX_LISTED_ITEMS } from '../limits/limits.ts';
+import { DEFAULT_LISTED_ITEMS, ECHOED_CHARS, LARGE_REQUEST_BYTES, MAX_LISTED_ITEMS } from '../limits/limits.ts';
 import { followResponse, replayResponse } from './follow-response.ts';
 import type { ResponseRooms } from './response-rooms.ts';
 
@@ -25,6 +25,7 @@ export function registerStoredRoutes(app: FastifyInstance, rooms: ResponseRooms)
     if (stream !== 'true') return running?.response() ?? sendJson(reply, stored?.json);
     const behind = after === undefined ? -1 : wholeNumber('starting_after', after);
     if (running?.isStreamed) return followResponse(rooms, reply, running, behind);
+    if ((stored?.bytes ?? 0) > LARGE_REQUEST_BYTES) await app.largeTurns.take(client);
     const events = stored?.events();
     if (events !== undefined) return replayResponse(rooms, reply, events, behind);
     throw fieldError(
@@ -54,7 +55,9 @@ export function registerStoredRoutes(app: FastifyInstance, rooms: ResponseRooms)
   app.get<ById>('/v1/responses/:id/input_items', async (request) => {
     const client = clientOf(request);
     const { id } = request.params;
-    const items = background.itemsOf(client, id) ?? store.get(client, id)?.items();
+    const stored = store.get(client, id);
+    if ((stored?.bytes ?? 0) > LARGE_REQUEST_BYTES) await app.largeTurns.take(client);
+    const items = background.itemsOf(client, id) ?? stored?.items();
     if (items === undefined) throw notFound(id);
     return pageOf(items, request.query);
   });

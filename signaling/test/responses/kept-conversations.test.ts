@@ -6,6 +6,10 @@ import { call, eventsOf, weather } from '../setup/start-responses.ts';
 
 const notFound = { code: 'response_not_found', type: 'invalid_request_error' };
 
+async function untilAsked(mesh: ReturnType<typeof startKeptResponses>['mesh'], count: number) {
+  while (mesh.requests.length < count) await new Promise((resolve) => setImmediate(resolve));
+}
+
 describe('a response that is kept', () => {
   it.each([{}, { store: true }, { store: null }])('AP141: is read again as it was told (%j)', async (fields) => {
     const { alice } = startKeptResponses();
@@ -170,9 +174,56 @@ describe('a conversation that goes on', () => {
       previous = id;
     }
     const refused = await alice.post({ input: 'And?', previous_response_id: previous });
-    expect(lengths).toHaveLength(3);
+    expect(lengths).toHaveLength(2);
     expect(refused.statusCode).toBe(400);
     expect(refused.json().error).toMatchObject({ code: 'invalid_request', param: 'previous_response_id' });
+  });
+});
+
+describe('much that is kept', () => {
+  it('AP142: is not asked for again and again by one small request', async () => {
+    const { alice, mesh } = startKeptResponses();
+    const { output } = (await alice.post({ input: 'x'.repeat(300_000) })).json();
+    const [{ id }] = (
+      await alice.get(`${(await alice.post({ input: 'y'.repeat(300_000) })).json().id}/input_items`)
+    ).json().data;
+    const asked = mesh.requests.length;
+    const refused = await alice.post({ input: Array.from({ length: 5 }, () => ({ type: 'item_reference', id })) });
+    expect(refused.statusCode).toBe(400);
+    expect(refused.json().error).toMatchObject({ param: 'input[3].id', message: expect.stringContaining('1024 KB') });
+    expect(mesh.requests).toHaveLength(asked);
+    const often = Array.from({ length: 1_000 }, () => ({ type: 'item_reference', id: output[0].id }));
+    expect((await alice.post({ input: often })).statusCode).toBe(200);
+  });
+
+  it('AP142: is read of a few long conversations only', async () => {
+    const { alice } = startKeptResponses();
+    const ids: string[] = [];
+    for (let count = 0; count < 6; count += 1) {
+      ids.push((await alice.post({ input: 'x'.repeat(1_000_000) })).json().output[0].id);
+    }
+    const input = ids.map((id) => ({ type: 'item_reference', id }));
+    const refused = await alice.post({ input });
+    expect(refused.statusCode).toBe(400);
+    expect(refused.json().error).toMatchObject({ param: 'input[4].id' });
+    expect((await alice.post({ input: input.slice(0, 4) })).statusCode).toBe(200);
+  });
+
+  it('AP142: counts towards what the open requests of a client hold, also in the background', async () => {
+    for (const background of [false, true]) {
+      const { alice, bob, app, mesh } = startKeptResponses();
+      const { id } = (await alice.post({ input: 'x'.repeat(1_000_000) })).json();
+      mesh.script = ['hang'];
+      const ask = { input: 'And?', previous_response_id: id, background };
+      const waiting = Array.from({ length: 15 }, () => alice.post(ask));
+      await untilAsked(mesh, 16);
+      const refused = await alice.post({ ...ask, input: 'y'.repeat(900_000) });
+      expect(refused.statusCode).toBe(429);
+      mesh.script = [{ say: 'Yes' }];
+      expect((await bob.post({ input: 'Hi' })).statusCode).toBe(200);
+      void Promise.allSettled(waiting);
+      await app.close();
+    }
   });
 });
 

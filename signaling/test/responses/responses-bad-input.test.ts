@@ -92,7 +92,18 @@ describe('the endpoints beside chat', () => {
     const field = fc.oneof(fc.jsonValue(), fc.constantFrom('user', 'text', 'message', 'function', 1, true, null));
     const part = fc.record({ type: fc.oneof(field, fc.constantFrom('input_text', 'refusal')), text: field });
     const item = fc.record({
-      type: fc.oneof(field, fc.constantFrom('function_call', 'function_call_output')),
+      type: fc.oneof(
+        field,
+        fc.constantFrom(
+          'function_call',
+          'function_call_output',
+          'item_reference',
+          'custom_tool_call',
+          'namespace',
+          'custom',
+        ),
+      ),
+      id: field,
       role: field,
       content: fc.oneof(field, fc.array(part)),
       call_id: field,
@@ -111,11 +122,17 @@ describe('the endpoints beside chat', () => {
       'tool_choice',
       'text',
       'store',
+      'background',
+      'previous_response_id',
+      'truncation',
+      'reasoning',
+      'max_tool_calls',
       'include',
     ];
     const body = fc.record(
       {
         ...Object.fromEntries(names.map((name) => [name, field])),
+        tools: fc.oneof(field, fc.array(fc.oneof(field, item))),
         input: fc.oneof(field, fc.string(), fc.array(fc.oneof(field, item, fc.string()))),
         prompt: fc.oneof(field, fc.string(), fc.array(fc.oneof(field, fc.string()))),
       },

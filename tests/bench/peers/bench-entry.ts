@@ -1,14 +1,16 @@
 /** An entry of this run's own, on a free port of the loopback. */
-import { createIdentity, silentLogger, systemRandom } from '@tabmesh/shared';
-import { type Entry, startEntry } from '@tabmesh/signaling';
+import type { Entry } from '@tabmesh/signaling';
+import { compiled } from './compiled.ts';
 
-export function startBenchEntry(roots: { webRoot?: string; modelRoot?: string } = {}): Promise<Entry> {
-  return startEntry({
+export function startBenchEntry(
+  roots: { webRoot?: string; modelRoot?: string; ledgerPath?: string } = {},
+): Promise<Entry> {
+  return compiled.startEntry({
     host: '127.0.0.1',
     port: 0,
-    identity: createIdentity(systemRandom),
+    identity: compiled.createIdentity(compiled.systemRandom),
     version: 'bench',
-    logger: silentLogger,
+    logger: compiled.silentLogger,
     ...roots,
   });
 }

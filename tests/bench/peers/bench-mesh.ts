@@ -1,18 +1,6 @@
 /** A real member of a mesh, in Node or in a tab, and what a benchmark waits for before it measures. */
-import {
-  createIdentity,
-  createMesh,
-  createSocketIoSignaling,
-  type Mesh,
-  type ModelId,
-  type PeerId,
-  type PeerKind,
-  silentLogger,
-  systemClock,
-  systemRandom,
-  type Transport,
-  type VerifySignature,
-} from '@tabmesh/shared';
+import type { Mesh, ModelId, PeerId, PeerKind, Transport, VerifySignature } from '@tabmesh/shared';
+import * as sources from '@tabmesh/shared';
 
 /** A model that a peer has begun to serve. */
 export interface Serving {
@@ -21,17 +9,29 @@ export interface Serving {
   readonly backend: string;
 }
 
-export function joinMesh(url: string, kind: PeerKind, transport: Transport, verify?: VerifySignature): Mesh {
-  return createMesh({
-    identity: createIdentity(systemRandom),
+type Core = Pick<
+  typeof sources,
+  'createIdentity' | 'createMesh' | 'createSocketIoSignaling' | 'silentLogger' | 'systemClock' | 'systemRandom'
+>;
+
+/** `core`: the compiled one in Node; pages are compiled as a whole. */
+export function joinMesh(
+  url: string,
+  kind: PeerKind,
+  transport: Transport,
+  verify?: VerifySignature,
+  core: Core = sources,
+): Mesh {
+  return core.createMesh({
+    identity: core.createIdentity(core.systemRandom),
     kind,
     version: 'bench',
-    signaling: [createSocketIoSignaling({ url })],
+    signaling: [core.createSocketIoSignaling({ url })],
     transports: [transport],
     verify,
-    clock: systemClock,
-    random: systemRandom,
-    logger: silentLogger,
+    clock: core.systemClock,
+    random: core.systemRandom,
+    logger: core.silentLogger,
   });
 }
 

@@ -1,8 +1,8 @@
 /** An entry in a process of its own, as it runs in earnest: its ledger is a file. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { createIdentity, silentLogger, systemRandom } from '@tabmesh/shared';
-import { type Entry, startEntry } from '@tabmesh/signaling';
+import type { Entry } from '@tabmesh/signaling';
 import { answerCalls } from '../run/answer-calls.ts';
+import { startBenchEntry } from './bench-entry.ts';
 import { type Serving, whenLinked } from './bench-mesh.ts';
 
 export type EntryCalls = {
@@ -34,14 +34,7 @@ let before = { atMs: performance.now(), cpu: process.cpuUsage() };
 
 answerCalls<EntryCalls>({
   async start(options) {
-    entry = await startEntry({
-      host: '127.0.0.1',
-      port: 0,
-      identity: createIdentity(systemRandom),
-      version: 'bench',
-      logger: silentLogger,
-      ...options,
-    });
+    entry = await startBenchEntry(options);
     return { url: entry.url };
   },
   whenLinked(serving) {

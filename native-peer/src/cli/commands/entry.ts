@@ -1,27 +1,15 @@
 /** `tabmesh entry`: the server that peers and browsers meet at, without a model of its own. */
 import { Command } from 'commander';
-import { addFallbackOptions, type FallbackFlags, fallbackTexts } from '../fallback-options.ts';
-import { createLogger } from '../logging.ts';
+import type { EntryCommandOptions } from '../actions/entry.ts';
+import { addFallbackOptions } from '../fallback-options.ts';
 import {
   allowedHostsOption,
   hostOption,
   membersPerNetworkOption,
   portOption,
-  portOr,
   publicOption,
   trustedProxiesOption,
 } from '../options.ts';
-import { printReady } from '../print-ready.ts';
-import { runService, type Service } from '../run-service.ts';
-
-interface EntryCommandOptions extends FallbackFlags {
-  readonly port?: number;
-  readonly host: string;
-  readonly public: boolean;
-  readonly allowedHosts?: readonly string[];
-  readonly trustedProxies?: readonly string[];
-  readonly membersPerNetwork?: number;
-}
 
 export function entryCommand(): Command {
   const command = new Command('entry')
@@ -32,31 +20,7 @@ export function entryCommand(): Command {
     .addOption(allowedHostsOption())
     .addOption(trustedProxiesOption())
     .addOption(membersPerNetworkOption());
-  return addFallbackOptions(command).action((options: EntryCommandOptions) =>
-    runService((stop) => runEntry(options, stop)),
+  return addFallbackOptions(command).action(async (options: EntryCommandOptions) =>
+    (await import('../actions/entry.ts')).entryAction(options),
   );
-}
-
-async function runEntry(options: EntryCommandOptions, stop: AbortSignal): Promise<Service> {
-  const { port, host, public: isPublic, allowedHosts, trustedProxies, membersPerNetwork } = options;
-  const { openEntry } = await import('../../peer/open-entry.ts');
-  const { online } = await import('../../peer/online.ts');
-  const entry = await openEntry({
-    port: portOr(port),
-    host,
-    isPublic,
-    allowedHosts,
-    trustedProxies,
-    membersPerNetwork,
-    fallback: fallbackTexts(options),
-    logger: createLogger('info'),
-  });
-  try {
-    await online(entry.mesh, stop);
-  } catch (error) {
-    await entry.close();
-    throw error;
-  }
-  printReady(entry.url, host);
-  return { failed: new Promise<never>(() => {}), close: () => entry.close() };
 }

@@ -3,9 +3,9 @@
  * shortest first, and ended by force with the prompt that it takes too long for.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { type Clock, MeshError, systemClock } from '@tabmesh/shared';
 import type { Token } from 'node-llama-cpp';
+import { repository } from '../../home/repository.ts';
 import {
   PROMPT_PROCESS_IDLE_MS,
   PROMPT_PROCESS_START_MS,
@@ -14,8 +14,6 @@ import {
 } from '../../limits.ts';
 import type { AnswerStop } from '../answer-stop.ts';
 import type { PromptOrder, PromptProcessSetup, PromptReply } from './prompt-orders.ts';
-
-const SCRIPT = fileURLToPath(new URL('../../../bin/prompt-process.js', import.meta.url));
 
 interface Waiting {
   readonly order: PromptOrder;
@@ -69,7 +67,7 @@ export class PromptProcess {
   }
 
   #start(): void {
-    const child = fork(SCRIPT, [], {
+    const child = fork(repository.promptProcess, [], {
       execArgv: [],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],

@@ -1,0 +1,1 @@
+export function ensureNodeBuilt(root: string): Promise<void>;
