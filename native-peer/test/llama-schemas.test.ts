@@ -17,7 +17,7 @@ afterAll(() => engine.close());
 const CHECKED_LATER = ['uniqueItems', 'contains', 'oneOf', 'anyOf', 'not', 'dependentRequired', 'required', 'maximum'];
 
 describe('a schema that a library prints', () => {
-  it('NP112: is followed by llama.cpp at temperature 1', { timeout: 240_000 }, async () => {
+  it('NP130: is followed by llama.cpp at temperature 1', { timeout: 240_000 }, async () => {
     let complete = 0;
     const schemas = corpus.filter(({ by }) => !by.includes(','));
     for (const [index, { by, name, schema }] of schemas.entries()) {

@@ -163,6 +163,18 @@ describe('a request', () => {
     },
   );
 
+  it('TH31: is told whether to think in the words of its server, where it knows them', async () => {
+    const bodyFor = async (kind: 'vllm' | 'ollama', thinking: boolean | undefined) => {
+      const { server, engine } = await open(kind);
+      await eventsOf(engine, ask({ thinking }));
+      return server.requests.at(-1)?.body;
+    };
+    expect(await bodyFor('vllm', false)).toMatchObject({ chat_template_kwargs: { enable_thinking: false } });
+    expect(await bodyFor('vllm', undefined)).not.toHaveProperty('chat_template_kwargs');
+    expect(await bodyFor('ollama', true)).toMatchObject({ think: true });
+    expect(await bodyFor('ollama', undefined)).not.toHaveProperty('think');
+  });
+
   it('HE7: reaches Ollama with every parameter, and forbids it to cut the prompt', async () => {
     const { server, engine } = await open('ollama');
     await eventsOf(engine, everything);

@@ -30,6 +30,7 @@ export async function startOllamaServer(port?: number): Promise<OllamaServer> {
         page.json({
           parameters: 'stop                           "<|im_start|>"\nnum_ctx                        512',
           model_info: { 'general.architecture': 'qwen3', 'qwen3.context_length': 40_960 },
+          capabilities: ['completion', 'thinking'],
         }),
       '/api/chat': (page) => chat(model, page),
       '/api/embed': ({ body, json }) => {

@@ -310,6 +310,49 @@ describe('an engine', () => {
     expect(provider.totals()).toEqual({ activeJobs: 0, finishedJobs: 0, tokens: 1 });
   });
 
+  it('TH4: that thinks is heard as the model wrote it by who knows no marks, and is not to think before JSON for them', async () => {
+    const engine = serve({ thoughts: 4, features: ['json'], tokenIntervalMs: 10 });
+    const sink = sinkOf();
+    const parameters = {
+      messages: [{ role: 'user' as const, content: 'Hi' }],
+      maxTokens: 100,
+      temperature: 0,
+      topP: 1,
+      stop: [],
+    };
+    const json = { ...parameters, responseFormat: { type: 'json_object' as const } };
+    const written = start(sink);
+    await clock.advance(2_000);
+    const marked = start(sink, { marksThoughts: true });
+    await clock.advance(2_000);
+    start(sink, { parameters: json });
+    await clock.advance(2_000);
+    start(sink, { parameters: json, marksThoughts: true });
+    await clock.advance(2_000);
+    expect(sink.of(written).text).toMatch(/^<think>\n .*\n<\/think>\n\n /);
+    expect(sink.of(marked).text).not.toContain('think>');
+    const marks = sink.replies.flatMap((reply) => (reply.type === 'token-delta' && reply.thought ? [reply.jobId] : []));
+    expect(new Set(marks)).toEqual(new Set([marked]));
+    expect(engine.requests.map(({ thinking }) => thinking)).toEqual([undefined, undefined, false, undefined]);
+  });
+
+  it('TH5: whose thoughts are no thoughts has failed at once, by the name of the field', async () => {
+    for (const wrong of [{ thought: 'yes' }, { written: 7 }]) {
+      const engine = serveAs(async function* () {
+        yield { ...token, ...wrong } as unknown as EngineEvent;
+      });
+      const sink = sinkOf();
+      const jobId = start(sink);
+      await clock.advance(10);
+      const [field = ''] = Object.keys(wrong);
+      expect(sink.of(jobId).end).toMatchObject({
+        code: 'engine_failed',
+        message: expect.stringContaining(`'${field}'`),
+      });
+      await provider.removeEngine(engine, 0);
+    }
+  });
+
   it('PR36: that forgets a field of its end has failed at once, by the name of the field', async () => {
     serveAs(async function* () {
       yield token;

@@ -21,6 +21,7 @@ const Tool = z.object({
   name: ToolName.nullish(),
   description: z.string().nullish(),
   input_schema: z.record(z.string(), z.unknown()).nullish(),
+  strict: z.boolean().nullish(),
 });
 
 export const ToolFields = z.object({
@@ -78,13 +79,13 @@ function choiceOf(choice: ToolFields['tool_choice']): ToolChoice | undefined {
   }
 }
 
-function toFunction({ type, name, description, input_schema }: z.infer<typeof Tool>, index: number) {
+function toFunction({ type, name, description, input_schema, strict }: z.infer<typeof Tool>, index: number) {
   if (type === null || type === undefined || type === 'custom') {
     if (name === null || name === undefined) throw fieldError(`tools[${index}].name`, 'is missing. Name the tool.');
     if (input_schema === null || input_schema === undefined) {
       throw fieldError(`tools[${index}].input_schema`, 'is missing. Send the JSON schema of what the tool takes.');
     }
-    return { name, description, parameters: input_schema } satisfies FunctionTool;
+    return { name, description, parameters: input_schema, strict } satisfies FunctionTool;
   }
   const typed = TYPED_TOOLS.find(({ prefix }) => type.startsWith(prefix));
   return typed && { name: name ?? typed.name, description: typed.description, parameters: typed.parameters };

@@ -150,12 +150,13 @@ describe('Claude Code', () => {
   });
 
   it('AM13: has its look at the account and its title answered, and the way there found', async () => {
-    const { app, post } = startMessages(undefined, access);
+    const { app, mesh, post } = startMessages(undefined, access);
     const quota = { model: 'mesh-tiny', max_tokens: 1, messages: [{ role: 'user', content: 'quota' }], metadata };
     expect((await post(quota, headers, '?beta=true')).statusCode).toBe(200);
     const schema = { type: 'object', properties: { title: text }, required: ['title'], additionalProperties: false };
     const title = { ...quota, max_tokens: 512, tools: [], output_config: { format: { type: 'json_schema', schema } } };
-    expect((await post(title, headers, '?beta=true')).statusCode).toBe(200);
+    mesh.script = [{ say: '{"title": "Files"}' }];
+    expect((await post(title, headers, '?beta=true')).json().content).toMatchObject([{ text: '{"title": "Files"}' }]);
     expect((await app.inject({ method: 'HEAD', url: '/' })).statusCode).toBeLessThan(500);
   });
 });

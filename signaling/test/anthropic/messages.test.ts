@@ -176,6 +176,12 @@ describe('a message', () => {
     expect(events.at(-2)).toMatchObject({ delta: { stop_reason: 'tool_use' } });
   });
 
+  it('AM5: a call of a strict tool that does not follow its schema is no answer', async () => {
+    const { post } = startMessages([{ say: '<tool_call>{"name": "weather", "arguments": {"city": 7}}</tool_call>' }]);
+    expect((await post({ ...asked, tools: [weather] })).statusCode).toBe(200);
+    expect((await post({ ...asked, tools: [{ ...weather, strict: true }] })).json().error.type).toBe('api_error');
+  });
+
   it.each([
     ['any', { type: 'any' }, { schema: { anyOf: [{ properties: { name: { const: 'weather' } } }, {}] } }],
     ['tool', { type: 'tool', name: 'weather' }, { schema: { properties: { name: { const: 'weather' } } } }],

@@ -18,7 +18,11 @@ describe('a schema of a request', () => {
       const { mesh, post } = startServer([{ say: '{}' }]);
       const reply = await post(asked(schema));
       // What no grammar holds is looked at in the answer, which this one breaks.
-      expect([by, name, reply.statusCode === 200 || reply.json().error.code === 'upstream_failed']).toEqual([by, name, true]);
+      expect([by, name, reply.statusCode === 200 || reply.json().error.code === 'upstream_failed']).toEqual([
+        by,
+        name,
+        true,
+      ]);
       const format = mesh.requests[0]?.responseFormat;
       expect(format?.type === 'json_schema' && grammarOfSchema(format.schema)).toContain('root ::=');
     }
@@ -49,7 +53,10 @@ describe('a schema of a request', () => {
       {
         ...question,
         tools: [
-          { type: 'function', function: { name: 'f', strict: true, parameters: { properties: { a: { pattern: '(a)\\1' } } } } },
+          {
+            type: 'function',
+            function: { name: 'f', strict: true, parameters: { properties: { a: { pattern: '(a)\\1' } } } },
+          },
         ],
       },
     ],
@@ -71,7 +78,9 @@ describe('a schema of a request', () => {
       tools: [{ type: 'function', function: { name: 'f', parameters } }],
     });
     expect(reply.statusCode).toBe(200);
-    expect(reply.json().choices[0].message.tool_calls).toMatchObject([{ function: { name: 'f', arguments: '{"b": 1}' } }]);
+    expect(reply.json().choices[0].message.tool_calls).toMatchObject([
+      { function: { name: 'f', arguments: '{"b": 1}' } },
+    ]);
     const format = mesh.requests[0]?.responseFormat;
     expect(format?.type === 'json_schema' && grammarOfSchema(format.schema)).toContain('root ::=');
   });
