@@ -3,6 +3,7 @@ export * from './chaos.ts';
 export * from './engine-contract.ts';
 export * from './link-pair.ts';
 export * from './manual-clock.ts';
+export * from './property-seed.ts';
 export * from './scripted-engine.ts';
 export * from './seeded-random.ts';
 export * from './small-order-keys.ts';

@@ -282,7 +282,10 @@ export class GrammarWriter {
   }
 }
 
-/** Undefined: the case lists no values. */
+/**
+ * Undefined: the case lists no values. Those that are listed stand whatever the format beside them: ours are narrower than
+ * the standards', so they would leave out what others take.
+ */
 function literalsOf(schemas: Case): readonly unknown[] | undefined {
   const listing = schemas.find((schema) => 'const' in schema || Array.isArray(schema.enum));
   if (listing === undefined) return undefined;

@@ -6,7 +6,6 @@
 import { MAX_ALL_STATES, MAX_LANGUAGE_PARTS, MAX_LANGUAGE_STEPS } from '../../limits.ts';
 import { type CodePoints, has, union } from './code-points.ts';
 import type { Pattern } from './pattern.ts';
-import { notEmpty } from './pattern-empty.ts';
 import { TooLarge } from './schema-trouble.ts';
 
 export interface Language {
@@ -21,10 +20,18 @@ type Form =
   | { readonly type: 'step'; readonly set: CodePoints; readonly next: Language }
   | { readonly type: 'some' | 'every'; readonly of: readonly Language[] }
   | { readonly type: 'not'; readonly of: Language }
-  /** Any number of times `body`, which never is empty, and then `after`. */
+  /** Any number of times what of `body` takes a character, and then `after`. */
   | { readonly type: 'loop'; readonly body: Pattern; readonly after: Language }
   /** Digits, with a point or without, that make a multiple of `divisor` behind a number with this remainder, and then `next`. */
   | { readonly type: 'multiple'; readonly remainder: number; readonly divisor: number; readonly next: Language };
+
+/** What follows a part of a pattern: where it takes no character, so that the place is still the same, and where it takes some. */
+interface Ways {
+  readonly empty: Language;
+  readonly filled: Language;
+  /** Whether the place is the beginning of the text, where `^` holds. */
+  readonly isStart: boolean;
+}
 
 interface SharedSet {
   readonly id: number;
@@ -34,7 +41,7 @@ interface SharedSet {
 
 export class Languages {
   readonly #known = new Map<string, Language>();
-  readonly #bodies = new Map<Pattern, { readonly id: number; readonly filled: Pattern }>();
+  readonly #bodies = new Map<Pattern, number>();
   readonly #unfolded = new Map<number, Language>();
   readonly #derived = new Map<number, Language>();
   readonly #sets = new Map<string, SharedSet>();
@@ -111,9 +118,9 @@ export class Languages {
 
   loop(body: Pattern, after: Language): Language {
     if (after === this.none) return after;
-    const { id, filled } = this.#bodies.get(body) ?? { id: this.#bodies.size, filled: notEmpty(body) };
-    this.#bodies.set(body, { id, filled });
-    return this.#make(`loop ${id} ${after.id}`, { type: 'loop', body: filled, after }, after.ends);
+    const id = this.#bodies.get(body) ?? this.#bodies.size;
+    this.#bodies.set(body, id);
+    return this.#make(`loop ${id} ${after.id}`, { type: 'loop', body, after }, after.ends);
   }
 
   multiple(divisor: number, next: Language, remainder = 0): Language {
@@ -122,28 +129,8 @@ export class Languages {
   }
 
   /** A pattern from here on, and then `next`. */
-  pattern(pattern: Pattern, next: Language): Language {
-    this.#count();
-    switch (pattern.type) {
-      case 'set':
-        return this.step(pattern.set, next);
-      case 'sequence':
-        return pattern.parts.reduceRight((rest, part) => this.pattern(part, rest), next);
-      case 'choice':
-        return this.some(...pattern.options.map((option) => this.pattern(option, next)));
-      case 'repeat':
-        return this.#repeat(pattern, next);
-      case 'look': {
-        const ahead = this.pattern(pattern.body, this.all);
-        return this.every(next, pattern.negative ? this.not(ahead) : ahead);
-      }
-      case 'end':
-        return next.ends ? this.end : this.none;
-      case 'start':
-        throw new Error('The beginning of a pattern is found before.');
-      default:
-        return pattern satisfies never;
-    }
+  pattern(pattern: Pattern, next: Language, isStart = false): Language {
+    return this.#read(pattern, { empty: next, filled: next, isStart });
   }
 
   /** What may follow behind this character. */
@@ -227,26 +214,62 @@ export class Languages {
   #unfold(language: Language, { body, after }: Extract<Form, { type: 'loop' }>): Language {
     let unfolded = this.#unfolded.get(language.id);
     if (unfolded === undefined) {
-      unfolded = this.some(after, this.pattern(body, language));
+      unfolded = this.some(after, this.#read(body, { empty: this.none, filled: language, isStart: false }));
       this.#unfolded.set(language.id, unfolded);
     }
     return unfolded;
   }
 
-  #repeat({ body, least, most }: Extract<Pattern, { type: 'repeat' }>, next: Language): Language {
-    let language = next;
+  #read(pattern: Pattern, ways: Ways): Language {
+    this.#count();
+    if (ways.empty === this.none && ways.filled === this.none) return this.none;
+    switch (pattern.type) {
+      case 'set':
+        return this.step(pattern.set, ways.filled);
+      case 'sequence':
+        return pattern.parts.reduceRight((behind, part) => this.#before(part, behind), ways).empty;
+      case 'choice':
+        return this.some(...pattern.options.map((option) => this.#read(option, ways)));
+      case 'repeat':
+        return this.#repeat(pattern, ways);
+      case 'look': {
+        const ahead = this.pattern(pattern.body, this.all, ways.isStart);
+        return this.every(ways.empty, pattern.negative ? this.not(ahead) : ahead);
+      }
+      case 'start':
+        return ways.isStart ? ways.empty : this.none;
+      case 'end':
+        return ways.empty.ends ? this.end : this.none;
+      default:
+        return pattern satisfies never;
+    }
+  }
+
+  /** The ways from before a pattern to behind it. */
+  #before(pattern: Pattern, ways: Ways): Ways {
+    const filled = this.pattern(pattern, ways.filled);
+    return { ...ways, filled, empty: isOneWay(ways) ? filled : this.#read(pattern, ways) };
+  }
+
+  #repeat({ body, least, most }: Extract<Pattern, { type: 'repeat' }>, ways: Ways): Language {
+    const { empty, filled } = ways;
+    let [language, before] = [filled, filled];
     if (Number.isFinite(most)) {
       for (let count = least; count < most; count += 1) {
-        const before = language;
-        language = this.some(next, this.pattern(body, before));
+        before = language;
+        language = this.some(filled, this.pattern(body, before));
         // A body that may be empty adds nothing more.
         if (language === before) break;
       }
     } else {
-      language = this.loop(body, next);
+      language = this.loop(body, filled);
+      before = language;
     }
-    for (let count = 0; count < least; count += 1) language = this.pattern(body, language);
-    return language;
+    // What may be left out says nothing where it is empty; what must be there says what it asks of the place.
+    const first = () => this.some(empty, this.#read(body, { ...ways, empty: this.none, filled: before }));
+    let all: Ways = { ...ways, filled: language, empty: isOneWay(ways) ? language : least < most ? first() : empty };
+    for (let count = 0; count < least; count += 1) all = this.#before(body, all);
+    return all.empty;
   }
 
   /** Equal sets are one. */
@@ -284,6 +307,10 @@ export class Languages {
     this.#steps += steps;
     if (this.#steps > MAX_LANGUAGE_STEPS) throw new TooLarge();
   }
+}
+
+function isOneWay({ empty, filled, isStart }: Ways): boolean {
+  return empty === filled && !isStart;
 }
 
 const ZERO = 0x30;

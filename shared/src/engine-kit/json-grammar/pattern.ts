@@ -7,7 +7,6 @@ import {
   type CodePoints,
   complement,
   DIGITS,
-  EVERY,
   LINE_ENDS,
   ofProperty,
   rangeOf,
@@ -23,14 +22,6 @@ export type Pattern =
   | { readonly type: 'repeat'; readonly body: Pattern; readonly least: number; readonly most: number }
   | { readonly type: 'look'; readonly body: Pattern; readonly negative: boolean }
   | { readonly type: 'start' | 'end' };
-
-export const NOTHING: Pattern = { type: 'choice', options: [] };
-
-export function sequence(parts: readonly Pattern[]): Pattern {
-  if (parts.includes(NOTHING)) return NOTHING;
-  const [only] = parts;
-  return only !== undefined && parts.length === 1 ? only : { type: 'sequence', parts };
-}
 
 /** Why a pattern can't be read, as the rest of a sentence. */
 export class PatternTrouble extends Error {}
@@ -303,9 +294,11 @@ function codeSet(character: string): CodePoints {
   return rangeOf(code, code);
 }
 
+function sequence(parts: readonly Pattern[]): Pattern {
+  const [only] = parts;
+  return only !== undefined && parts.length === 1 ? only : { type: 'sequence', parts };
+}
+
 function invalid(): PatternTrouble {
   return new PatternTrouble("has a 'pattern' that is no regular expression");
 }
-
-/** Every character: what stands before and behind a pattern that is not anchored. */
-export const ANYTHING: Pattern = { type: 'repeat', body: { type: 'set', set: EVERY }, least: 0, most: Infinity };

@@ -1,8 +1,8 @@
 /** What a string may be by its schemas, as a language: patterns, formats, lengths, and texts that it must not be. */
+import { EVERY } from './code-points.ts';
 import { patternOfFormat } from './formats.ts';
 import type { Language, Languages } from './languages.ts';
-import { ANYTHING, type Pattern, PatternTrouble, parsePattern, sequence } from './pattern.ts';
-import { notEmpty, withoutStart } from './pattern-empty.ts';
+import { type Pattern, PatternTrouble, parsePattern } from './pattern.ts';
 import type { Schema } from './schema-reader.ts';
 import { SchemaTrouble } from './schema-trouble.ts';
 
@@ -69,8 +69,6 @@ function read(languages: Languages, source: string, path: string): Language {
 }
 
 function found(languages: Languages, pattern: Pattern): Language {
-  const atStart = languages.pattern(withoutStart(pattern, true), languages.all);
-  const later = withoutStart(pattern, false);
-  const behind = languages.pattern(sequence([notEmpty(ANYTHING), later]), languages.all);
-  return languages.some(atStart, behind);
+  const behind = languages.times(EVERY, 1, Number.POSITIVE_INFINITY, languages.pattern(pattern, languages.all));
+  return languages.some(languages.pattern(pattern, languages.all, true), behind);
 }
