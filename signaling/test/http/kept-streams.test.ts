@@ -1,9 +1,11 @@
 /** Streams that outlive their reader, over real sockets. */
+import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { createIdentity, JobId, silentLogger, systemRandom } from '@tabmesh/shared';
 import { ManualClock } from '@tabmesh/shared/testing';
-import fastify from 'fastify';
+import fastify, { type FastifyInstance } from 'fastify';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { accessSettings } from '../../src/access/access-settings.ts';
 import { buildServer } from '../../src/build-server.ts';
@@ -28,6 +30,7 @@ async function start(script: readonly ScriptStep[], keys: string | undefined = u
   const access = accessSettings({ keys });
   const app = buildServer({ mesh, version: 'test', clock, logger: silentLogger, access });
   onTestFinished(() => app.close());
+  const hangUp = createHangUp(app);
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
 
@@ -54,7 +57,7 @@ async function start(script: readonly ScriptStep[], keys: string | undefined = u
   void mesh.cancelled.then(() => {
     cancelled = true;
   });
-  return { clock, mesh, app, ask, readOn, isCancelled: () => cancelled };
+  return { clock, mesh, app, ask, readOn, hangUp, isCancelled: () => cancelled };
 }
 
 /** What came until so many events were there, or until the end. */
@@ -69,7 +72,19 @@ async function read(reply: IncomingMessage, events = Number.POSITIVE_INFINITY): 
 }
 
 const lastIdIn = (text: string) => Number([...text.matchAll(/^id: (\d+)$/gm)].at(-1)?.[1]);
-const turns = () => new Promise((resolve) => setTimeout(resolve, 20));
+
+/** Hangs up, and resolves when the server knows it. */
+function createHangUp(app: FastifyInstance): (reply: IncomingMessage) => Promise<void> {
+  const sockets = new Map<number | undefined, Socket>();
+  app.server.on('connection', (socket) => sockets.set(socket.remotePort, socket));
+  return async (reply) => {
+    const socket = sockets.get(reply.socket.localPort);
+    if (socket === undefined) throw new Error('The server has no such connection.');
+    const closed = once(socket, 'close');
+    reply.destroy();
+    await closed;
+  };
+}
 
 /** Says two words, waits until it is let go, and says two more. */
 function interrupted() {
@@ -89,12 +104,11 @@ describe('a stream that outlives its reader', () => {
     const expected = await read(await undisturbed.ask(path));
 
     const { script, letGo } = interrupted();
-    const { ask, readOn, isCancelled } = await start(script);
+    const { ask, readOn, isCancelled, hangUp } = await start(script);
     const first = await ask(path);
     expect(first.headers['x-tabmesh-resume-url']).toBe(`/v1/streams/${JOB_ID}`);
     const before = await read(first, 2);
-    first.destroy();
-    await turns();
+    await hangUp(first);
     expect(isCancelled()).toBe(false);
     letGo();
     const second = await readOn(lastIdIn(before));
@@ -122,18 +136,16 @@ describe('a stream that outlives its reader', () => {
   });
 
   it('AP162: is kept for a minute after its reader left, and after its end', async () => {
-    const { clock, ask, readOn, isCancelled, mesh } = await start([{ say: 'one' }, 'hang']);
+    const { clock, ask, readOn, isCancelled, mesh, hangUp } = await start([{ say: 'one' }, 'hang']);
     const reply = await ask();
     await read(reply, 1);
     await clock.advance(KEPT_STREAM_MS * 2);
     expect(isCancelled()).toBe(false);
-    reply.destroy();
-    await turns();
+    await hangUp(reply);
     await clock.advance(KEPT_STREAM_MS - 1);
     expect(isCancelled()).toBe(false);
     const again = await readOn(1);
-    again.destroy();
-    await turns();
+    await hangUp(again);
     await clock.advance(KEPT_STREAM_MS);
     await mesh.cancelled;
     expect((await readOn(1)).statusCode).toBe(404);
@@ -175,13 +187,16 @@ describe('a stream that outlives its reader', () => {
   it('AP165: without a reader an answer goes on as far as there is room, and the rest once somebody reads', async () => {
     const say = 'x'.repeat(KEPT_STREAM_CHARS / 8);
     const { script, letGo } = interrupted();
-    const { ask, readOn, mesh } = await start([...script, ...Array.from({ length: 40 }, () => ({ say }))]);
+    const { ask, readOn, mesh, hangUp } = await start([...script, ...Array.from({ length: 40 }, () => ({ say }))]);
     const first = await ask();
     const before = await read(first, 2);
-    first.destroy();
-    await turns();
+    await hangUp(first);
     letGo();
-    for (let taken = -1; taken !== mesh.stepsTaken; await turns()) taken = mesh.stepsTaken;
+    // It stands still when nothing happens in fifty turns.
+    for (let taken = -1, still = 0; still < 50; await setImmediate()) {
+      still = taken === mesh.stepsTaken ? still + 1 : 0;
+      taken = mesh.stepsTaken;
+    }
     expect(mesh.stepsTaken).toBeLessThan(20);
     const rest = await read(await readOn(lastIdIn(before)));
     expect(rest.match(/^id: /gm)?.length).toBeGreaterThan(40);
@@ -229,6 +244,7 @@ describe('a stream that outlives its reader', () => {
       return streamReply({ reply, clock, logger: silentLogger, abort, job, write });
     });
     onTestFinished(() => app.close());
+    const hangUp = createHangUp(app);
     await app.listen({ host: '127.0.0.1', port: 0 });
     const { port } = app.server.address() as AddressInfo;
     const open = (method: string, path: string) =>
@@ -240,8 +256,7 @@ describe('a stream that outlives its reader', () => {
       });
     const read1 = await open('POST', '/v1/read');
     const left = await open('POST', '/v1/left');
-    left.destroy();
-    await turns();
+    await hangUp(left);
     writing.get('read')?.send('x'.repeat(6000));
     writing.get('left')?.send('y'.repeat(3000));
     expect(app.keptStreams.keptChars).toBeGreaterThan(9000);
@@ -255,8 +270,7 @@ describe('a stream that outlives its reader', () => {
     writing.get('left')?.send('y'.repeat(9000));
     expect(aborts.get('left')?.signal.aborted).toBe(true);
     expect(app.keptStreams.keptChars).toBe(0);
-    read1.destroy();
-    await turns();
+    await hangUp(read1);
     expect(aborts.get('read')?.signal.aborted).toBe(true);
   });
 
@@ -264,11 +278,10 @@ describe('a stream that outlives its reader', () => {
     const { script, letGo } = interrupted();
     const { MeshError } = await import('@tabmesh/shared');
     const failing = [...script.slice(0, 3), { fail: MeshError.peerLost(createIdentity(systemRandom).peerId) }];
-    const { ask, readOn } = await start(failing);
+    const { ask, readOn, hangUp } = await start(failing);
     const first = await ask();
     await read(first, 2);
-    first.destroy();
-    await turns();
+    await hangUp(first);
     letGo();
     expect(await read(await readOn(2))).toMatch(/\n\nid: 4\ndata: \{"error"[^\n]*\n\n$/);
   });

@@ -8,21 +8,16 @@ import { type FoundModel, ModelStore } from '../../models/model-store.ts';
 import { firstAnswer } from '../../peer/first-answer.ts';
 import { openEntry } from '../../peer/open-entry.ts';
 import { supervisePeer } from '../../peer/supervised-peer.ts';
-import { type FallbackFlags, fallbackTexts } from '../fallback-options.ts';
+import { fallbackTexts } from '../fallback-options.ts';
 import { createLogger } from '../logging.ts';
 import { hasScreen, openBrowser } from '../open-browser.ts';
 import { portOr } from '../options.ts';
 import { printReady } from '../print-ready.ts';
 import { runService, type Service } from '../run-service.ts';
 import { complain } from '../terminal.ts';
+import type { EntryCommandOptions } from './entry.ts';
 
-export interface UpOptions extends FallbackFlags {
-  readonly port?: number;
-  readonly host: string;
-  readonly public: boolean;
-  readonly allowedHosts?: readonly string[];
-  readonly trustedProxies?: readonly string[];
-  readonly membersPerNetwork?: number;
+export interface UpOptions extends EntryCommandOptions {
   readonly open: boolean;
   readonly model: string;
   readonly slots: number;
